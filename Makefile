@@ -1,0 +1,66 @@
+# Two commands for a newcomer: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+ARGS ?=
+
+.PHONY: help demo install test check services soak bench lock clean
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
+
+demo: .venv/run.stamp ## play one batch in a simulated lab, e.g. make demo ARGS="--headless --json --seed 7"
+	@exec $(BIN)/cultureops demo $(ARGS)
+
+install: .venv/dev.stamp ## put everything into .venv
+
+test: .venv/dev.stamp ## run the proofs
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/dev.stamp ## run the gates: style, types, who may import whom
+	@$(BIN)/ruff check src drivers simulators tests
+	@$(BIN)/ruff format --check src drivers simulators tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+soak: .venv/dev.stamp ## run the full counts; writes soak.json
+	@$(BIN)/python -m pytest -q -m soak -p no:cacheprovider --timeout 3600 $(ARGS) tests
+
+bench: .venv/dev.stamp ## measure; writes bench.json
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+services: ## install Debian's programs that some tests run against (needs root or sudo)
+	@sh -c 'if ! command -v apt-get >/dev/null; then \
+	    echo "no apt-get here: install mbpoll and chromium yourself; tests that need them skip"; exit 0; fi; \
+	  if command -v mbpoll >/dev/null && command -v chromium >/dev/null; then exit 0; fi; \
+	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  $$SUDO apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends mbpoll chromium >/dev/null'
+
+lock: ## resolve the requirements anew
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	@for set in run dev; do .venv-lock/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" requirements/$$set.in -o requirements/$$set.txt; done
+	@rm -rf .venv-lock
+
+clean: ## remove what was made
+	@rm -rf .venv dist build soak.json bench.json
+
+# Standard output belongs to the program (--json prints JSON alone): installing speaks on standard error.
+.venv/python.stamp:
+	@echo "making .venv ..." >&2
+	@$(PYTHON) -c 'import sys; sys.exit("cultureops needs Python 3.11 or newer; set PYTHON=" if sys.version_info < (3, 11) else 0)' >&2
+	@$(PYTHON) -m venv .venv >&2
+	@touch $@
+
+.venv/run.stamp: .venv/python.stamp requirements/run.txt pyproject.toml
+	@echo "installing what a running lab needs ..." >&2
+	@$(PIP) --require-hashes -r requirements/run.txt >&2
+	@$(PIP) --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
+	@echo "installing what tests and gates need ..." >&2
+	@$(PIP) --require-hashes -r requirements/dev.txt >&2
+	@touch $@

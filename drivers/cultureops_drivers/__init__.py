@@ -1,0 +1,3 @@
+"""Drivers that ship with cultureops, one folder each."""
+
+__all__: list[str] = []

@@ -1,0 +1,135 @@
+"""The driver of every device that a profile describes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cultureops.device.channel import Channel
+from cultureops.device.driver import Identity, Link
+from cultureops.device.option import Options
+from cultureops.device.profile import Profile, load_profile
+from cultureops.device.reading import Reason, Sample
+from cultureops.device.register import Point, Request, decode, plan
+from cultureops.device.transport.base import RegisterLink
+from cultureops.errors import ConfigError, DeviceFault, NotConnected, ProtocolError
+
+__all__ = ["ModbusDevice", "create", "shipped_profiles"]
+
+_PROFILES: Final = Path(__file__).parent / "profiles"
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """Return the names of the profiles that come with this package, sorted."""
+    return tuple(sorted(path.stem for path in _PROFILES.glob("*.toml")))
+
+
+def create(device: str, link: Link, options: Mapping[str, object]) -> ModbusDevice:
+    """Create the driver of one Modbus device.
+
+    Options: ``profile`` (the name of a shipped profile, or the path of a ``.toml`` file), ``unit_id`` (1-247, the
+    profile's where not given). Raises ConfigError for wrong options, profile or link.
+    """
+    given = Options(device, options, ("profile", "unit_id"))
+    name = given.get("profile", str, "", "the name of a profile or the path of a .toml file")
+    if name.endswith(".toml"):
+        path = Path(name)
+    elif name in shipped_profiles():
+        path = _PROFILES / f"{name}.toml"
+    else:
+        raise given.error("profile", f"names no shipped profile; known: {', '.join(shipped_profiles())}, or a path")
+    profile = load_profile(path)
+    unit_id = given.get("unit_id", int, profile.unit_id, "a whole number from 1 to 247")
+    if not 1 <= unit_id <= 247:
+        raise given.error("unit_id", f"must be a whole number from 1 to 247, not {unit_id}")
+    if not isinstance(link, RegisterLink):
+        raise ConfigError(f"{device}: a Modbus device needs a modbus+tcp://, modbus+rtu:// or modbus+rtu+tcp:// link")
+    return ModbusDevice(device, link, profile, unit_id)
+
+
+class ModbusDevice:
+    """A device whose registers are known from its profile."""
+
+    def __init__(self, device: str, link: RegisterLink, profile: Profile, unit_id: int) -> None:
+        self.device = device
+        self.profile = profile
+        self._link = link
+        self._unit_id = unit_id
+        self._connected = False
+        self._points = tuple(row.point for row in profile.points if row.channel is not None)
+        self._expected = tuple(row.point for row in profile.points if row.point.expect)
+        watched = {rule.point for point in self._points for rule in point.status}
+        needed = tuple(row.point for row in profile.points if row.channel is not None or row.point.name in watched)
+        self._requests = plan(needed, profile.max_gap)
+        self._greeting = plan(self._expected, profile.max_gap) or self._requests[:1]
+        self._may_ask_at = 0.0
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels of the profile."""
+        return self.profile.channels
+
+    async def connect(self) -> None:
+        """Open the link; a second call on an open link does nothing."""
+        await self._link.open()
+        self._connected = True
+
+    async def disconnect(self) -> None:
+        """Close the link; never raises."""
+        self._connected = False
+        await self._link.close()
+
+    async def identify(self) -> Identity:
+        """Return what the profile says of the device, once the registers that must hold fixed numbers do.
+
+        Raises ProtocolError when they hold others: another device or another version of the map.
+        """
+        raws: dict[str, float] = {}
+        for request in self._greeting:
+            raws |= await self._ask(request)
+        for point in self._expected:
+            if raws[point.name] not in point.expect:
+                wanted = " or ".join(f"{number:g}" for number in point.expect)
+                raise ProtocolError(
+                    f"{self.device}: {point.name} is {raws[point.name]:g}, profile {self.profile.file} is for {wanted}"
+                )
+        return self.profile.identity
+
+    async def read(self) -> Sequence[Sample]:
+        """Read every channel once; channels whose registers the device refuses have no value, DEVICE_FAULT."""
+        raws: dict[str, float] = {}
+        for request in self._requests:
+            try:
+                raws |= await self._ask(request)
+            except DeviceFault:
+                if len(self._requests) == 1:
+                    raise
+        return tuple(_sample(point, raws) for point in self._points)
+
+    async def _ask(self, request: Request) -> dict[str, float]:
+        if not self._connected:
+            raise NotConnected(f"{self.device}: not connected; connect first")
+        if self.profile.min_gap_s:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._may_ask_at - loop.time()))
+        try:
+            values = await self._link.read_registers(self._unit_id, request.function, request.address, request.count)
+        finally:
+            if self.profile.min_gap_s:
+                self._may_ask_at = asyncio.get_running_loop().time() + self.profile.min_gap_s
+        return {point.name: decode(point, request.address, values) for point in request.points}
+
+
+def _sample(point: Point, raws: Mapping[str, float]) -> Sample:
+    raw = raws.get(point.name)
+    if raw is None:
+        return Sample(point.name, None, Reason.DEVICE_FAULT)
+    for rule in point.status:
+        status = raws.get(rule.point)
+        if status is None or int(status) & rule.bad_bits:
+            return Sample(point.name, None, Reason.DEVICE_FAULT)
+    if raw in point.sentinels:
+        return Sample(point.name, None, Reason.SENTINEL)
+    return Sample(point.name, point.scaled(raw))

@@ -1,0 +1,139 @@
+"""A Thermo Heracell on RS-232: ASCII frames with an XOR check sum.
+
+Frame, check sum, error replies and addresses 0001-0012, 2140, 2300: Thermo manuals manualshive 1104556 p170-171 (VIOS
+160i/250i), 1104555 p127 (150i), easymanua heracell-240i p176-177. Temperature (2010) and CO2 (2020) are second-hand:
+their payload comes from a third party's public client and the Fisher Isotemp analogue. The basic table (2000, 2030,
+2040), setpoint writes and the fields of an error list entry are not public, so they do not exist here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from cultureops_simulators.chamber import Chamber
+from cultureops_simulators.faults import Panel
+from cultureops_simulators.instrument import Options, SimulatorError
+from cultureops_simulators.labtime import start_option
+from cultureops_simulators.thermo_heracell.model import HeracellModel
+
+__all__ = ["Heracell", "HeracellDialect", "build", "frame"]
+
+BOARD_VERSION: Final = "SIM 1.00"
+BAD_FRAME, UNKNOWN_ADDRESS = "?0", "?1"
+_LONGEST_LINE: Final = 600
+_FRAME: Final = re.compile(rb"([?!]):([0-9a-f]{4}):([0-9a-f]{2}):([^:\r]*(?::[^:\r]*)*):([0-9a-f]{2})")
+
+
+def checksum(body: bytes) -> int:
+    """Return the one's complement of the XOR of all bytes up to the check sum, its leading ``:`` included."""
+    value = 0
+    for byte in body:
+        value ^= byte
+    return value ^ 0xFF
+
+
+def frame(mark: str, address: str, payload: str) -> bytes:
+    """Return ``<mark>:aaaa:bb:payload:cc<CR>``; ``mark`` is ``?`` or ``!``."""
+    body = f"{mark}:{address}:{len(payload):02x}:{payload}:".encode("ascii")
+    return body + f"{checksum(body):02x}\r".encode("ascii")
+
+
+class HeracellDialect:
+    """One serial line: frames in, frames out; every broken line is answered by ``?0``."""
+
+    def __init__(self, table: Mapping[str, Callable[[], str]]) -> None:
+        self._table = table
+        self._buffer = b""
+
+    def receive(self, data: bytes) -> bytes:
+        """Answer every whole line; a line that never ends is forgotten."""
+        *lines, rest = (self._buffer + data).split(b"\r")
+        self._buffer = rest if len(rest) <= _LONGEST_LINE else b""
+        return b"".join(self._answer(line.lstrip(b"\n")) for line in lines if line.strip(b"\n"))
+
+    def _answer(self, line: bytes) -> bytes:
+        match = _FRAME.fullmatch(line)
+        if match is None:
+            return frame("!", "0000", BAD_FRAME)
+        address = match[2].decode("ascii")
+        if int(match[3], 16) != len(match[4]) or int(match[5], 16) != checksum(line[:-2]):
+            return frame("!", address, BAD_FRAME)
+        read = self._table.get(address) if match[1] == b"?" else None
+        return frame("!", address, UNKNOWN_ADDRESS if read is None else read())
+
+
+class Heracell:
+    """A Heracell incubator, read-only."""
+
+    wires: frozenset[str] = frozenset({"tcp", "pty"})
+
+    def __init__(self, name: str, model: HeracellModel, start: datetime) -> None:
+        self.name = name
+        self._model = model
+        self._start = start
+        self._elapsed_s = 0.0
+        self._table: dict[str, Callable[[], str]] = {
+            "0001": lambda: BOARD_VERSION,
+            "0010": lambda: f"{self._now():%d.%m.%y;%H:%M:%S}",
+            "0011": lambda: f"{self._now():%d.%m.%y}",
+            "0012": lambda: f"{self._now():%H:%M:%S}",
+            "2010": lambda: self._loop("temperature"),
+            "2020": lambda: self._loop("co2"),
+            "2140": lambda: f"{model.gas_guard:02x}",
+            "2300": lambda: "",
+        }
+
+    def _now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed_s)
+
+    def _loop(self, channel: str) -> str:
+        shown = self._model.panel.values
+        actual = shown[channel]
+        return ";".join(f"{value:+07.2f}" for value in (shown[f"{channel}_setpoint"], actual, actual, actual))
+
+    @property
+    def chamber(self) -> Chamber:
+        """The chamber that vessels stand in."""
+        return self._model.chamber
+
+    @property
+    def panel(self) -> Panel:
+        """What it shows."""
+        return self._model.panel
+
+    def step(self, dt_s: float) -> None:
+        """Let ``dt_s`` seconds pass."""
+        self._elapsed_s += dt_s
+        self._model.step(dt_s)
+
+    def dialect(self) -> HeracellDialect:
+        """Return the wire language for one new connection."""
+        return HeracellDialect(self._table)
+
+    def upset(self, condition: str, present: bool) -> None:
+        """Fail or restore the gas supply (``co2_supply``)."""
+        if condition != "co2_supply":
+            raise SimulatorError(f"{self.name}: an incubator can only lose its co2_supply, not {condition!r}")
+        self.chamber.co2_supply_ok = not present
+
+    def truth(self) -> dict[str, object]:
+        """Return the true state, for tests only."""
+        chamber = self.chamber
+        return {
+            "temperature_c": chamber.temperature_c,
+            "co2_pct": chamber.co2_pct,
+            "humidity_pct": chamber.humidity_pct,
+            "o2_pct": chamber.o2_pct,
+            "door_open": chamber.door_is_open,
+            "shown": dict(self.panel.values),
+        }
+
+
+def build(name: str, options: Options, rng: np.random.Generator) -> Heracell:
+    """Build it; option ``start``: its clock at the first moment, ISO 8601. Raises SimulatorError."""
+    return Heracell(name, HeracellModel(rng), start_option(name, options))

@@ -1,0 +1,66 @@
+"""The ``[[device]]`` rows of a site file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from cultureops.config import Table
+
+__all__ = ["DeviceRow", "devices_from"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One device as the site file describes it.
+
+    ``deadline_s`` is the real time an answer may take; ``period_ms`` is lab time between polls.
+    """
+
+    id: str
+    chamber: str | None
+    driver: str
+    link: str
+    period_ms: int
+    deadline_s: float
+    simulated: bool
+    options: Mapping[str, object]
+    row: Table
+
+
+def devices_from(rows: Sequence[Table], chambers: Collection[str]) -> tuple[DeviceRow, ...]:
+    """Read the device rows in file order; raise ConfigError with file and line for what can't be."""
+    devices: dict[str, DeviceRow] = {}
+    for row in rows:
+        device = _device(row, chambers)
+        if device.id in devices:
+            raise row.error(f"device {device.id!r} stands twice in this file", "id")
+        devices[device.id] = device
+    return tuple(devices.values())
+
+
+def _device(row: Table, chambers: Collection[str]) -> DeviceRow:
+    device_id = row.text("id")
+    if not _NAME.fullmatch(device_id):
+        raise row.error(f"{device_id!r} is no device name; use small letters, digits and underscores", "id")
+    chamber = row.text("chamber", "") or None
+    if chamber is not None and chamber not in chambers:
+        known = ", ".join(chambers) or "none"
+        raise row.error(f"there is no chamber {chamber!r}; known chambers: {known}", "chamber")
+    options = row.optional_table("options")
+    device = DeviceRow(
+        id=device_id,
+        chamber=chamber,
+        driver=row.text("driver"),
+        link=row.text("link"),
+        period_ms=round(row.number("period_s", 60.0, minimum=0.01, maximum=86_400) * 1000),
+        deadline_s=row.number("deadline_s", 1.0, minimum=0.01, maximum=60),
+        simulated=row.flag("simulated", False),
+        options=options.raw() if options else {},
+        row=row,
+    )
+    row.done()
+    return device

@@ -1,0 +1,140 @@
+"""Builds buses from the site's devices and keeps them polled.
+
+Stepped (demo, tests) someone calls ``poll_once(now)`` and ``collect()``; in a running lab ``run()`` is a thin loop per
+line around the same calls. One bus never waits for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from cultureops.acquisition.bus import Bus
+from cultureops.acquisition.poller import LinkEvent, Poller
+from cultureops.acquisition.site import DeviceRow
+from cultureops.clock import Clock, Instant
+from cultureops.device.channel import Channel, ChannelId
+from cultureops.device.driver import CountResult, Driver, Link, RejectedFile, ResultSource
+from cultureops.device.reading import Reading
+from cultureops.device.registry import create_driver
+from cultureops.device.transport.open import open_link
+from cultureops.errors import ConfigError
+
+__all__ = ["Acquisition", "MeasuredChannel", "Result"]
+
+log = structlog.get_logger(__name__)
+
+Result = CountResult | RejectedFile
+RESTART_AFTER_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredChannel:
+    """A channel with the device that delivers it and the chamber it looks into."""
+
+    id: ChannelId
+    device: str
+    chamber: str | None
+    channel: Channel
+    simulated: bool
+
+
+class Acquisition:
+    """All lines of one site."""
+
+    def __init__(self, devices: Sequence[DeviceRow], clock: Clock, on_link_event: Callable[[LinkEvent], None]) -> None:
+        self._clock = clock
+        self._order = tuple(device.id for device in devices)
+        self._sources: dict[str, tuple[ResultSource, int]] = {}
+        self._collect_due: dict[str, Instant] = {}
+        self.pollers: dict[str, Poller] = {}
+        lines: dict[str, list[Poller]] = {}
+        links: dict[str, Link] = {}
+        for device in devices:
+            driver = _open_driver(device, links)
+            if hasattr(driver, "collect"):
+                self._sources[device.id] = (driver, device.period_ms)
+            else:
+                poller = Poller(device.id, driver, clock, device.period_ms, on_link_event)
+                self.pollers[device.id] = poller
+                lines.setdefault(device.link, []).append(poller)
+        self.buses = tuple(Bus(uri, pollers) for uri, pollers in lines.items())
+        self.channels = tuple(
+            MeasuredChannel(identity, device.id, device.chamber, channel, device.simulated)
+            for device in devices
+            if device.id in self.pollers
+            for identity, channel in self.pollers[device.id].channels.items()
+        )
+
+    async def poll_once(self, now: Instant) -> tuple[Reading, ...]:
+        """Ask every device that is due, all lines at once, and return the readings in site-file order."""
+        answers: dict[str, tuple[Reading, ...]] = {}
+        for answer in await asyncio.gather(*(bus.poll_due(now) for bus in self.buses)):
+            answers.update(answer)
+        return tuple(reading for device in self._order for reading in answers.get(device, ()))
+
+    async def collect(self, now: Instant) -> tuple[tuple[str, Result], ...]:
+        """Return what the push instruments have handed over, with their device names, in site-file order."""
+        results: list[tuple[str, Result]] = []
+        for device, (source, period_ms) in self._sources.items():
+            if now >= self._collect_due.get(device, now):
+                self._collect_due[device] = now + period_ms
+                results += [(device, result) for result in await source.collect()]
+        return tuple(results)
+
+    async def run(
+        self,
+        accept: Callable[[Sequence[Reading]], object],
+        on_results: Callable[[Sequence[tuple[str, Result]]], object],
+    ) -> None:
+        """Poll until cancelled; readings go to ``accept`` and results to ``on_results``."""
+        try:
+            async with asyncio.TaskGroup() as lines:
+                for bus in self.buses:
+                    lines.create_task(self._keep(bus.link_uri, partial(self._run_bus, bus, accept)))
+                for device in self._sources:
+                    lines.create_task(self._keep(device, partial(self._run_source, device, on_results)))
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of every device."""
+        for bus in self.buses:
+            await bus.close()
+
+    async def _keep(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Start the work again after a failure nobody foresaw: one bad line never stops the others."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("acquisition loop failed; it is started again", loop=name)
+                await self._clock.sleep_until(self._clock.now() + RESTART_AFTER_MS)
+
+    async def _run_bus(self, bus: Bus, accept: Callable[[Sequence[Reading]], object]) -> None:
+        while True:
+            await self._clock.sleep_until(bus.next_due(self._clock.now()))
+            for readings in (await bus.poll_due(self._clock.now())).values():
+                accept(readings)
+
+    async def _run_source(self, device: str, on_results: Callable[[Sequence[tuple[str, Result]]], object]) -> None:
+        source, period_ms = self._sources[device]
+        while True:
+            if results := await source.collect():
+                on_results([(device, result) for result in results])
+            await self._clock.sleep_until(self._clock.now() + period_ms)
+
+
+def _open_driver(device: DeviceRow, links: dict[str, Link]) -> Driver | ResultSource:
+    """Create a device's driver on the link that it may share with others."""
+    try:
+        if device.link not in links:
+            links[device.link] = open_link(device.link, device.deadline_s)
+        return create_driver(device.driver, device.id, links[device.link], device.options)
+    except ConfigError as error:
+        raise device.row.error(f"device {device.id!r}: {error}") from None

@@ -1,0 +1,115 @@
+"""Is the condition there: deadband, delays and missed polls of one rule, by source time.
+
+A watch knows no alarm states; it says when its condition comes or goes, and the engine steps the state.
+"""
+
+from __future__ import annotations
+
+from cultureops.alarms.rule import Kind, Rule
+from cultureops.clock import Instant
+
+__all__ = ["CommunicationWatch", "LimitWatch"]
+
+
+class LimitWatch:
+    """One limit with deadband, on-delay and off-delay.
+
+    The condition comes when ``value >= limit`` (LOW: ``<=``) was seen without a sample inside for the
+    on-delay, and goes when ``value < limit - deadband`` (LOW: ``> limit + deadband``) was seen without a
+    sample beyond for the off-delay. A missing value stops neither delay, but a delay only ends on a value.
+    """
+
+    __slots__ = (
+        "active",
+        "bound",
+        "has_value",
+        "off_delay_ms",
+        "on_delay_ms",
+        "release",
+        "sign",
+        "since",
+        "value",
+    )
+
+    def __init__(self, rule: Rule) -> None:
+        if rule.limit is None or rule.kind is Kind.COMMUNICATION:
+            raise ValueError(f"alarm {rule.id}: kind {rule.kind} has no limit to watch")
+        self.sign = -1.0 if rule.kind is Kind.LOW else 1.0
+        self.bound = self.sign * rule.limit
+        self.release = self.bound - rule.deadband
+        self.on_delay_ms = round(rule.on_delay_s * 1000)
+        self.off_delay_ms = round(rule.off_delay_s * 1000)
+        self.active = False
+        self.since: Instant | None = None
+        self.has_value = False
+        self.value: float | None = None
+
+    def observe(self, value: float, at: Instant) -> None:
+        """Take a value; ``since`` then says from when on the change of condition is pending, if it is.
+
+        A source time before ``since`` (a clock set back) starts the delay anew, so that no alarm is ever
+        blind.
+        """
+        self.value, self.has_value = value, True
+        level = self.sign * value
+        is_changing = level < self.release if self.active else level >= self.bound
+        if not is_changing:
+            self.since = None
+        elif self.since is None or at < self.since:
+            self.since = at
+
+    def lose(self) -> None:
+        """Take a reading without value."""
+        self.has_value = False
+
+    def is_due(self, now: Instant) -> bool:
+        """Whether the pending change has lasted its delay and the last reading had a value."""
+        if self.since is None or not self.has_value:
+            return False
+        return now - self.since >= (self.off_delay_ms if self.active else self.on_delay_ms)
+
+    def flip(self) -> Instant:
+        """Carry out the pending change and return since when it was pending."""
+        if self.since is None:
+            raise ValueError("no change is pending")
+        since, self.since, self.active = self.since, None, not self.active
+        return since
+
+
+class CommunicationWatch:
+    """Polls of one device in which no channel came through, counted in a row."""
+
+    __slots__ = ("active", "missed", "misses", "since")
+
+    def __init__(self, rule: Rule) -> None:
+        self.misses = rule.misses
+        self.active = False
+        self.missed = 0
+        self.since: Instant | None = None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether an answered poll changes nothing."""
+        return not self.active and not self.missed
+
+    def answered(self) -> bool:
+        """Take a poll in which something came through; return whether that ends the condition."""
+        ended = self.active
+        self.active, self.missed, self.since = False, 0, None
+        return ended
+
+    def miss(self, at: Instant) -> None:
+        """Take a poll in which nothing came through."""
+        self.missed += 1
+        if self.since is None or at < self.since:
+            self.since = at
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough polls in a row were missed for the condition to begin."""
+        return not self.active and self.missed >= self.misses
+
+    def begin(self, at: Instant) -> Instant:
+        """Begin the condition and return when the first of the polls was missed."""
+        self.active = True
+        return at if self.since is None else self.since

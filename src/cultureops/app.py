@@ -1,0 +1,246 @@
+"""The programs of cultureops: run a lab, check a site file, play the demo, look after the stores.
+
+This is the composition root: the only module that knows everyone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cultureops.batch.recipe import Recipe, load_recipe
+from cultureops.clock import (
+    DAY_MS,
+    HOUR_MS,
+    Instant,
+    SeededEntropy,
+    SteppedClock,
+    SystemClock,
+    SystemEntropy,
+    parse_iso,
+)
+from cultureops.demo.director import Director
+from cultureops.demo.fleet import start_fleet
+from cultureops.demo.lab import LAB_DAY_ONE, fleet_devices, site_text
+from cultureops.demo.pace import DemoPace
+from cultureops.demo.summary import summarise
+from cultureops.demo.technician import Technician
+from cultureops.demo.trouble import Troubles
+from cultureops.device.profile import profile_folder
+from cultureops.errors import ConfigError
+from cultureops.lab import LEDGER_FILE, Lab, open_lab, read_site
+from cultureops.ledger.verify import verify
+from cultureops.web.context import Pace, WebContext
+from cultureops.web.server import create_app, serve
+
+__all__ = [
+    "DemoOptions",
+    "check_site",
+    "export_telemetry",
+    "import_telemetry",
+    "run_demo",
+    "run_site",
+    "simulator_command",
+    "verify_ledger",
+]
+
+EXPECTED_DAYS: Final = 34
+"""How long the demo's batch usually takes; only the progress bar depends on it."""
+
+
+async def run_site(site_file: Path, data_dir: Path) -> None:
+    """Run a lab until SIGINT or SIGTERM."""
+    _log_to_stderr(logging.INFO)
+    site = read_site(site_file)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    async with open_lab(site, data_dir, SystemClock(), SystemEntropy()) as lab:
+        await _until_signalled(_run_lab(lab))
+
+
+async def _run_lab(lab: Lab) -> None:
+    async with asyncio.TaskGroup() as work:
+        work.create_task(lab.run())
+        work.create_task(serve(create_app(_web_context(lab, None)), lab.site.host, lab.site.port))
+
+
+async def _until_signalled(work: Coroutine[None, None, None]) -> None:
+    """Do the work until it ends or a signal asks for the end; cancelled work cleans up after itself."""
+    task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error a user should read out of what went wrong side by side."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _web_context(lab: Lab, pace: Pace | None) -> WebContext:
+    return WebContext(
+        site_name=lab.site.name,
+        zone=lab.site.zone,
+        simulated=any(device.simulated for device in lab.site.devices),
+        clock=lab.clock,
+        chambers=lab.site.chambers,
+        channels=lab.channels,
+        store=lab.store,
+        engine=lab.engine,
+        ledger=lab.ledger,
+        batches=lab.batches,
+        feed=lab.feed,
+        acknowledge=lab.acknowledge,
+        health=lab.health,
+        pace=pace,
+    )
+
+
+def check_site(site_file: Path, *, as_json: bool) -> None:
+    """Read a site file with its profiles and rules, and print what it holds."""
+    site = read_site(site_file)
+    channels, rules = Lab.plan(site)
+    found = {
+        "site": site.name,
+        "chambers": len(site.chambers),
+        "devices": len(site.devices),
+        "channels": len(channels),
+        "unverified_channels": [row.id for row in channels.values() if not row.channel.verified],
+        "alarm_rules": len(rules),
+    }
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(
+        f"{site_file}: {found['chambers']} chambers, {found['devices']} devices, {found['channels']} channels, "
+        f"{found['alarm_rules']} alarm rules; nothing wrong"
+    )
+    for name in found["unverified_channels"]:  # type: ignore[attr-defined]
+        print(f"  unverified: {name} (its address or meaning is second-hand)")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the demo command was asked for."""
+
+    headless: bool
+    as_json: bool
+    seed: int
+    recipe: str
+    data_dir: Path | None
+    speed: float
+    port: int
+    days: float | None
+
+
+async def run_demo(options: DemoOptions) -> None:
+    """Play one batch in a simulated lab; prints the summary when the batch is closed."""
+    _log_to_stderr(logging.ERROR)
+    with _demo_folder(options.data_dir) as folder:
+        await _until_signalled(_play(options, load_recipe(options.recipe), Path(folder)))
+
+
+def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:
+    if chosen is None:
+        return tempfile.TemporaryDirectory(prefix="cultureops-demo-", ignore_cleanup_errors=True)
+    if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
+        raise ConfigError(f"{chosen} is already in use; name an empty or a new folder for --data-dir")
+    chosen.mkdir(parents=True, exist_ok=True)
+    return nullcontext(str(chosen))
+
+
+async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
+    counts = folder / "counts"
+    counts.mkdir()
+    devices = fleet_devices(profile_folder(), counts)
+    async with start_fleet(folder / "fleet.json", options.seed, LAB_DAY_ONE, devices) as fleet:
+        site_file = folder / "site.toml"
+        site_file.write_text(site_text(fleet.wires, counts, options.port), encoding="utf-8")
+        clock = SteppedClock(parse_iso(LAB_DAY_ONE))
+        async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed)) as lab:
+            pace = DemoPace(clock, options.speed, headless=options.headless)
+            technician = Technician(lab, fleet, recipe, options.seed)
+            director = Director(lab, fleet, technician, Troubles(clock.now()), pace, options.days)
+            with _progress(clock, options.days) as show:
+                if options.headless:
+                    await director.run(show)
+                else:
+                    await _play_on_pages(director, lab, pace, show)
+            summary = summarise(lab, technician.batch_id, verify(folder / LEDGER_FILE))
+    print(json.dumps(summary, indent=None if options.as_json else 1))
+
+
+async def _play_on_pages(director: Director, lab: Lab, pace: DemoPace, show: Callable[[Instant], None]) -> None:
+    """Serve the pages from the first moment, and go on serving them after the batch is closed."""
+    async with asyncio.TaskGroup() as work:
+        work.create_task(serve(create_app(_web_context(lab, pace)), lab.site.host, lab.site.port))
+        work.create_task(director.run(show))
+
+
+@contextmanager
+def _progress(clock: SteppedClock, days: float | None) -> Iterator[Callable[[Instant], None]]:
+    """Show lab days on standard error, where somebody watches it."""
+    start = clock.now()
+    columns = (TextColumn("lab day {task.completed:.1f}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("lab", total=days or EXPECTED_DAYS)
+
+        def show(now: Instant) -> None:
+            if (now - start) % HOUR_MS == 0:
+                progress.update(task, completed=(now - start) / DAY_MS)
+
+        yield show
+
+
+def simulator_command(name: str, tcp: str | None, pty: str | None, seed: int) -> list[str]:
+    """Return the command that runs one simulated instrument; raise ConfigError for what can't be."""
+    known = sorted(found.name for found in entry_points(group="cultureops.simulators"))
+    if name not in known:
+        raise ConfigError(f"there is no simulator {name!r}; known: {', '.join(known)}")
+    if (tcp is None) == (pty is None):
+        raise ConfigError("say where to serve: either --tcp HOST:PORT or --pty LINK")
+    where = ["--tcp", tcp] if tcp is not None else ["--pty", str(pty)]
+    command = [sys.executable, "-m", "cultureops_simulators", "serve", name, *where, "--seed", str(seed)]
+    own_map = profile_folder() / f"cultureops_{name}.toml"
+    return [*command, "--option", f"profile={own_map}"] if own_map.exists() else command
+
+
+def verify_ledger(data_dir: Path, *, as_json: bool) -> None:
+    """Hash every stored event again and say where the chain ends."""
+    head = verify(data_dir / LEDGER_FILE)
+    if as_json:
+        print(json.dumps({"events": head.position, "head": head.hash}))
+    else:
+        print(f"{data_dir / LEDGER_FILE}: {head.position} events, chain unbroken, head {head.hash}")
+
+
+def _log_to_stderr(level: int) -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

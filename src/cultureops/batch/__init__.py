@@ -1,0 +1,3 @@
+"""Autologous batches: recipes, events, decisions, gates and views."""
+
+__all__: list[str] = []

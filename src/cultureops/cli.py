@@ -1,0 +1,152 @@
+"""The command line: thin commands, one-line errors, exit codes, no logic.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use or configuration, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cultureops.errors import ConfigError, CultureOpsError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Watch the chambers and the batches inside them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ledger_app = typer.Typer(help="The hash-chained record of events.", no_args_is_help=True)
+telemetry_app = typer.Typer(help="The readings.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(telemetry_app, name="telemetry")
+
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry.sqlite.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+
+
+@app.command()
+def demo(
+    headless: Annotated[bool, typer.Option(help="Run flat out without pages and end with the batch.")] = False,
+    as_json: AsJson = False,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same ledger head.")] = 7,
+    recipe: Annotated[str, typer.Option(help="Name of the recipe to play.")] = "tavakol_afshari_2021",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="An empty or new folder; a fresh temporary one by default.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=1.0, max=100_000.0, help="Lab seconds per second.")] = 3600.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0 takes a free one.")] = 8080,
+    days: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many lab days.")] = None,
+) -> None:
+    """Play one autologous batch from marrow to dose in a simulated lab."""
+    from cultureops.app import DemoOptions, run_demo
+
+    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days)
+    _finish(lambda: asyncio.run(run_demo(options)))
+
+
+@app.command()
+def run(
+    site: Annotated[Path, typer.Argument(help="The site file.")],
+    data_dir: DataDir = Path("data"),
+) -> None:
+    """Run a lab: poll, store, alarm and serve the pages until interrupted."""
+    from cultureops.app import run_site
+
+    _finish(lambda: asyncio.run(run_site(site, data_dir)))
+
+
+@app.command()
+def check(
+    site: Annotated[Path, typer.Argument(help="The site file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read a site file with its profiles and rules and say what is wrong, without touching a device."""
+    from cultureops.app import check_site
+
+    _finish(lambda: check_site(site, as_json=as_json))
+
+
+@app.command()
+def simulate(
+    name: Annotated[str, typer.Argument(help="Kind of instrument; 'list' shows them.")],
+    tcp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve on this address.")] = None,
+    pty: Annotated[
+        str | None, typer.Option(metavar="LINK", help="Serve on a pseudo-terminal behind this link.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Run one simulated instrument in real time until interrupted."""
+    from cultureops.app import simulator_command
+
+    def become_simulator() -> NoReturn:
+        command = simulator_command(name, tcp, pty, seed)
+        os.execv(command[0], command)
+
+    _finish(become_simulator)
+
+
+@ledger_app.command("verify")
+def ledger_verify(data_dir: DataDir = Path("data"), as_json: AsJson = False) -> None:
+    """Hash every stored event again; name the first bad one."""
+    from cultureops.app import verify_ledger
+
+    _finish(lambda: verify_ledger(data_dir, as_json=as_json))
+
+
+@telemetry_app.command("export")
+def telemetry_export(
+    out: Annotated[Path, typer.Argument(help="CSV file to write; '-' is standard output.")],
+    data_dir: DataDir = Path("data"),
+    channel: Annotated[list[str] | None, typer.Option(help="Channel, e.g. incubator_1/co2; all by default.")] = None,
+    start: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
+    end: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
+) -> None:
+    """Write readings with unit, quality, reason and UTC times."""
+    from cultureops.app import export_telemetry
+
+    _finish(lambda: export_telemetry(data_dir, out, channel, start, end))
+
+
+@telemetry_app.command("import")
+def telemetry_import(
+    source: Annotated[Path, typer.Argument(help="CSV file as written by export.")],
+    data_dir: DataDir = Path("data"),
+) -> None:
+    """Read exported readings back; all of them or, on the first bad row, none."""
+    from cultureops.app import import_telemetry
+
+    _finish(lambda: asyncio.run(import_telemetry(data_dir, source)))
+
+
+def _finish(work: object) -> None:
+    """Do the work; turn what a user can mend into one line and an exit code."""
+    assert callable(work)
+    try:
+        work()
+    except ConfigError as error:
+        _complain(error, 2)
+    except CultureOpsError as error:
+        _complain(error, 1)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+def _complain(error: CultureOpsError, code: int) -> NoReturn:
+    print(f"cultureops: {error}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """Entry point of the ``cultureops`` command."""
+    app()

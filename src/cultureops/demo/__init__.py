@@ -1,0 +1,3 @@
+"""One autologous batch in a simulated lab, played from marrow to dose."""
+
+__all__: list[str] = []

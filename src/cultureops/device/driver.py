@@ -1,0 +1,101 @@
+"""What a driver is.
+
+A driver speaks to one device. It never polls, retries, stamps, logs outages or stores: the poller does, once, for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from cultureops.device.channel import Channel
+from cultureops.device.reading import Sample
+from cultureops.device.transport.base import ByteLink, RegisterLink
+
+__all__ = ["CountResult", "Driver", "DriverFactory", "Identity", "Link", "RejectedFile", "ResultSource"]
+
+Link: TypeAlias = ByteLink | RegisterLink | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered: what the device says of itself, or what its profile says where it can't be asked."""
+
+    vendor: str
+    model: str
+    serial_number: str = ""
+    firmware: str = ""
+
+
+class Driver(Protocol):
+    """A device that is asked for its values.
+
+    Every method may raise NotConnected, DriverTimeout, ProtocolError or DeviceFault.
+    """
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The rows this device can deliver; a quantity that nobody can read is absent."""
+        ...
+
+    async def connect(self) -> None:
+        """Open the link; a second call on an open link does nothing."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close the link; never raises."""
+        ...
+
+    async def identify(self) -> Identity:
+        """Ask the device who it is."""
+        ...
+
+    async def read(self) -> Sequence[Sample]:
+        """Ask for every channel once; a channel the device can't give has no value and a reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CountResult:
+    """One measurement of a cell counter, as the instrument wrote it.
+
+    Densities in 10^6 cells/mL, viability in percent, diameter in micrometres; ``counted_at_local`` is the
+    instrument's own local time (ISO 8601 without offset, since such files carry none). ``flags`` name what is
+    implausible; a flagged result is held for a person. A number that is missing or not finite is None and flagged.
+    """
+
+    sample_id: str
+    counted_at_local: str
+    viability_pct: float | None
+    viable_density_1e6_per_ml: float | None
+    total_density_1e6_per_ml: float | None
+    viable_cells: int | None
+    total_cells: int | None
+    average_diameter_um: float | None
+    source_file: str
+    source_sha256: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A result file that could not be read: moved aside, never lost, never guessed."""
+
+    source_file: str
+    source_sha256: str
+    moved_to: str
+    error: str
+
+
+class ResultSource(Protocol):
+    """An instrument that hands over results when it has them, such as a cell counter's export folder."""
+
+    async def collect(self) -> Sequence[CountResult | RejectedFile]:
+        """Return what is new since the last call, in a stable order."""
+        ...
+
+
+DriverFactory: TypeAlias = Callable[[str, Link, Mapping[str, object]], "Driver | ResultSource"]
+"""``create(device_name, link, options)``; raises ConfigError for a wrong link or option."""

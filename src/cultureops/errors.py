@@ -1,0 +1,112 @@
+"""Every error a user or caller may meet, as one tree.
+
+CultureOpsError
+    ConfigError              a site file, recipe or profile is wrong; names file and line
+    DriverError              a device could not be read
+        NotConnected         no link to the device
+        DriverTimeout        no answer before the deadline
+        ProtocolError        an answer that its protocol does not allow
+        DeviceFault          a well-formed answer that says the device failed
+        WriteRejected        the device, or we, refused to change it
+    StorageError             a store could not be read or written
+        Unreadable           bytes that can't be read at all, as opposed to bytes that were changed
+    BatchError
+        ConcurrencyError     somebody else appended to the stream first
+        TransitionRefused    this command is not allowed in this state
+        GateFailed           a hard gate holds
+    AccessError
+    SignatureInvalid
+    ChainBroken              stored history does not match its own hashes
+
+Each message says which device, channel, file or batch, what was expected, and what to do next, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AccessError",
+    "BatchError",
+    "ChainBroken",
+    "ConcurrencyError",
+    "ConfigError",
+    "CultureOpsError",
+    "DeviceFault",
+    "DriverError",
+    "DriverTimeout",
+    "GateFailed",
+    "NotConnected",
+    "ProtocolError",
+    "SignatureInvalid",
+    "StorageError",
+    "TransitionRefused",
+    "Unreadable",
+    "WriteRejected",
+]
+
+
+class CultureOpsError(Exception):
+    """Base of every error that cultureops raises on purpose."""
+
+
+class ConfigError(CultureOpsError):
+    """A site file, recipe or profile is wrong."""
+
+
+class DriverError(CultureOpsError):
+    """A device could not be read."""
+
+
+class NotConnected(DriverError):
+    """There is no link to the device."""
+
+
+class DriverTimeout(DriverError, TimeoutError):
+    """The device did not answer before the deadline."""
+
+
+class ProtocolError(DriverError):
+    """The device answered something that its protocol does not allow."""
+
+
+class DeviceFault(DriverError):
+    """The device answered properly that it can't give the value."""
+
+
+class WriteRejected(DriverError):
+    """A change of the device was refused, by it or by us."""
+
+
+class StorageError(CultureOpsError):
+    """A store could not be read or written."""
+
+
+class Unreadable(StorageError):
+    """Stored bytes can't be read at all; nothing is said about tampering."""
+
+
+class BatchError(CultureOpsError):
+    """A command on a batch was not carried out."""
+
+
+class ConcurrencyError(BatchError):
+    """The stream has grown since the command was decided; read it again and decide anew."""
+
+
+class TransitionRefused(BatchError):
+    """The batch's state does not allow this command."""
+
+
+class GateFailed(BatchError):
+    """A hard gate holds."""
+
+
+class AccessError(CultureOpsError):
+    """The actor may not do this."""
+
+
+class SignatureInvalid(CultureOpsError):
+    """A signature does not match what it claims to sign."""
+
+
+class ChainBroken(CultureOpsError):
+    """Stored history does not match its own hashes."""

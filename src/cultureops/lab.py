@@ -1,0 +1,273 @@
+"""One lab, composed: site, stores, alarms, acquisition and the join between chambers and batches.
+
+Pages and the demo's director stand on top of this; nothing here knows them, except for how a watcher's message is
+encoded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+
+from cultureops.acquisition import (
+    Acquisition,
+    DeviceRow,
+    LinkEvent,
+    LinkState,
+    LiveFeed,
+    Recorder,
+    Result,
+    devices_from,
+)
+from cultureops.alarms.engine import AlarmView, Engine
+from cultureops.alarms.events import replay
+from cultureops.alarms.journal import SYSTEM, AlarmJournal
+from cultureops.alarms.rule import rules_from
+from cultureops.batch.register import BatchRegister
+from cultureops.clock import Clock, Entropy
+from cultureops.config import Table, load
+from cultureops.device.reading import Reading
+from cultureops.equipment import Chamber, chambers_from
+from cultureops.ledger.event import Event, NewEvent, Source
+from cultureops.ledger.store import SqlLedger
+from cultureops.telemetry.embedded import EmbeddedStore
+from cultureops.web.stream import encode_alarms, encode_readings
+
+__all__ = ["LEDGER_FILE", "TELEMETRY_FILE", "Lab", "Site", "open_lab", "read_site"]
+
+log = structlog.get_logger(__name__)
+
+LEDGER_FILE: Final = "ledger.sqlite"
+TELEMETRY_FILE: Final = "telemetry.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site file, read: everything but the alarm rules, which need the devices' channels first."""
+
+    name: str
+    zone: ZoneInfo
+    host: str
+    port: int
+    chambers: Mapping[str, Chamber]
+    devices: tuple[DeviceRow, ...]
+    alarm_rows: tuple[Table, ...]
+
+
+def read_site(path: Path) -> Site:
+    """Read and check a site file; raise ConfigError with file and line."""
+    table = load(path)
+    site, web = table.table("site"), table.optional_table("web")
+    name, zone = site.text("name"), _zone(site)
+    site.done()
+    host, port = ("127.0.0.1", 8080) if web is None else _address(web)
+    chambers = chambers_from(table.tables("chamber"))
+    devices = devices_from(table.tables("device"), chambers)
+    alarm_rows = table.tables("alarm")
+    table.done()
+    return Site(name, zone, host, port, chambers, devices, alarm_rows)
+
+
+def _zone(site: Table) -> ZoneInfo:
+    name = site.text("time_zone", "UTC")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise site.error(f"{name!r} is no time zone; write e.g. Europe/Berlin", "time_zone") from None
+
+
+def _address(web: Table) -> tuple[str, int]:
+    host = web.text("host", "127.0.0.1")
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        raise web.error("pages have no log-in yet and are served to this machine only; use 127.0.0.1", "host")
+    port = web.integer("port", 8080, minimum=0, maximum=65535)
+    web.done()
+    return host, port
+
+
+class Lab:
+    """The parts of one lab; opened by ``open_lab`` and read by whoever stands above."""
+
+    def __init__(self, site: Site, clock: Clock, ledger: SqlLedger, store: EmbeddedStore) -> None:
+        self.site = site
+        self.clock = clock
+        self.ledger = ledger
+        self.store = store
+        self.feed = LiveFeed()
+        self.batches = BatchRegister()
+        self.acquisition = Acquisition(site.devices, clock, self._on_link_event)
+        self.channels = {row.id: row for row in self.acquisition.channels}
+        self.engine = Engine(rules_from(site.alarm_rows, chamber_infos(site.chambers, self.channels)))
+        self.journal = AlarmJournal(ledger, self.batches.exposed, exposure_event)
+        self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
+        self._link_events: deque[LinkEvent] = deque()
+        self._results: deque[tuple[str, Result]] = deque()
+        self._wake = asyncio.Event()
+        self._settling = asyncio.Lock()
+        self.ledger_failure: StorageError | None = None
+        self._restore()
+
+    async def run(self) -> None:
+        """Poll, evaluate, store and record in real time, until cancelled."""
+        async with asyncio.TaskGroup() as work:
+            work.create_task(self.acquisition.run(self._accept, self._take_results))
+            work.create_task(self._tick())
+            work.create_task(self._record())
+
+    async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
+        """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
+        return await execute(self.ledger, command, self._facts(actor, witness))
+
+    async def acknowledge(self, rule_id: str, actor_id: str, reason: str) -> AlarmView | None:
+        """Acknowledge an alarm in a person's name; raises CultureOpsError when there is nothing to acknowledge.
+
+        Returns the alarm as it stands, or None when it is back to normal.
+        """
+        transition = self.engine.acknowledge(rule_id, self.clock.now(), actor_id, reason)
+        self._on_transitions((transition,))
+        await self.journal.drain()
+        return next((view for view in self.engine.active() if view.rule.id == rule_id), None)
+
+    async def take(self, device: str, result: Result) -> None:
+        """Take what a cell counter handed over into the batch that the sample names, or record why not."""
+        await take_result(self.ledger, self._facts(Actor(device, "device"), None), device, result)
+
+    async def settle(self) -> None:
+        """Append to the ledger whatever links, alarms and counters have said so far, in that order."""
+        async with self._settling:
+            while self._link_events:
+                event = self._link_events[0]
+                await self.ledger.append(f"device:{event.device}", [_link_event(event)], None)
+                self._link_events.popleft()
+            await self.journal.drain()
+            while self._results:
+                await self.take(*self._results[0])
+                self._results.popleft()
+
+    def health(self) -> dict[str, object]:
+        """Return what tells that readings and records really arrive."""
+        head = self.ledger.head()
+        seq, sha256 = self.store.durable
+        return {
+            "durable_frame": {"seq": seq, "sha256": sha256},
+            "readings_stored": self.store.count(),
+            "store_failure": None if self.store.failure is None else str(self.store.failure),
+            "ledger": {"position": head.position, "hash": head.hash},
+            "ledger_failure": None if self.ledger_failure is None else str(self.ledger_failure),
+            "live_messages_dropped": self.feed.dropped,
+            "devices": {
+                device: {"misses": poller.misses, "reason": poller.reason.text}
+                for device, poller in self.acquisition.pollers.items()
+            },
+        }
+
+    def _restore(self) -> None:
+        """Fold the ledger into batches and alarms, declare the channels, and follow what comes."""
+        for event in self.ledger.read_all():
+            self.batches.apply(event)
+        self.engine.restore(replay(self.ledger.read_all()))
+        self.store.declare({row.id: _info(row) for row in self.channels.values()})
+        self.ledger.on_append.append(self._on_append)
+
+    def _facts(self, actor: Actor, witness: Actor | None) -> Facts:
+        return gather(
+            now=self.clock.now(),
+            actor=actor,
+            witness=witness,
+            alarms=self.engine.active(),
+            chambers=self.site.chambers,
+        )
+
+    def _accept(self, readings: Sequence[Reading]) -> None:
+        self.recorder.accept(readings).add_done_callback(_log_failure)
+
+    def _take_results(self, results: Sequence[tuple[str, Result]]) -> None:
+        self._results.extend(results)
+        self._wake.set()
+
+    async def _tick(self) -> None:
+        while True:
+            await self.clock.sleep_until(self.clock.now() + TICK_MS)
+            self.recorder.tick(self.clock.now())
+
+    async def _record(self) -> None:
+        """Keep the ledger up with what happens; what it can't take now waits and is tried again."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.settle()
+                self.ledger_failure = None
+            except StorageError as error:
+                self.ledger_failure = error
+                log.error("the ledger can't take what happened; tried again", error=str(error))
+                await self.clock.sleep_until(self.clock.now() + RETRY_MS)
+                self._wake.set()
+
+    def _on_link_event(self, event: LinkEvent) -> None:
+        say = log.warning if event.state is LinkState.LOST else log.info
+        say(f"device {event.state}", device=event.device, reason=event.reason.text, detail=event.detail)
+        self._link_events.append(event)
+        self._wake.set()
+
+    def _on_transitions(self, transitions: Sequence[Transition]) -> None:
+        self.journal.note(transitions)
+        self._wake.set()
+        if self.feed.has_subscribers:
+            self.feed.publish(encode_alarms(self.engine.active(), self.batches.inside, self.clock.now()))
+
+    def _on_readings(self, readings: Sequence[Reading]) -> None:
+        if self.feed.has_subscribers:
+            self.feed.publish(encode_readings(readings, self.clock.now()))
+
+    def _on_append(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.batches.apply(event)
+            if facts := culture_facts(event):
+                self.store.declare({row.id: row for row in facts.channels})
+                self._accept(facts.readings)
+
+
+@asynccontextmanager
+async def open_lab(site: Site, data_dir: Path, clock: Clock, entropy: Entropy) -> AsyncIterator[Lab]:
+    """Open a lab on its data folder and let go of everything with the block.
+
+    Raises ConfigError for what the site file asks for and can't be, ChainBroken or Unreadable for a folder whose
+    history is not whole.
+    """
+    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy)
+    try:
+        store = EmbeddedStore.open(data_dir / TELEMETRY_FILE)
+        try:
+            lab = Lab(site, clock, ledger, store)
+            try:
+                yield lab
+                await lab.settle()
+            finally:
+                await lab.acquisition.close()
+        finally:
+            await store.close()
+    finally:
+        await ledger.close()
+
+
+def _link_event(event: LinkEvent) -> NewEvent:
+    identity = event.identity
+    data: dict[str, object] = {"device": event.device}
+    if identity is not None:
+        data |= {
+            "vendor": identity.vendor,
+            "model": identity.model,
+            "serial_number": identity.serial_number,
+            "firmware": identity.firmware,
+        }
+    else:
+        data |= {"reason": event.reason.name.lower()}
+    return NewEvent(f"device_{event.state}", data, SYSTEM, Source.SYSTEM, event.at)

@@ -1,0 +1,8 @@
+"""The append-only, hash-chained record of everything that weighs."""
+
+from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
+from cultureops.ledger.head import Head
+from cultureops.ledger.store import Ledger, SqlLedger
+from cultureops.ledger.verify import verify
+
+__all__ = ["Actor", "Event", "Head", "JsonValue", "Ledger", "NewEvent", "Source", "SqlLedger", "verify"]

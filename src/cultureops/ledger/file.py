@@ -1,0 +1,188 @@
+"""The SQLite file of a ledger: its table, its guards against change, and how it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.schema import CreateTable
+
+from cultureops.errors import StorageError, Unreadable
+from cultureops.ledger.chain import Row
+
+__all__ = [
+    "EVENTS",
+    "SCHEMA_VERSION",
+    "SQLITE_FAILURES",
+    "cause",
+    "open_reader",
+    "read_rows",
+    "reader_engine",
+    "writer_engine",
+]
+
+SCHEMA_VERSION: Final = 1
+_BUSY_S: Final = 5.0
+
+# A damaged schema makes SQLite quote bytes that are no text, and sqlite3 then fails over its own message.
+SQLITE_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
+
+EVENTS: Final = Table(
+    "events",
+    MetaData(),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("stream", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("stream", "version"),
+    CheckConstraint("length(hash) = 32"),
+)
+
+_GUARDS: Final = (
+    """CREATE TRIGGER events_stay BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no event is ever changed'); END""",
+    """CREATE TRIGGER events_last BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no event is ever deleted'); END""",
+    # INSERT OR REPLACE deletes without asking delete triggers, so every insert must be exactly the next one.
+    """CREATE TRIGGER events_follow BEFORE INSERT ON events
+    WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM events)
+      OR NEW.version IS NOT (SELECT coalesce(max(version), 0) + 1 FROM events WHERE stream = NEW.stream)
+    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: positions and versions have no gaps'); END""",
+)
+
+
+def writer_engine(path: Path) -> Engine:
+    """Open the one writing connection, creating the file when absent; raise StorageError or Unreadable."""
+    if not path.parent.is_dir():
+        raise StorageError(f"{path}: its folder does not exist; create {path.parent} first")
+    try:
+        connection = sqlite3.connect(path, _BUSY_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise Unreadable(f"{path}: can't be opened for writing: {cause(error)}; check its permissions") from None
+    try:
+        connection.text_factory = _lenient_text
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda opened: opened.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def reader_engine(path: Path) -> Engine:
+    """Open a pool of read-only connections, usable from any thread."""
+    engine = create_engine("sqlite://", creator=lambda: _connect_read_only(path), poolclass=QueuePool)
+    event.listen(engine, "begin", lambda opened: opened.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing ledger read-only beside whoever writes it; raise Unreadable when it isn't one."""
+    if not path.is_file():
+        raise Unreadable(f"{path}: no such file; give the path of a ledger")
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = _connect_read_only(path)
+        connection.text_factory = _lenient_text
+        _check_schema(connection, path)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            raise Unreadable(f"{path}: can't be read: {cause(error)}") from None
+        raise
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is not a ledger of a version known here."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        known = f"(ledger version {version}, known here {SCHEMA_VERSION})"
+        raise Unreadable(f"{path}: written by a newer cultureops {known}; install that one")
+    if version < 1 or not _has_events(connection):
+        raise Unreadable(f"{path}: a database, but not a ledger; give the path of a ledger")
+
+
+def read_rows(connection: sqlite3.Connection, after_position: int | None = None) -> Iterator[Row]:
+    """Yield stored rows by position, as they are; a failing page raises sqlite3.Error."""
+    columns = "SELECT position, stream, version, canonical, hash FROM events NOT INDEXED"
+    after, values = ("", ()) if after_position is None else (" WHERE position > ?", (after_position,))
+    for values_of_row in connection.execute(f"{columns}{after} ORDER BY position", values):
+        yield Row(*values_of_row)
+
+
+def cause(error: Exception) -> str:
+    """Return what the database said, in one line, without statement and parameters."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, _BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except SQLITE_FAILURES as error:
+        connection.close()
+        # On read-only media SQLite can't make its shared index; without a log beside the file none is needed.
+        log = path.with_name(f"{path.name}-wal")
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_READONLY_DIRECTORY" or log.exists():
+            raise
+        connection = sqlite3.connect(
+            f"{uri}&immutable=1", _BUSY_S, isolation_level=None, check_same_thread=False, uri=True
+        )
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if version or tables:
+            _check_schema(connection, path)
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("PRAGMA synchronous = FULL")
+        if not version:
+            _create(connection)
+    except SQLITE_FAILURES as error:
+        raise Unreadable(f"{path}: can't be opened as a ledger: {cause(error)}") from None
+    if mode != "wal":
+        raise StorageError(f"{path}: no write-ahead log on this file system (got {mode}); use a local disk")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(str(CreateTable(EVENTS).compile(dialect=sqlite.dialect())))
+    for guard in _GUARDS:
+        connection.execute(guard)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _has_events(connection: sqlite3.Connection) -> bool:
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'events'"
+    return connection.execute(query).fetchone() is not None
+
+
+def _lenient_text(stored: bytes) -> str:
+    """Damaged text must reach the comparison that names it, instead of failing as such."""
+    return stored.decode("utf-8", "surrogateescape")

@@ -1,0 +1,140 @@
+"""What every telemetry store does, wherever it keeps its readings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cultureops.clock import Instant
+from cultureops.device.channel import Channel, ChannelId, Kind
+from cultureops.device.reading import Reading, Reason
+from cultureops.errors import StorageError
+
+__all__ = ["Buckets", "ChannelInfo", "Gap", "Series", "TelemetryStore"]
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """What is kept of a channel beside its readings; ``unit`` is a UCUM code."""
+
+    unit: str
+    decimals: int = 2
+    kind: Kind = Kind.MEASUREMENT
+    verified: bool = True
+    simulated: bool = False
+
+    @classmethod
+    def of(cls, channel: Channel, *, simulated: bool) -> ChannelInfo:
+        """Keep what a device's channel row says."""
+        return cls(channel.unit, channel.decimals, channel.kind, channel.verified, simulated)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Readings of one channel by source time, one for each instant; all arrays have one length.
+
+    ``source_ms`` [ms UTC, ascending], ``value`` [NaN where BAD], ``quality`` and ``reason`` codes as stored.
+    """
+
+    source_ms: Integers
+    value: Floats
+    quality: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """One channel in stretches of equal width; all arrays have one length.
+
+    ``from_ms`` [ms UTC] is where a stretch begins; ``minimum`` and ``maximum`` are exact; all three values are NaN
+    where no reading had a value. ``count`` are readings with a value, ``bad`` those without.
+    """
+
+    width_ms: int
+    from_ms: Integers
+    minimum: Floats
+    maximum: Floats
+    mean: Floats
+    count: Integers
+    bad: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of BAD readings of one reason; ``to_ms`` is the next other reading, None while it lasts."""
+
+    channel: ChannelId
+    from_ms: Instant
+    to_ms: Instant | None
+    reason: Reason
+
+
+class TelemetryStore(Protocol):
+    """Keeps readings and gives them back.
+
+    *Durable* means the future that ``append`` returned is done without an error.
+    """
+
+    @property
+    def failure(self) -> StorageError | None:
+        """Why readings can't be kept at present; None when they can."""
+        ...
+
+    @property
+    def durable(self) -> tuple[int, str]:
+        """Number and SHA-256 [hex] of the last durable frame; (0, "") before the first."""
+        ...
+
+    def declare(self, channels: Mapping[ChannelId, ChannelInfo]) -> None:
+        """Make channels known, or change what is known of them; never blocks."""
+        ...
+
+    def append(self, readings: Sequence[Reading]) -> asyncio.Future[int]:
+        """Take readings as one frame; the future is done with the frame's number when they are durable.
+
+        Never blocks. Raises StorageError for a channel that was not declared; the future fails with StorageError
+        when the readings could not be kept.
+        """
+        ...
+
+    def latest(self) -> Mapping[ChannelId, Reading]:
+        """Return the last reading of each channel, by arrival."""
+        ...
+
+    def channels(self) -> Mapping[ChannelId, ChannelInfo]:
+        """Return every channel that was ever declared."""
+        ...
+
+    def count(self) -> int:
+        """Return how many readings are durable."""
+        ...
+
+    async def series(self, channel: ChannelId, start: Instant, end: Instant) -> Series:
+        """Return the readings with ``start <= source time < end``; of two at one instant the later arrival."""
+        ...
+
+    async def buckets(self, channel: ChannelId, start: Instant, end: Instant, count: int) -> Buckets:
+        """Return ``start..end`` in at most ``count`` stretches of a whole number of minutes, or of ms when finer."""
+        ...
+
+    async def gaps(
+        self, start: Instant, end: Instant, channels: Collection[ChannelId] | None = None
+    ) -> tuple[Gap, ...]:
+        """Return the stretches of BAD readings that touch ``start..end``, by channel and time."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once everything appended so far is durable or has failed."""
+        ...
+
+    async def close(self) -> None:
+        """Keep what was appended, then let go of the store; a second call does nothing."""
+        ...

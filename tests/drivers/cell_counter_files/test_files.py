@@ -1,0 +1,198 @@
+"""Counts out of files: ours, written in the layout of a Vi-CELL BLU, and real ones where they are at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from cultureops.device.driver import CountResult, RejectedFile
+from cultureops.errors import ConfigError, DriverTimeout, NotConnected
+from cultureops_drivers.cell_counter_files import CountFiles, create
+from cultureops_drivers.cell_counter_files.folder import Folder
+
+HEADER = (
+    "Sample ID,Cell count,Viable cells,Total (x10^6) cells/mL,Viable (x10^6) cells/mL,Viability (%),"
+    "Average diameter (μm),Average viable diameter (μm),Average circularity,Average viable circularity,"
+    "Average cells per image,Average background intensity,Bubble count,Cluster count,Images for analysis,Cell type,"
+    "Minimum Diameter (μm),Maximum Diameter (μm),Images,Cell sharpness,Minimum circularity,Decluster degree,"
+    "Aspiration cycles,Viable spot brightness (%),Viable spot area (%),Mixing cycles,Analysis date/time,"
+    "Reanalysis date/time,Analysis by,Reanalysis by,Dilution,Wash,Tag\n"
+)
+
+
+def row(sample_id: str, counts: str = "1600,1552,1.03,1.0,97.0") -> str:
+    return (
+        f"{sample_id},{counts},15.2,15.4,0.9,0.91,16,130,0,0,100,MSC,6,30,100,7,0.1,Medium,3,50,5,3,"
+        "1/15/2026 9:05,,tech,,1,Normal Wash,\n"
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parser_loaded() -> None:
+    """Load the parser once, outside of any test's deadline."""
+    pytest.importorskip("allotropy", reason="the counters extra is not installed")
+
+
+def whole(folder: Path) -> CountFiles:
+    return create("counter_1", folder, {"atomic": True})
+
+
+async def test_a_count_is_read_once_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "run1.csv").write_text(HEADER + row("B1"), encoding="utf-8")
+    source = whole(tmp_path)
+    (result,) = await source.collect()
+    assert isinstance(result, CountResult)
+    assert (result.sample_id, result.counted_at_local) == ("B1", "2026-01-15T09:05:00")
+    assert (result.viability_pct, result.viable_density_1e6_per_ml) == (97.0, 1.0)
+    assert (result.viable_cells, result.total_cells, result.average_diameter_um) == (1552, 1600, 15.2)
+    assert result.flags == () and len(result.source_sha256) == 64
+    assert await source.collect() == ()
+    assert (tmp_path / "done" / "run1.csv").exists() and not (tmp_path / "run1.csv").exists()
+
+
+async def test_a_growing_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run1.csv"
+    source = create("counter_1", tmp_path, {})
+    path.write_text(HEADER, encoding="utf-8")
+    assert await source.collect() == ()
+    path.write_text(HEADER + row("B1"), encoding="utf-8")
+    assert await source.collect() == ()
+    (result,) = await source.collect()
+    assert isinstance(result, CountResult)
+    (tmp_path / ".hidden.csv").write_text("x")
+    (tmp_path / "run2.csv.tmp").write_text("x")
+    assert await source.collect() == () and await source.collect() == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"),
+    [
+        ("empty.csv", b""),
+        ("text.csv", b"not a count\n"),
+        ("bytes.csv", bytes(range(256))),
+        ("header.csv", HEADER.encode()),
+        ("half.csv", (HEADER + row("B1"))[:-300].encode()),
+        ("picture.png", b"\x89PNG"),
+    ],
+)
+async def test_a_bad_file_is_moved_aside_with_the_reason(tmp_path: Path, name: str, contents: bytes) -> None:
+    (tmp_path / name).write_bytes(contents)
+    (tmp_path / "z_good.csv").write_text(HEADER + row("B1"), encoding="utf-8")
+    rejected, good = await whole(tmp_path).collect()
+    assert isinstance(rejected, RejectedFile) and isinstance(good, CountResult)
+    assert rejected.moved_to == f"rejected/{name}" and rejected.error and "\n" not in rejected.error
+    assert (tmp_path / rejected.moved_to).read_bytes() == contents
+    record = (tmp_path / f"rejected/{name}.error.txt").read_text()
+    assert rejected.error in record and rejected.source_sha256 in record
+
+
+async def test_implausible_and_erroneous_counts_are_flagged(tmp_path: Path) -> None:
+    rows = (
+        row("B1"),
+        row("B2", "1600,1552,1.03,1.0,57.0"),
+        row("B3", "1600,1700,1.03,1.0,97.0"),
+        row("B4", "ERROR,ERROR,1.03,1.0,97.0"),
+        row(""),
+    )
+    (tmp_path / "run1.csv").write_text(HEADER + "".join(rows), encoding="utf-8")
+    flags = [result.flags for result in await whole(tmp_path).collect() if isinstance(result, CountResult)]
+    assert flags[:3] == [(), ("viability_disagrees_with_densities",), ("viable_cells_exceed_total",)]
+    assert flags[3:] == [("cells_missing",), ("sample_id_missing",)]
+
+
+async def test_a_name_that_returns_never_replaces_the_first(tmp_path: Path) -> None:
+    source = whole(tmp_path)
+    for sample_id in ("B1", "B2"):
+        (tmp_path / "run.csv").write_text(HEADER + row(sample_id), encoding="utf-8")
+        assert len(await source.collect()) == 1
+    kept = {path.read_text(encoding="utf-8")[len(HEADER) :][:2] for path in (tmp_path / "done").iterdir()}
+    assert kept == {"B1", "B2"}
+
+
+async def test_a_missing_folder_is_not_connected(tmp_path: Path) -> None:
+    with pytest.raises(NotConnected, match="check that the folder is shared"):
+        await whole(tmp_path / "absent").collect()
+
+
+async def test_a_slow_visit_is_finished_by_the_next_call(tmp_path: Path) -> None:
+    (tmp_path / "run.csv").write_text("anything")
+    released = threading.Event()
+    count = CountResult("B1", "2026-01-05T10:00:00", 97.0, 1.0, 1.03, None, None, None, "run.csv", "00")
+
+    def parse(contents: bytes, name: str) -> tuple[CountResult, ...]:
+        assert released.wait(10)
+        return (count,)
+
+    source = CountFiles("counter_1", Folder(tmp_path, parse, atomic=True), deadline_s=0.05)
+    with pytest.raises(DriverTimeout, match=r"counter_1: .* was not read within 0.05 s"):
+        await source.collect()
+    reading = asyncio.create_task(_collect(source))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    released.set()
+    assert await CountFiles.collect(source) == (count,)
+
+
+async def _collect(source: CountFiles) -> object:
+    return await source.collect()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "WORD"}, "option 'format' must be one of BECKMAN_VI_CELL_BLU"),
+        ({"atomic": 1}, "option 'atomic' must be true or false"),
+        ({"deadline_s": 0}, "option 'deadline_s' must be seconds above 0"),
+        ({"path": "x"}, "option 'path' is unknown; known options: format, atomic, deadline_s"),
+    ],
+)
+def test_wrong_options(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        create("counter_1", tmp_path, options)
+
+
+@pytest.mark.parametrize(
+    ("file", "file_format", "parser"),
+    [
+        ("Beckman_Vi-Cell-BLU_example01.csv", "BECKMAN_VI_CELL_BLU", "beckman_vi_cell_blu"),
+        ("Beckman_Vi-Cell-BLU_example01_utf16.csv", "BECKMAN_VI_CELL_BLU", "beckman_vi_cell_blu"),
+        ("chememotec_nc_view_example.csv", "CHEMOMETEC_NC_VIEW", "chemometec_nc_view"),
+        ("chemometec_nucleoview_example01.csv", "CHEMOMETEC_NUCLEOVIEW", "chemometec_nucleoview"),
+        ("chemometec_nucleoview_example07.csv", "CHEMOMETEC_NUCLEOVIEW", "chemometec_nucleoview"),
+        ("roche_cedex_hires_example_1.csv", "ROCHE_CEDEX_HIRES", "roche_cedex_hires"),
+    ],
+)
+async def test_real_exports_give_the_known_answers(tmp_path: Path, file: str, file_format: str, parser: str) -> None:
+    if not (data := os.environ.get("CULTUREOPS_ACCEPTANCE_DATA")):
+        pytest.skip("CULTUREOPS_ACCEPTANCE_DATA is not set: no real exports at hand")
+    counters = Path(data) / "cell_counters"
+    (tmp_path / file).write_bytes((counters / file).read_bytes())
+    results = await create("counter_1", tmp_path, {"atomic": True, "format": file_format}).collect()
+    with (counters / "expected_counts.csv").open(encoding="utf-8", newline="") as lines:
+        known = [
+            line
+            for line in csv.DictReader(lines)
+            if line["parser"] == parser and Path(line["json"]).stem == Path(file).stem
+        ]
+    assert len(results) == len(known) > 0
+    for result, truth in zip(results, known, strict=True):
+        assert isinstance(result, CountResult)
+        assert result.sample_id == truth["sample identifier"]
+        assert result.counted_at_local == truth["measurement time"][:19]
+        for value, column in (
+            (result.viability_pct, "viability (cell counter)"),
+            (result.viable_density_1e6_per_ml, "viable cell density (cell counter)"),
+            (result.total_density_1e6_per_ml, "total cell density (cell counter)"),
+            (result.viable_cells, "viable cell count"),
+            (result.total_cells, "total cell count"),
+            (result.average_diameter_um, "average total cell diameter"),
+        ):
+            assert value == (pytest.approx(float(truth[column]), abs=1e-9) if truth[column] else None), column
+        assert bool(result.flags) == ("example07" in file or (parser.endswith("blu") and not result.total_cells))

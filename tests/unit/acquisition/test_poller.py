@@ -1,0 +1,149 @@
+"""A poller turns whatever a driver does into readings: one for each channel, a failure with its reason."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from cultureops.acquisition.bus import Bus
+from cultureops.acquisition.poller import LinkEvent, LinkState, Poller
+from cultureops.clock import SteppedClock
+from cultureops.device.channel import Channel
+from cultureops.device.driver import Identity
+from cultureops.device.reading import Quality, Reading, Reason, Sample
+from cultureops.errors import DeviceFault, DriverTimeout, NotConnected, ProtocolError
+
+CHANNELS = (Channel("temperature", "Cel", valid_range=(-20.0, 80.0)), Channel("co2", "%", verified=False))
+
+
+class ScriptedDriver:
+    """Does what the script says at each read: raises an error, or returns samples."""
+
+    def __init__(self, *script: Exception | Sequence[Sample]) -> None:
+        self.script = list(script)
+        self.calls: list[str] = []
+
+    channels = CHANNELS
+
+    async def connect(self) -> None:
+        self.calls.append("connect")
+
+    async def disconnect(self) -> None:
+        self.calls.append("disconnect")
+
+    async def identify(self) -> Identity:
+        return Identity("us", "scripted")
+
+    async def read(self) -> Sequence[Sample]:
+        self.calls.append("read")
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+GOOD = (Sample("temperature", 37.0), Sample("co2", 5.0))
+
+
+def poller_of(*script: Exception | Sequence[Sample]) -> tuple[Poller, ScriptedDriver, list[LinkEvent]]:
+    driver, events = ScriptedDriver(*script), []
+    return Poller("incubator_1", driver, SteppedClock(0), 1000, events.append), driver, events
+
+
+async def test_good_values_and_second_hand_ones() -> None:
+    poller, _, events = poller_of(GOOD)
+    temperature, co2 = await poller.poll_once(5)
+    assert temperature == Reading("incubator_1/temperature", 37.0, Quality.GOOD, Reason.NONE, 5, 0)
+    assert (co2.quality, co2.reason, co2.value) == (Quality.UNCERTAIN, Reason.UNVERIFIED, 5.0)
+    assert [event.state for event in events] == [LinkState.IDENTIFIED]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (DriverTimeout("x"), Reason.TIMEOUT),
+        (NotConnected("x"), Reason.NOT_CONNECTED),
+        (ConnectionResetError("x"), Reason.NOT_CONNECTED),
+        (ProtocolError("x"), Reason.PROTOCOL_ERROR),
+        (DeviceFault("x"), Reason.DEVICE_FAULT),
+        (ZeroDivisionError("a driver's own bug"), Reason.DRIVER_ERROR),
+        ((), Reason.NOT_DELIVERED),
+    ],
+)
+async def test_every_failure_is_a_reading_for_each_channel(failure, reason) -> None:  # type: ignore[no-untyped-def]
+    poller, _, _ = poller_of(failure)
+    readings = await poller.poll_once(7)
+    assert [(r.channel, r.value, r.quality, r.reason) for r in readings] == [
+        ("incubator_1/temperature", None, Quality.BAD, reason),
+        ("incubator_1/co2", None, Quality.BAD, reason),
+    ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 900.0])
+async def test_impossible_values_are_bad(value: float) -> None:
+    poller, _, _ = poller_of((Sample("temperature", value), Sample("co2", 5.0)))
+    temperature, co2 = await poller.poll_once(1)
+    assert temperature.value is None
+    assert temperature.reason in (Reason.NOT_FINITE, Reason.OUT_OF_RANGE)
+    assert co2.value == 5.0
+
+
+async def test_outage_is_said_once_and_return_once() -> None:
+    poller, driver, events = poller_of(GOOD, *[DriverTimeout("x")] * 5, GOOD)
+    instant = 0
+    while driver.script[0] != GOOD or len(driver.script) > 1:
+        await poller.poll_once(instant)
+        instant += 1000
+    await poller.poll_once(instant)
+    while poller.misses:
+        instant += 1000
+        await poller.poll_once(instant)
+    assert [event.state for event in events] == [LinkState.IDENTIFIED, LinkState.LOST, LinkState.IDENTIFIED]
+
+
+async def test_a_dead_device_is_tried_ever_less_often_and_its_readings_go_on() -> None:
+    poller, driver, _ = poller_of(NotConnected("x"))
+    counted = [len(await poller.poll_once(instant)) for instant in range(0, 40_000, 1000)]
+    assert counted == [2] * 40
+    tries = driver.calls.count("read")
+    assert tries == 8  # 0, 1, 2, then after 1, 2, 4, 8 and 8 periods: 3, 5, 9, 17, 25, 33 lie within 40
+
+
+async def test_devices_on_one_line_take_turns_and_one_failure_spares_the_other() -> None:
+    dead, dead_driver, _ = poller_of(DriverTimeout("x"))
+    alive, _, _ = poller_of(GOOD)
+    alive.device = "incubator_2"
+    bus = Bus("tcp://x", [dead, alive])
+    for instant in range(0, 5000, 1000):
+        answers = await bus.poll_due(instant)
+        assert answers["incubator_2"][0].value == 37.0
+        assert answers["incubator_1"][0].quality is Quality.BAD
+    assert dead_driver.calls.count("read") < 6
+
+
+async def test_schedule_does_not_drift_and_missed_periods_are_not_made_up_for() -> None:
+    poller, _, _ = poller_of(GOOD)
+    bus = Bus("tcp://x", [poller])
+    assert await bus.poll_due(100)
+    assert not await bus.poll_due(1099)
+    assert await bus.poll_due(1150)
+    assert bus.next_due(1150) == 2100
+    assert await bus.poll_due(9_999)
+    assert bus.next_due(9_999) == 10_100
+
+
+async def test_cancel_leaves_the_poller_usable() -> None:
+    poller, driver, _ = poller_of(GOOD)
+
+    async def hang() -> Sequence[Sample]:
+        await asyncio.Event().wait()
+        return ()
+
+    read, driver.read = driver.read, hang  # type: ignore[method-assign]
+    task = asyncio.create_task(poller.poll_once(0))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    driver.read = read  # type: ignore[method-assign]
+    assert (await poller.poll_once(1000))[0].value == 37.0

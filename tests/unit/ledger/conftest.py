@@ -1,0 +1,67 @@
+"""What every ledger test starts from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
+from cultureops.ledger import Actor, JsonValue, NewEvent, Source, SqlLedger
+
+MakeEvent = Callable[..., NewEvent]
+OpenLedger = Callable[..., SqlLedger]
+
+
+def _event(type: str = "counted", data: dict[str, JsonValue] | None = None, **more: object) -> NewEvent:
+    fields: dict[str, object] = {"actor": Actor("tech-1", "technician"), "source": Source.HUMAN} | more
+    return NewEvent(type, {"viability_pct": 96.5} if data is None else data, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_event() -> MakeEvent:
+    """Build a new event with sensible fields."""
+    return _event
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the ledger of this test lives."""
+    return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Lab time, standing."""
+    return SteppedClock(parse_iso("2026-01-05T08:00:00Z"))
+
+
+@pytest.fixture
+async def open_ledger(path: Path, clock: SteppedClock) -> AsyncIterator[OpenLedger]:
+    """Open the ledger of this test; whatever a test leaves open is closed."""
+    opened: list[SqlLedger] = []
+
+    def open_(at: Path = path, seed: int = 7) -> SqlLedger:
+        opened.append(SqlLedger.open(at, clock, SeededEntropy(seed)))
+        return opened[-1]
+
+    yield open_
+    for ledger in opened:
+        await ledger.close()
+
+
+@pytest.fixture
+def written(path: Path, clock: SteppedClock) -> Path:
+    """A closed ledger of 12 events, streams a, b and c taking turns."""
+
+    async def write() -> None:
+        ledger = SqlLedger.open(path, clock, SeededEntropy(7))
+        for number in range(12):
+            await ledger.append("abc"[number % 3], [_event(data={"number": number})], None)
+            clock.advance(MINUTE_MS)
+        await ledger.close()
+
+    asyncio.run(write())
+    return path

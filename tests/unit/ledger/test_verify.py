@@ -1,0 +1,312 @@
+"""Every kind of damage is named with its first bad position; damaged files are told from changed history."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import rfc8785
+
+from cultureops.clock import SystemClock, SystemEntropy
+from cultureops.errors import ChainBroken, CultureOpsError, Unreadable
+from cultureops.ledger import Head, SqlLedger, verify
+from cultureops.ledger.chain import link
+from cultureops.ledger.head import GENESIS
+
+Row = list[object]
+"""position, stream, version, canonical, hash"""
+
+
+def rows_of(path: Path) -> list[Row]:
+    connection = sqlite3.connect(path)
+    rows = [list(row) for row in connection.execute("SELECT * FROM events ORDER BY position")]
+    connection.close()
+    return rows
+
+
+def rewrite(path: Path, rows: list[Row]) -> None:
+    """Store other rows, as somebody with full access to the file can."""
+    connection = sqlite3.connect(path)
+    for (guard,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {guard}")
+    connection.execute("ALTER TABLE events RENAME TO old")
+    connection.execute(
+        "CREATE TABLE events (position INTEGER PRIMARY KEY, stream TEXT, version INTEGER, canonical BLOB, hash BLOB)"
+    )
+    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+    connection.execute("DROP TABLE old")
+    connection.commit()
+    connection.close()
+
+
+def as_bytes(column: object) -> bytes:
+    assert isinstance(column, bytes)
+    return column
+
+
+def forged(canonical: object, **changes: object) -> bytes:
+    return rfc8785.dumps(json.loads(as_bytes(canonical)) | changes)
+
+
+def number(rows: list[Row]) -> list[Row]:
+    for position, row in enumerate(rows, 1):
+        row[0] = position
+    return rows
+
+
+def rehash(rows: list[Row], first: int = 1) -> list[Row]:
+    for index in range(first - 1, len(rows)):
+        before = rows[index - 1][4] if index else GENESIS
+        rows[index][4] = link(as_bytes(before), as_bytes(rows[index][3]))
+    return rows
+
+
+def edit(rows: list[Row]) -> list[Row]:
+    rows[4][3] = forged(rows[4][3], data={"number": 99})
+    return rows
+
+
+def edit_hash(rows: list[Row]) -> list[Row]:
+    rows[4][4] = b"\x01" * 32
+    return rows
+
+
+def edit_with_its_hash(rows: list[Row]) -> list[Row]:
+    kept = [row[4] for row in rows[5:]]
+    rehash(edit(rows), 5)
+    for row, chain_hash in zip(rows[5:], kept, strict=True):
+        row[4] = chain_hash
+    return rows
+
+
+def edit_with_all_hashes(rows: list[Row]) -> list[Row]:
+    return rehash(edit(rows), 5)
+
+
+def edit_actor_of_last(rows: list[Row]) -> list[Row]:
+    rows[11][3] = forged(rows[11][3], actor={"id": "nobody", "role": "technician"})
+    return rows
+
+
+def file_elsewhere(rows: list[Row]) -> list[Row]:
+    rows[4][1] = "c"
+    return rows
+
+
+def file_as_other_version(rows: list[Row]) -> list[Row]:
+    rows[4][2] = 9
+    return rows
+
+
+def store_as_text(rows: list[Row]) -> list[Row]:
+    rows[4][3] = as_bytes(rows[4][3]).decode()
+    return rows
+
+
+def delete(rows: list[Row]) -> list[Row]:
+    return rows[:4] + rows[5:]
+
+
+def delete_first(rows: list[Row]) -> list[Row]:
+    return rows[1:]
+
+
+def delete_and_close_up(rows: list[Row]) -> list[Row]:
+    return number(delete(rows))
+
+
+def delete_and_rehash(rows: list[Row]) -> list[Row]:
+    rows = delete_and_close_up(rows)
+    for row in rows[4:]:
+        row[3] = forged(row[3], position=row[0])
+    return rehash(rows, 5)
+
+
+def insert_forged(rows: list[Row]) -> list[Row]:
+    before = as_bytes(rows[3][4])
+    canonical = forged(rows[4][3], data={"number": 99})
+    return number([*rows[:4], [0, "b", 2, canonical, link(before, canonical)], *rows[4:]])
+
+
+def insert_unhashed(rows: list[Row]) -> list[Row]:
+    return number([*rows[:4], [0, "b", 2, forged(rows[4][3], data={}), b"\x01" * 32], *rows[4:]])
+
+
+def insert_copy(rows: list[Row]) -> list[Row]:
+    return number([*rows[:7], list(rows[2]), *rows[7:]])
+
+
+def insert_before_all(rows: list[Row]) -> list[Row]:
+    return [[0, *rows[0][1:]], *rows]
+
+
+def swap(rows: list[Row]) -> list[Row]:
+    return number([*rows[:4], rows[5], rows[4], *rows[6:]])
+
+
+def move_to_end(rows: list[Row]) -> list[Row]:
+    rows[4][0] = 13
+    return rows
+
+
+def claim_gap_in_stream(rows: list[Row]) -> list[Row]:
+    rows[4][2] = 3
+    rows[4][3] = forged(rows[4][3], version=3)
+    return rehash(rows, 5)
+
+
+TAMPERINGS = [
+    (edit, "position 5: edited"),
+    (edit_hash, "position 5: edited"),
+    (edit_with_its_hash, "position 5: edited"),
+    (edit_with_all_hashes, "position 5: edited"),
+    (edit_actor_of_last, "position 12: edited"),
+    (file_elsewhere, "position 5: edited"),
+    (file_as_other_version, "position 5: edited"),
+    (store_as_text, "position 5: edited"),
+    (delete, "position 5: deleted"),
+    (delete_first, "position 1: deleted"),
+    (delete_and_close_up, "position 5: deleted"),
+    (delete_and_rehash, "position 7: stream version gap"),
+    (insert_forged, "position 6: inserted"),
+    (insert_unhashed, "position 5: inserted"),
+    (insert_copy, "position 8: inserted"),
+    (insert_before_all, "position 1: inserted"),
+    (swap, "position 5: reordered"),
+    (move_to_end, "position 5: reordered"),
+    (claim_gap_in_stream, "position 5: stream version gap"),
+]
+
+
+@pytest.mark.parametrize(("tamper", "named"), TAMPERINGS, ids=lambda case: getattr(case, "__name__", ""))
+def test_tampering_is_named(written: Path, tamper: Callable[[list[Row]], list[Row]], named: str) -> None:
+    rewrite(written, tamper(rows_of(written)))
+    with pytest.raises(ChainBroken, match=named) as caught:
+        verify(written)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ChainBroken, match=named):
+        SqlLedger.open(written, SystemClock(), SystemEntropy())
+
+
+def test_rewriting_the_same_rows_is_no_tampering(written: Path) -> None:
+    head = verify(written)
+    rewrite(written, rows_of(written))
+    assert verify(written) == head
+
+
+def test_only_a_known_head_shows_a_cut_off_tail_and_a_history_written_anew(written: Path) -> None:
+    known = verify(written)
+    rows = rows_of(written)
+    assert verify(written, known) == known
+    assert verify(written, Head(0)) == known
+    rewrite(written, rows[:9])
+    assert verify(written).position == 9
+    with pytest.raises(ChainBroken, match="position 10: cut off: position 12 was there once"):
+        verify(written, known)
+    rows[11][3] = forged(rows[11][3], data={"number": 99})
+    rewrite(written, rehash(rows, 12))
+    assert verify(written).position == 12
+    with pytest.raises(ChainBroken, match="position 12: rewritten"):
+        verify(written, known)
+
+
+def test_a_file_that_is_absent_a_folder_or_empty_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for name, complaint in [("absent", "no such file"), (".", "no such file"), ("empty", "not a ledger")]:
+        with pytest.raises(Unreadable, match=complaint):
+            verify(tmp_path / name)
+
+
+def test_a_truncated_file_and_a_shot_page_are_unreadable(written: Path) -> None:
+    whole = written.read_bytes()
+    written.write_bytes(whole[: len(whole) - 4096])
+    with pytest.raises(Unreadable, match=r"malformed|can't be read|is damaged"):
+        verify(written)
+    written.write_bytes(whole[:4096] + os.urandom(4096) + whole[8192:])
+    with pytest.raises(Unreadable):
+        verify(written)
+
+
+def snapshot(path: Path) -> list[bytes]:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    rows = connection.execute("SELECT canonical, hash FROM events ORDER BY position").fetchall()
+    for stream in "abc":
+        query = "SELECT canonical, hash FROM events WHERE stream = ? AND version > 0 ORDER BY version"
+        rows += connection.execute(query, (stream,)).fetchall()
+    connection.close()
+    return [column for row in rows for column in row]
+
+
+def test_a_flipped_bit_is_named_or_harmless(written: Path, tmp_path: Path) -> None:
+    whole, expected = written.read_bytes(), snapshot(written)
+    dice = random.Random(20260105)
+    named = 0
+    for round_ in range(1000):
+        folder = tmp_path / str(round_)
+        folder.mkdir()
+        flipped = folder / "ledger.sqlite"
+        offset = dice.randrange(len(whole))
+        damaged = bytearray(whole)
+        damaged[offset] ^= 1 << dice.randrange(8)
+        flipped.write_bytes(damaged)
+        try:
+            verify(flipped)
+        except (ChainBroken, Unreadable) as error:
+            assert "\n" not in str(error)
+            named += 1
+        else:
+            assert snapshot(flipped) == expected, f"byte {offset}"
+        shutil.rmtree(folder)
+    assert named > 50
+
+
+def test_a_flipped_bit_in_any_event_is_named(written: Path) -> None:
+    whole = written.read_bytes()
+    dice = random.Random(7)
+    for position, _, _, stored, _ in rows_of(written):
+        canonical = as_bytes(stored)
+        start = whole.index(canonical)
+        damaged = bytearray(whole)
+        damaged[start + dice.randrange(len(canonical))] ^= 1 << dice.randrange(8)
+        written.write_bytes(damaged)
+        with pytest.raises(ChainBroken, match=f"position {position}: edited"):
+            verify(written)
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Root may do everything; be nobody for a moment."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_read_only_media_can_be_verified_and_forbidden_files_are_unreadable(written: Path) -> None:
+    head = verify(written)
+    with tempfile.TemporaryDirectory() as folder:
+        media = Path(folder)
+        copy = media / "ledger.sqlite"
+        copy.write_bytes(written.read_bytes())
+        copy.chmod(0o444)
+        media.chmod(0o555)
+        with without_privileges():
+            assert verify(copy) == head
+        copy.chmod(0o000)
+        with without_privileges(), pytest.raises(Unreadable, match="can't be read"):
+            verify(copy)
+        with without_privileges(), pytest.raises(CultureOpsError, match="can't be opened"):
+            SqlLedger.open(copy, SystemClock(), SystemEntropy())
+        media.chmod(0o755)

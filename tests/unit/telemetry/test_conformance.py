@@ -1,0 +1,160 @@
+"""What every telemetry store keeps to, written against the protocol."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cultureops.clock import HOUR_MS, MINUTE_MS
+from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.errors import StorageError
+from cultureops.telemetry import ChannelInfo, EmbeddedStore, TelemetryStore
+
+START = 1_767_600_000_000 // HOUR_MS * HOUR_MS
+
+
+def reading(channel: str, at: int, value: float | None, reason: Reason = Reason.TIMEOUT) -> Reading:
+    if value is None:
+        return Reading(channel, None, Quality.BAD, reason, at, at + 7)
+    return Reading(channel, value, Quality.GOOD, Reason.NONE, at, at + 7)
+
+
+async def keep(store: TelemetryStore, *frames: list[Reading]) -> None:
+    await asyncio.gather(*(store.append(frame) for frame in frames))
+
+
+async def test_what_is_durable_comes_back(store: TelemetryStore) -> None:
+    first = await store.append([reading("a/t", START, 37.0), reading("a/c", START, 5.0)])
+    second = await store.append([reading("a/t", START + 1000, None)])
+    assert second == first + 1 == store.durable[0]
+    assert len(store.durable[1]) == 64
+    assert store.count() == 3
+    series = await store.series("a/t", START, START + 1001)
+    assert series.source_ms.tolist() == [START, START + 1000]
+    assert series.value[0] == 37.0 and np.isnan(series.value[1])
+    assert series.reason.tolist() == [Reason.NONE, Reason.TIMEOUT]
+    assert (await store.series("a/t", START, START + 1000)).source_ms.size == 1
+    assert (await store.series("a/nobody", START, START + 1000)).source_ms.size == 0
+
+
+async def test_latest_is_the_last_to_arrive(store: TelemetryStore) -> None:
+    await store.append([reading("a/t", START + 5, 37.0)])
+    await store.append([reading("a/t", START, 36.0)])
+    assert store.latest()["a/t"].value == 36.0
+
+
+async def test_an_undeclared_channel_is_refused_by_name(store: TelemetryStore) -> None:
+    with pytest.raises(StorageError, match="'b/t' was not declared"):
+        store.append([reading("b/t", START, 1.0)])
+
+
+async def test_of_two_readings_at_one_instant_the_later_arrival_is_shown(store: TelemetryStore) -> None:
+    await keep(store, [reading("a/t", START, 37.0)], [reading("a/t", START, 37.0)], [reading("a/t", START, 38.0)])
+    series = await store.series("a/t", START, START + 1)
+    assert series.value.tolist() == [38.0]
+    buckets = await store.buckets("a/t", START, START + MINUTE_MS, 1)
+    assert (buckets.count.tolist(), buckets.minimum.tolist()) == ([1], [38.0])
+
+
+async def test_an_empty_stretch_is_a_gap_and_never_a_number(store: TelemetryStore) -> None:
+    await keep(store, [reading("a/t", START, 37.0)], [reading("a/t", START + 3 * MINUTE_MS, 39.0)])
+    buckets = await store.buckets("a/t", START, START + 4 * MINUTE_MS, 4)
+    assert buckets.count.tolist() == [1, 0, 0, 1]
+    for values in (buckets.minimum, buckets.maximum, buckets.mean):
+        assert np.isnan(values).tolist() == [False, True, True, False]
+
+
+async def test_gaps_have_reasons_and_ends(store: TelemetryStore) -> None:
+    values: list[tuple[float | None, Reason]] = [
+        (1.0, Reason.NONE),
+        (None, Reason.TIMEOUT),
+        (None, Reason.TIMEOUT),
+        (None, Reason.NOT_CONNECTED),
+        (2.0, Reason.NONE),
+        (None, Reason.SENTINEL),
+    ]
+    for minute, (value, reason) in enumerate(values):
+        await store.append([reading("a/t", START + minute * MINUTE_MS, value, reason)])
+    gaps = await store.gaps(START, START + HOUR_MS)
+    assert [((g.from_ms - START) // MINUTE_MS, g.to_ms and (g.to_ms - START) // MINUTE_MS, g.reason) for g in gaps] == [
+        (1, 3, Reason.TIMEOUT),
+        (3, 4, Reason.NOT_CONNECTED),
+        (5, None, Reason.SENTINEL),
+    ]
+    assert await store.gaps(START, START + HOUR_MS, ["a/c"]) == ()
+    assert len(await store.gaps(START + 4 * MINUTE_MS, START + 5 * MINUTE_MS)) == 0
+
+
+async def test_everything_is_there_after_a_restart(open_store: Callable[[], EmbeddedStore]) -> None:
+    store = open_store()
+    store.declare({"a/t": ChannelInfo("Cel", decimals=1, simulated=True)})
+    for minute in range(150):
+        await store.append([reading("a/t", START + minute * MINUTE_MS, None if minute in (70, 149) else minute / 10)])
+    before = await store.buckets("a/t", START, START + 3 * HOUR_MS, 60)
+    gaps, durable, latest = await store.gaps(START, START + 3 * HOUR_MS), store.durable, dict(store.latest())
+    await store.close()
+    again = open_store()
+    assert again.channels() == {"a/t": ChannelInfo("Cel", decimals=1, simulated=True)}
+    assert (again.count(), again.durable, again.latest()) == (150, durable, latest)
+    after = await again.buckets("a/t", START, START + 3 * HOUR_MS, 60)
+    for name in ("from_ms", "minimum", "maximum", "mean", "count", "bad"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    assert await again.gaps(START, START + 3 * HOUR_MS) == gaps
+    await again.append([reading("a/t", START + 150 * MINUTE_MS, 1.0)])
+    assert (await again.gaps(START, START + 3 * HOUR_MS))[-1].to_ms == START + 150 * MINUTE_MS
+
+
+VALUES = st.one_of(st.none(), st.floats(-50, 50))
+REASONS = st.sampled_from([Reason.TIMEOUT, Reason.SENTINEL])
+POINTS = st.lists(st.tuples(st.integers(0, 5 * 60), VALUES, REASONS), min_size=1, max_size=40)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(points=POINTS, cuts=st.lists(st.integers(0, 40), max_size=5), restart=st.booleans())
+async def test_any_order_of_arrival_gives_the_sums_of_a_brute_force(
+    points: list[tuple[int, float | None, Reason]],
+    cuts: list[int],
+    restart: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "telemetry.sqlite"
+    store = EmbeddedStore.open(path)
+    store.declare({"a/t": ChannelInfo("Cel")})
+    rows = [reading("a/t", START + minute * MINUTE_MS, value, reason) for minute, value, reason in points]
+    edges = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
+    for begin, end in itertools.pairwise(edges):
+        await store.append(rows[begin:end])
+        if restart:
+            await store.close()
+            store = EmbeddedStore.open(path)
+    shown = {row.source_time: row for row in rows}
+    in_order = [shown[at] for at in sorted(shown)]
+    series = await store.series("a/t", START, START + 6 * HOUR_MS)
+    assert series.source_ms.tolist() == [row.source_time for row in in_order]
+    assert [None if v != v else v for v in series.value.tolist()] == [row.value for row in in_order]
+    buckets = await store.buckets("a/t", START, START + 6 * HOUR_MS, 24)
+    for number in range(24):
+        inside = [r for r in in_order if number * 15 <= (r.source_time - START) // MINUTE_MS < number * 15 + 15]
+        good = [row.value for row in inside if row.value is not None]
+        assert buckets.count[number] == len(good)
+        assert buckets.bad[number] == len(inside) - len(good)
+        if good:
+            assert (buckets.minimum[number], buckets.maximum[number]) == (min(good), max(good))
+            assert buckets.mean[number] == pytest.approx(sum(good) / len(good), abs=1e-9)
+    expected, open_run = [], None
+    for row in in_order:
+        reason = None if row.value is not None else row.reason
+        if open_run is not None and open_run[1] != reason:
+            expected.append((open_run[0], row.source_time, open_run[1]))
+            open_run = None
+        if reason is not None and open_run is None:
+            open_run = (row.source_time, reason)
+    if open_run is not None:
+        expected.append((open_run[0], None, open_run[1]))
+    gaps = await store.gaps(START, START + 6 * HOUR_MS)
+    assert [(gap.from_ms, gap.to_ms, gap.reason) for gap in gaps] == expected
+    await store.close()

@@ -1,0 +1,73 @@
+"""Lab time moves only when stepped, stamps survive a round trip, and seeded randomness repeats."""
+
+import asyncio
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cultureops.clock import SeededEntropy, SteppedClock, SystemClock, SystemEntropy, iso, parse_iso
+from cultureops.errors import ConfigError
+
+INSTANTS = st.integers(min_value=0, max_value=4_102_444_800_000)
+
+
+@given(INSTANTS)
+def test_iso_round_trip(instant: int) -> None:
+    assert parse_iso(iso(instant)) == instant
+
+
+def test_offsets_are_respected_and_demanded() -> None:
+    assert parse_iso("2026-01-05T09:00:00+01:00") == parse_iso("2026-01-05T08:00:00Z")
+    for text in ("2026-01-05T08:00:00", "yesterday", ""):
+        with pytest.raises(ConfigError, match="2026-01-05T08:00:00Z"):
+            parse_iso(text)
+
+
+async def test_sleepers_wake_in_order_of_their_instants() -> None:
+    clock, woken = SteppedClock(1000), []
+
+    async def sleeper(until: int) -> None:
+        await clock.sleep_until(until)
+        woken.append(until)
+
+    tasks = [asyncio.create_task(sleeper(until)) for until in (1300, 1100, 1200, 900)]
+    await asyncio.sleep(0)
+    assert woken == [900]
+    clock.advance(250)
+    await asyncio.sleep(0)
+    assert woken == [900, 1100, 1200]
+    clock.advance(50)
+    await asyncio.gather(*tasks)
+    assert woken[-1] == 1300
+
+
+async def test_a_cancelled_sleeper_is_forgotten() -> None:
+    clock = SteppedClock(0)
+    task = asyncio.create_task(clock.sleep_until(10))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert clock.advance(20) == 20
+
+
+def test_time_is_never_stepped_back() -> None:
+    with pytest.raises(ValueError, match="stepped back"):
+        SteppedClock(0).advance(-1)
+
+
+@given(INSTANTS, st.integers(min_value=0))
+def test_event_ids_are_uuid7_and_repeat_with_the_seed(instant: int, seed: int) -> None:
+    first, second = (SeededEntropy(seed).event_id(instant) for _ in range(2))
+    assert first == second
+    parsed = uuid.UUID(first)
+    assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
+    assert parsed.int >> 80 == instant
+
+
+def test_system_sources() -> None:
+    now = SystemClock().now()
+    assert uuid.UUID(SystemEntropy().event_id(now)).version == 7
+    assert all(0 <= SystemEntropy().bits(5) < 32 for _ in range(200))
