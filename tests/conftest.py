@@ -1,31 +1,39 @@
-"""What tests may ask for: other people's programs, and data that is not ours to ship."""
+"""What tests may ask for (programs of others, data that is not ours to ship), and the record of a soak run."""
 
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+soaked: dict[str, dict[str, Any]] = {}
 
-def absent(what: str) -> None:
+
+def absent(what: str) -> NoReturn:
     """Skip and say what is missing; on CI nothing may be missing."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}; CI must have it")
     pytest.skip(what)
 
 
-@pytest.fixture
+def require_program(name: str) -> str:
+    """Path of a Debian program that `make services` installs."""
+    found = shutil.which(name)
+    if found is None:
+        absent(f"{name} is not installed; `make services` installs it")
+    return found
+
+
+@pytest.fixture(scope="session")
 def mbpoll() -> str:
-    if (found := shutil.which("mbpoll")) is None:
-        absent("mbpoll is not installed; `make services` installs it")
-    return str(found)
+    return require_program("mbpoll")
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    if (found := shutil.which("chromium")) is None:
-        absent("chromium is not installed; `make services` installs it")
-    return str(found)
+    return require_program("chromium")
 
 
 @pytest.fixture(scope="session")
@@ -33,4 +41,25 @@ def acceptance_data() -> Path:
     folder = os.environ.get("CULTUREOPS_ACCEPTANCE_DATA")
     if folder is None:
         pytest.skip("CULTUREOPS_ACCEPTANCE_DATA is not set to the folder of acceptance data")
+    if not Path(folder).is_dir():
+        pytest.fail(f"CULTUREOPS_ACCEPTANCE_DATA names {folder}, which is no folder")
     return Path(folder)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak-report", type=Path, help="write outcome, seconds and record_property values of soak tests")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if "soak" in report.keywords:
+        entry = soaked.setdefault(report.nodeid, {"outcome": "passed", "seconds": 0.0})
+        entry["seconds"] = round(entry["seconds"] + report.duration, 3)
+        entry.update(report.user_properties)
+        if not report.passed:
+            entry["outcome"] = report.outcome
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    target: Path | None = session.config.getoption("--soak-report")
+    if target is not None and not hasattr(session.config, "workerinput"):
+        target.write_text(json.dumps(soaked, indent=2, sort_keys=True) + "\n", encoding="utf-8")

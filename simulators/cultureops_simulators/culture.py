@@ -23,6 +23,7 @@ __all__ = [
     "feed",
     "grow",
     "harvest",
+    "resuspend",
     "seed",
 ]
 
@@ -158,3 +159,9 @@ def harvest(culture: Culture, volume_ml: float, rng: np.random.Generator) -> Sus
     total = grown * float(rng.uniform(DETACHED_LOW, DETACHED_HIGH))
     viability = min(1.0, max(0.0, (culture.viability_pct + float(rng.normal(0.0, 0.3))) / 100.0))
     return Suspension(total / volume_ml, total * viability / volume_ml, volume_ml)
+
+
+def resuspend(suspension: Suspension, volume_ml: float, rng: np.random.Generator) -> Suspension:
+    """Spin the cells down and take them up in ``volume_ml``; a few per cent are lost on the way."""
+    share = float(rng.uniform(DETACHED_LOW, DETACHED_HIGH)) * suspension.volume_ml / volume_ml
+    return Suspension(suspension.total_cells_per_ml * share, suspension.viable_cells_per_ml * share, volume_ml)

@@ -50,6 +50,7 @@ class Lab:
             "feed": self._feed,
             "look": self._look,
             "harvest": self._harvest,
+            "resuspend": self._resuspend,
             "count": self._count,
             "discard": self._discard,
             "door": self._open_door,
@@ -163,15 +164,25 @@ class Lab:
         del self._cultures[name], self._places[name]
         return {}
 
+    def _resuspend(self, arguments: Arguments) -> dict[str, object]:
+        arguments.only("culture", "volume_ml")
+        name, volume_ml = arguments.text("culture"), arguments.number("volume_ml", above=1e-3, most=1e6)
+        self._suspensions[name] = biology.resuspend(self._suspension(name, arguments), volume_ml, self._hands)
+        return {}
+
+    def _suspension(self, name: str, arguments: Arguments) -> Suspension:
+        if name not in self._suspensions:
+            raise SimulatorError(f"{arguments.where}: culture {name!r} has no suspension; harvest it first")
+        return self._suspensions[name]
+
     def _count(self, arguments: Arguments) -> dict[str, object]:
         arguments.only("culture", "sample_id", "counter")
         name, counter_name = arguments.text("culture"), arguments.text("counter")
         counter = self.device(counter_name)
-        if name not in self._suspensions:
-            raise SimulatorError(f"{arguments.where}: culture {name!r} has no suspension to count; harvest it first")
+        suspension = self._suspension(name, arguments)
         if not isinstance(counter, CountsCells):
             raise SimulatorError(f"{arguments.where}: counter {counter_name!r} is no cell counter")
-        return {"file": str(counter.analyse(arguments.text("sample_id"), self._suspensions[name]))}
+        return {"file": str(counter.analyse(arguments.text("sample_id"), suspension))}
 
     def _discard(self, arguments: Arguments) -> dict[str, object]:
         arguments.only("culture")

@@ -40,7 +40,7 @@ from cultureops.demo.pace import DemoPace
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
-from cultureops.device.profile import profile_folder
+from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.lab import LEDGER_FILE, Lab, open_lab, read_site
 from cultureops.ledger.verify import verify
@@ -177,7 +177,7 @@ def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:
 async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
     counts = folder / "counts"
     counts.mkdir()
-    devices = fleet_devices(profile_folder(), counts)
+    devices = fleet_devices(driver_folder("modbus") / "profiles", counts)
     async with start_fleet(folder / "fleet.json", options.seed, LAB_DAY_ONE, devices) as fleet:
         site_file = folder / "site.toml"
         site_file.write_text(site_text(fleet.wires, counts, options.port), encoding="utf-8")
@@ -191,7 +191,7 @@ async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
                     await director.run(show)
                 else:
                     await _play_on_pages(director, lab, pace, show)
-            summary = summarise(lab, technician.batch_id, verify(folder / LEDGER_FILE))
+            summary = await summarise(lab, technician.batch_id, verify(folder / LEDGER_FILE))
     print(json.dumps(summary, indent=None if options.as_json else 1))
 
 
@@ -226,7 +226,7 @@ def simulator_command(name: str, tcp: str | None, pty: str | None, seed: int) ->
         raise ConfigError("say where to serve: either --tcp HOST:PORT or --pty LINK")
     where = ["--tcp", tcp] if tcp is not None else ["--pty", str(pty)]
     command = [sys.executable, "-m", "cultureops_simulators", "serve", name, *where, "--seed", str(seed)]
-    own_map = profile_folder() / f"cultureops_{name}.toml"
+    own_map = driver_folder("modbus") / "profiles" / f"cultureops_{name}.toml"
     return [*command, "--option", f"profile={own_map}"] if own_map.exists() else command
 
 

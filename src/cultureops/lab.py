@@ -7,6 +7,7 @@ encoded.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,22 +23,34 @@ from cultureops.acquisition import (
     LinkEvent,
     LinkState,
     LiveFeed,
+    MeasuredChannel,
     Recorder,
     Result,
     devices_from,
 )
-from cultureops.alarms.engine import AlarmView, Engine
+from cultureops.alarms.engine import AlarmView, Engine, Transition
 from cultureops.alarms.events import replay
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
-from cultureops.alarms.rule import rules_from
+from cultureops.alarms.rule import ChamberInfo, Rule, rules_from
+from cultureops.alarms.state import State
+from cultureops.batch.batch import Batch, stream_of
+from cultureops.batch.commands import Command
+from cultureops.batch.decide import Role
+from cultureops.batch.exposure import alarm_exposure
+from cultureops.batch.facts import EquipmentFact, Facts, OpenAlarm, TelemetryGap
+from cultureops.batch.handler import execute
+from cultureops.batch.projection import batch_channels, channel_rows
+from cultureops.batch.recipe import find_recipe, load_recipe, recipe_names
 from cultureops.batch.register import BatchRegister
-from cultureops.clock import Clock, Entropy
+from cultureops.batch.results import take_result
+from cultureops.clock import SECOND_MS, Clock, Entropy, SystemClock
 from cultureops.config import Table, load
 from cultureops.device.reading import Reading
 from cultureops.equipment import Chamber, chambers_from
-from cultureops.ledger.event import Event, NewEvent, Source
+from cultureops.errors import StorageError
+from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
-from cultureops.telemetry.embedded import EmbeddedStore
+from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.web.stream import encode_alarms, encode_readings
 
 __all__ = ["LEDGER_FILE", "TELEMETRY_FILE", "Lab", "Site", "open_lab", "read_site"]
@@ -46,6 +59,8 @@ log = structlog.get_logger(__name__)
 
 LEDGER_FILE: Final = "ledger.sqlite"
 TELEMETRY_FILE: Final = "telemetry.sqlite"
+TICK_MS: Final = SECOND_MS
+RETRY_MS: Final = SECOND_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +119,8 @@ class Lab:
         self.batches = BatchRegister()
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event)
         self.channels = {row.id: row for row in self.acquisition.channels}
-        self.engine = Engine(rules_from(site.alarm_rows, chamber_infos(site.chambers, self.channels)))
-        self.journal = AlarmJournal(ledger, self.batches.exposed, exposure_event)
+        self.engine = Engine(rules_from(site.alarm_rows, _chamber_infos(site.chambers, self.channels)))
+        self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
         self._link_events: deque[LinkEvent] = deque()
         self._results: deque[tuple[str, Result]] = deque()
@@ -121,9 +136,16 @@ class Lab:
             work.create_task(self._tick())
             work.create_task(self._record())
 
+    @staticmethod
+    def plan(site: Site) -> tuple[dict[str, MeasuredChannel], tuple[Rule, ...]]:
+        """Read profiles and rules of a site without touching a device; raises ConfigError."""
+        channels = {row.id: row for row in Acquisition(site.devices, SystemClock(), lambda _: None).channels}
+        return channels, rules_from(site.alarm_rows, _chamber_infos(site.chambers, channels))
+
     async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
         """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
-        return await execute(self.ledger, command, self._facts(actor, witness))
+        facts = await self._facts(command.batch_id, actor, witness)
+        return await execute(self.ledger, find_recipe, command, facts)
 
     async def acknowledge(self, rule_id: str, actor_id: str, reason: str) -> AlarmView | None:
         """Acknowledge an alarm in a person's name; raises CultureOpsError when there is nothing to acknowledge.
@@ -137,7 +159,8 @@ class Lab:
 
     async def take(self, device: str, result: Result) -> None:
         """Take what a cell counter handed over into the batch that the sample names, or record why not."""
-        await take_result(self.ledger, self._facts(Actor(device, "device"), None), device, result)
+        facts = await self._facts("", Actor(device, Role.DEVICE), None)
+        await take_result(self.ledger, find_recipe, facts, device, result)
 
     async def settle(self) -> None:
         """Append to the ledger whatever links, alarms and counters have said so far, in that order."""
@@ -170,19 +193,52 @@ class Lab:
 
     def _restore(self) -> None:
         """Fold the ledger into batches and alarms, declare the channels, and follow what comes."""
+        self.store.declare({row.id: _info(row) for row in self.channels.values()})
         for event in self.ledger.read_all():
             self.batches.apply(event)
-        self.engine.restore(replay(self.ledger.read_all()))
-        self.store.declare({row.id: _info(row) for row in self.channels.values()})
+            if self._lacks_facts_of(event):
+                self._project(event)
+        for orphan in self.engine.restore(replay(self.ledger.read_all())):
+            log.warning("an alarm is open whose rule has left the site file", alarm=orphan.rule_id)
         self.ledger.on_append.append(self._on_append)
 
-    def _facts(self, actor: Actor, witness: Actor | None) -> Facts:
-        return gather(
+    def _lacks_facts_of(self, event: Event) -> bool:
+        """Whether a stop came between the ledger's commit and the store's: the projection is made good then."""
+        latest = self.store.latest()
+        return any(
+            (known := latest.get(fact.channel)) is None or known.received_time < fact.received_time
+            for fact in batch_channels(event)
+        )
+
+    async def gaps_seen_by(self, batch: Batch) -> tuple[TelemetryGap, ...]:
+        """Return where the chambers that the batch stood in gave no value, while it stood there."""
+        now, gaps = self.clock.now(), []
+        for stay in batch.occupancies:
+            end = now if stay.taken is None else stay.taken
+            channels = [row.id for row in self.channels.values() if row.chamber == stay.chamber]
+            for gap in await self.store.gaps(stay.placed, end, channels):
+                seen_until = min(end, end if gap.to_ms is None else gap.to_ms)
+                gaps.append(TelemetryGap(stay.chamber, gap.channel, gap.from_ms, seen_until, gap.reason.text))
+        return tuple(gaps)
+
+    async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None) -> Facts:
+        """Gather what a decision may look at, at this instant."""
+        batch = self.batches.get(batch_id)
+        gaps = () if batch is None else await self.gaps_seen_by(batch)
+        equipment = {row.id: EquipmentFact(row.in_service, row.calibrated_until) for row in self.site.chambers.values()}
+        equipment |= {row.id: EquipmentFact(row.in_service, row.calibrated_until) for row in self.site.devices}
+        return Facts(
             now=self.clock.now(),
             actor=actor,
+            recipe=load_recipe(recipe_names()[0]),
             witness=witness,
-            alarms=self.engine.active(),
-            chambers=self.site.chambers,
+            open_alarms=tuple(
+                OpenAlarm(view.rule.id, view.rule.chamber, view.rule.gmp_critical, view.raised_at)
+                for view in self.engine.active()
+                if view.state.is_active
+            ),
+            telemetry_gaps=gaps,
+            equipment=equipment,
         )
 
     def _accept(self, readings: Sequence[Reading]) -> None:
@@ -230,9 +286,14 @@ class Lab:
     def _on_append(self, events: Sequence[Event]) -> None:
         for event in events:
             self.batches.apply(event)
-            if facts := culture_facts(event):
-                self.store.declare({row.id: row for row in facts.channels})
-                self._accept(facts.readings)
+            self._project(event)
+
+    def _project(self, event: Event) -> None:
+        """Write an event's culture facts as readings of the batch."""
+        if facts := batch_channels(event):
+            rows = channel_rows(event.stream.removeprefix("batch:"))
+            self.store.declare({fact.channel: ChannelInfo.of(rows[fact.channel], simulated=False) for fact in facts})
+            self._accept(facts)
 
 
 @asynccontextmanager
@@ -260,7 +321,7 @@ async def open_lab(site: Site, data_dir: Path, clock: Clock, entropy: Entropy) -
 
 def _link_event(event: LinkEvent) -> NewEvent:
     identity = event.identity
-    data: dict[str, object] = {"device": event.device}
+    data: dict[str, JsonValue] = {"device": event.device}
     if identity is not None:
         data |= {
             "vendor": identity.vendor,
@@ -271,3 +332,48 @@ def _link_event(event: LinkEvent) -> NewEvent:
     else:
         data |= {"reason": event.reason.name.lower()}
     return NewEvent(f"device_{event.state}", data, SYSTEM, Source.SYSTEM, event.at)
+
+
+def _info(row: MeasuredChannel) -> ChannelInfo:
+    return ChannelInfo.of(row.channel, simulated=row.simulated)
+
+
+def _chamber_infos(
+    chambers: Mapping[str, Chamber], channels: Mapping[str, MeasuredChannel]
+) -> dict[str, ChamberInfo]:
+    """Say of each chamber which device delivers which channel in which unit."""
+    devices: dict[str, dict[str, dict[str, str]]] = {chamber: {} for chamber in chambers}
+    for row in channels.values():
+        if row.chamber is not None:
+            devices[row.chamber].setdefault(row.device, {})[row.channel.name] = row.channel.unit
+    return {
+        chamber.id: ChamberInfo(chamber.id, chamber.chamber_class, devices[chamber.id])
+        for chamber in chambers.values()
+    }
+
+
+def _exposure_event(transition: Transition, batch: str) -> tuple[str, NewEvent] | None:
+    """Tell a batch's own stream when an alarm of its chamber is raised and when its condition is gone."""
+    is_raised = transition.to_state is State.UNACK
+    is_cleared = transition.from_state.is_active and not transition.to_state.is_active
+    if not is_raised and not is_cleared:
+        return None
+    rule = transition.rule
+    event = alarm_exposure(
+        rule_id=rule.id,
+        chamber=rule.chamber,
+        channel=rule.channel,
+        kind=rule.kind,
+        priority=rule.priority,
+        gmp_critical=rule.gmp_critical,
+        raised_at=transition.raised_at,
+        at=transition.at,
+        is_cleared=is_cleared,
+        text=transition.cause,
+    )
+    return stream_of(batch), event
+
+
+def _log_failure(durable: asyncio.Future[int]) -> None:
+    if not durable.cancelled() and (error := durable.exception()) is not None:
+        log.error("readings are not durable", error=str(error))

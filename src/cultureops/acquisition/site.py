@@ -6,7 +6,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from cultureops.clock import Instant
 from cultureops.config import Table
+from cultureops.equipment.chamber import calibrated_until
 
 __all__ = ["DeviceRow", "devices_from"]
 
@@ -27,6 +29,8 @@ class DeviceRow:
     period_ms: int
     deadline_s: float
     simulated: bool
+    in_service: bool
+    calibrated_until: Instant | None
     options: Mapping[str, object]
     row: Table
 
@@ -59,6 +63,8 @@ def _device(row: Table, chambers: Collection[str]) -> DeviceRow:
         period_ms=round(row.number("period_s", 60.0, minimum=0.01, maximum=86_400) * 1000),
         deadline_s=row.number("deadline_s", 1.0, minimum=0.01, maximum=60),
         simulated=row.flag("simulated", False),
+        in_service=row.flag("in_service", True),
+        calibrated_until=calibrated_until(row),
         options=options.raw() if options else {},
         row=row,
     )

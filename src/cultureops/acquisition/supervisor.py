@@ -57,7 +57,7 @@ class Acquisition:
         links: dict[str, Link] = {}
         for device in devices:
             driver = _open_driver(device, links)
-            if hasattr(driver, "collect"):
+            if isinstance(driver, ResultSource):
                 self._sources[device.id] = (driver, device.period_ms)
             else:
                 poller = Poller(device.id, driver, clock, device.period_ms, on_link_event)

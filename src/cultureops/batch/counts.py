@@ -1,4 +1,4 @@
-"""Cell-counter results on their way into a batch: whose they are, whether they can be true, what they amount to."""
+"""Cell-counter results on their way into a batch: whose they are, can they be true, what do they amount to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from cultureops.analysis.counting import implausibilities, replicates
 from cultureops.batch.batch import CountRecord
-from cultureops.batch.command import Count, HoldCount
+from cultureops.batch.commands import Count, HoldCount
 from cultureops.batch.field import BATCH_ID
 from cultureops.batch.recipe_schema import Counting
 from cultureops.device.driver import CountResult
@@ -18,7 +18,8 @@ from cultureops.errors import BatchError
 __all__ = ["CountsUnusable", "PooledCount", "SampleId", "count_command", "parse_sample_id", "pool"]
 
 _SAMPLE: Final = re.compile(
-    rf"(?P<batch>{BATCH_ID})\.(?:P(?P<passage>[0-9]{{1,2}})-)?(?P<stage>[a-z][a-z_]{{0,29}})-(?P<replicate>[0-9]{{1,3}})"
+    rf"(?P<batch>{BATCH_ID})\."
+    r"(?:P(?P<passage>[0-9]{1,2})-)?(?P<stage>[a-z][a-z_]{0,29})-(?P<replicate>[0-9]{1,3})"
 )
 
 
@@ -48,15 +49,19 @@ class PooledCount:
 
 
 def parse_sample_id(text: str) -> SampleId:
-    """Read ``<batch>.[P<passage>-]<stage>-<replicate>``, e.g. ``B-2026-001.P1-harvest-1`` or ``B1.product-2``.
+    """Read ``<batch>.[P<passage>-]<stage>-<replicate>``, e.g. ``B-2026-001.P1-harvest-1``, ``B1.product-2``.
 
     Raises BatchError for anything else: a sample is never attributed by guessing.
     """
     found = _SAMPLE.fullmatch(text)
     if found is None:
-        raise BatchError(f"sample id {text[:80]!r} names no sample of a batch; expected e.g. B-2026-001.P1-harvest-1")
+        raise BatchError(
+            f"sample id {text[:80]!r} names no sample of a batch; expected e.g. B-2026-001.P1-harvest-1"
+        )
     passage = found["passage"]
-    return SampleId(found["batch"], None if passage is None else int(passage), found["stage"], int(found["replicate"]))
+    return SampleId(
+        found["batch"], None if passage is None else int(passage), found["stage"], int(found["replicate"])
+    )
 
 
 def count_command(result: CountResult, device: str) -> Count | HoldCount:
@@ -65,38 +70,37 @@ def count_command(result: CountResult, device: str) -> Count | HoldCount:
     Raises BatchError when the sample id names no sample of a batch.
     """
     parse_sample_id(result.sample_id)
-    reasons = dict.fromkeys(
-        (
-            *result.flags,
-            *implausibilities(
-                result.viability_pct,
-                result.viable_density_1e6_per_ml,
-                result.total_density_1e6_per_ml,
-                result.viable_cells,
-                result.total_cells,
-            ),
-        )
+    viability, viable_density = result.viability_pct, result.viable_density_1e6_per_ml
+    if viability is None or viable_density is None:
+        return _hold(result, device, (*result.flags, "viability or viable density is missing"))
+    reasons = (
+        *result.flags,
+        *implausibilities(
+            viability,
+            viable_density,
+            result.total_density_1e6_per_ml,
+            result.viable_cells,
+            result.total_cells,
+        ),
     )
+    if reasons:
+        return _hold(result, device, reasons)
     try:
-        return _hold(result, device, tuple(reasons)) if reasons else _count(result, device)
+        return Count(
+            sample_id=result.sample_id,
+            device=device,
+            counted_at_local=result.counted_at_local,
+            viability_pct=viability,
+            viable_density_1e6_per_ml=viable_density,
+            total_density_1e6_per_ml=result.total_density_1e6_per_ml,
+            viable_cells=result.viable_cells,
+            total_cells=result.total_cells,
+            average_diameter_um=result.average_diameter_um,
+            source_file=result.source_file,
+            source_sha256=result.source_sha256,
+        )
     except BatchError as error:
         return _hold(result, device, (str(error),))
-
-
-def _count(result: CountResult, device: str) -> Count:
-    return Count(
-        sample_id=result.sample_id,
-        device=device,
-        counted_at_local=result.counted_at_local,
-        viability_pct=result.viability_pct,
-        viable_density_1e6_per_ml=result.viable_density_1e6_per_ml,
-        total_density_1e6_per_ml=result.total_density_1e6_per_ml,
-        viable_cells=result.viable_cells,
-        total_cells=result.total_cells,
-        average_diameter_um=result.average_diameter_um,
-        source_file=result.source_file,
-        source_sha256=result.source_sha256,
-    )
 
 
 def _hold(result: CountResult, device: str, reasons: tuple[str, ...]) -> HoldCount:
@@ -114,16 +118,13 @@ def _hold(result: CountResult, device: str, reasons: tuple[str, ...]) -> HoldCou
         counted_at_local=result.counted_at_local,
         source_file=result.source_file,
         source_sha256=result.source_sha256,
-        reasons=tuple(reason[:200] for reason in reasons),
+        reasons=tuple(dict.fromkeys(reason[:200] for reason in reasons)),
         raw={name: str(getattr(result, name)) for name in figures},
     )
 
 
 def pool(counts: Sequence[CountRecord], limits: Counting) -> PooledCount:
-    """Take replicates together; raise CountsUnusable when they are too few or too far apart.
-
-    The viability is that of all cells together, so that a thin replicate weighs less.
-    """
+    """Return the mean of replicates; raise CountsUnusable when they are too few or too far apart."""
     wanted = int(limits.min_replicates.value)
     if len(counts) < wanted:
         raise CountsUnusable(f"{len(counts)} found, at least {wanted} replicates expected; count again")
@@ -132,19 +133,13 @@ def pool(counts: Sequence[CountRecord], limits: Counting) -> PooledCount:
         raise CountsUnusable("no viable cell was counted")
     if spread.cv_pct is not None and spread.cv_pct > limits.max_cv.value:
         raise CountsUnusable(
-            f"replicates differ by {spread.cv_pct:.1f} % (CV), allowed are {limits.max_cv.value:g} %; count again"
+            f"replicates differ by {spread.cv_pct:.1f} % (CV), "
+            f"allowed are {limits.max_cv.value:g} %; count again"
         )
-    total = sum(_total_density(count) for count in counts)
     return PooledCount(
         n=spread.n,
         viable_density_1e6_per_ml=spread.mean,
         cv_pct=spread.cv_pct,
-        viability_pct=min(100.0, 100.0 * spread.mean * spread.n / total),
+        viability_pct=replicates([count.viability_pct for count in counts]).mean,
         sample_ids=tuple(count.sample_id for count in counts),
     )
-
-
-def _total_density(count: CountRecord) -> float:
-    if count.viability_pct == 0:
-        raise CountsUnusable(f"{count.sample_id}: viable cells, yet a viability of 0 %")
-    return count.viable_density_1e6_per_ml * 100.0 / count.viability_pct

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from cultureops.batch import event as happened
+from cultureops.batch import events as happened
 from cultureops.batch.batch import (
     AlarmExposure,
     Batch,
@@ -25,7 +25,7 @@ from cultureops.batch.batch import (
     Vessels,
     batch_of,
 )
-from cultureops.batch.event import Recorded, read_event
+from cultureops.batch.events import Recorded, read_event
 from cultureops.clock import Instant
 from cultureops.errors import BatchError
 from cultureops.ledger.event import Event
@@ -240,7 +240,9 @@ def _qc_resulted(batch: Batch, recorded: happened.QcResulted, event: Event) -> B
     return replace(
         batch,
         qc=tuple(
-            replace(sample, readings=(*sample.readings, reading)) if sample.sample_id == recorded.sample_id else sample
+            replace(sample, readings=(*sample.readings, reading))
+            if sample.sample_id == recorded.sample_id
+            else sample
             for sample in batch.qc
         ),
     )
@@ -252,8 +254,12 @@ def _resuspended(batch: Batch, recorded: happened.Resuspended, event: Event) -> 
 
 
 def _formulated(batch: Batch, recorded: happened.Formulated, event: Event) -> Batch:
-    doses = tuple(DoseRecord(dose.route, dose.viable_cells, dose.volume_ml, dose.container) for dose in recorded.doses)
-    return replace(batch, state=State.FORMULATED, since=event.occurred_at, doses=doses, weight_kg=recorded.weight_kg)
+    doses = tuple(
+        DoseRecord(dose.route, dose.viable_cells, dose.volume_ml, dose.container) for dose in recorded.doses
+    )
+    return replace(
+        batch, state=State.FORMULATED, since=event.occurred_at, doses=doses, weight_kg=recorded.weight_kg
+    )
 
 
 def _reviewed(batch: Batch, recorded: happened.Reviewed, event: Event) -> Batch:

@@ -40,7 +40,7 @@ class TelemetryGap:
 
 @dataclass(frozen=True, slots=True)
 class EquipmentFact:
-    """Whether a chamber or device may be used; ``calibrated_until`` is None when no calibration is on record."""
+    """Whether a chamber or device may be used; without a calibration on record ``calibrated_until`` is None."""
 
     in_service: bool
     calibrated_until: Instant | None

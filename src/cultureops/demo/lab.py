@@ -15,36 +15,37 @@ LAB_DAY_ONE: Final = "2026-01-05T08:00:00Z"
 INCUBATORS: Final = ("incubator_1", "incubator_2", "incubator_3", "heracell_4")
 """The incubators' devices, which are also how the simulated cultures know their place."""
 COUNTER: Final = "counter_1"
+TIME_ZONE: Final = "Europe/Berlin"
 _POLL_DEADLINE_S: Final = 0.25
 
 
 def fleet_devices(profiles: Path, counts_folder: Path) -> list[dict[str, object]]:
     """Return the fleet's device list; ``profiles`` holds the maps of our own virtual devices."""
-    incubator_map = str(profiles / "cultureops_virtual_incubator.toml")
+    def own_map(name: str) -> dict[str, object]:
+        return {"profile": str(profiles / f"cultureops_{name}.toml")}
+
     tcp, pty = {"tcp": "127.0.0.1:0"}, {"pty": None}
-    return [
-        *(
-            {"name": name, "kind": "virtual_incubator", "wire": tcp, "options": {"profile": incubator_map}}
-            for name in INCUBATORS[:3]
-        ),
-        {"name": "heracell_4", "kind": "thermo_heracell", "wire": pty},
-        {"name": "probe_4", "kind": "vaisala_gmp252", "wire": pty, "options": {"inside": "heracell_4"}},
-        {"name": "mve_1", "kind": "mve_tec3000", "wire": tcp},
-        {
-            "name": "cryostore_2",
-            "kind": "virtual_cryostore",
-            "wire": tcp,
-            "options": {"profile": str(profiles / "cultureops_virtual_cryostore.toml")},
-        },
-        {"name": COUNTER, "kind": "vicell_blu", "options": {"folder": str(counts_folder)}},
+    rows: tuple[tuple[str, str, object, dict[str, object]], ...] = (
+        ("incubator_1", "virtual_incubator", tcp, own_map("virtual_incubator")),
+        ("incubator_2", "virtual_incubator", tcp, own_map("virtual_incubator")),
+        ("incubator_3", "virtual_incubator", tcp, own_map("virtual_incubator")),
+        ("heracell_4", "thermo_heracell", pty, {}),
+        ("probe_4", "vaisala_gmp252", pty, {"inside": "heracell_4"}),
+        ("mve_1", "mve_tec3000", tcp, {}),
+        ("cryostore_2", "virtual_cryostore", tcp, own_map("virtual_cryostore")),
+    )
+    wired: list[dict[str, object]] = [
+        {"name": name, "kind": kind, "wire": wire, "options": options} for name, kind, wire, options in rows
     ]
+    counter = {"folder": str(counts_folder), "time_zone": TIME_ZONE}
+    return [*wired, {"name": COUNTER, "kind": "vicell_blu", "options": counter}]
 
 
 _SITE = """\
 # Written by `cultureops demo`: a simulated lab. Every source in it is marked simulated.
 [site]
 name = "Demo lab"
-time_zone = "Europe/Berlin"
+time_zone = "{time_zone}"
 
 [web]
 host = "127.0.0.1"
@@ -53,23 +54,29 @@ port = {port}
 [[chamber]]
 id = "incubator_1"
 class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
 [[chamber]]
 id = "incubator_2"
 class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
 [[chamber]]
 id = "incubator_3"
 class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
 [[chamber]]
 id = "incubator_4"
 class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
 title = "Incubator 4 (Heracell)"
 [[chamber]]
 id = "cryostore_1"
 class = "cryostore"
+calibrated_until = "2026-12-31T00:00:00Z"
 title = "Cryostore 1 (MVE TEC 3000)"
 [[chamber]]
 id = "cryostore_2"
 class = "cryostore"
+calibrated_until = "2026-12-31T00:00:00Z"
 """
 
 _DEVICE = """
@@ -80,6 +87,7 @@ link = "{link}"
 period_s = 60
 deadline_s = {deadline_s}
 simulated = true
+calibrated_until = "2026-12-31T00:00:00Z"
 options = {{ {options} }}
 """
 
@@ -198,4 +206,4 @@ def site_text(wires: Mapping[str, Mapping[str, str]], counts_folder: Path, port:
         )
         for device, chamber, driver, link, options in rows
     )
-    return _SITE.format(port=port) + devices + _ALARMS
+    return _SITE.format(port=port, time_zone=TIME_ZONE) + devices + _ALARMS

@@ -22,13 +22,26 @@ class DemoPace:
 
     def __init__(self, clock: Clock, lab_seconds_per_second: float, *, headless: bool) -> None:
         self.lab_seconds_per_second = lab_seconds_per_second
-        self.paused = False
+        self._going = asyncio.Event()
+        self._going.set()
         self._headless = headless
         self._clock = clock
         self._start = clock.now()
         self._paced_from = self._start + FAST_FORWARD_DAYS * DAY_MS
         self._next_step_at = 0.0
         self._steps = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether lab time stands still; set it to stop or go on."""
+        return not self._going.is_set()
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        if paused:
+            self._going.clear()
+        else:
+            self._going.set()
 
     def progress(self) -> tuple[Instant, Instant] | None:
         """Return (now, until) while lab time is fast-forwarded, else None."""
@@ -39,8 +52,7 @@ class DemoPace:
         """Wait until the next lab minute may pass: not at all, or as the pace demands."""
         self._steps += 1
         loop = asyncio.get_running_loop()
-        while self.paused:
-            await asyncio.sleep(0.1)
+        await self._going.wait()
         if self._headless or self.progress() is not None:
             if self._steps % _FLAT_OUT_BREATH_STEPS == 0:
                 await asyncio.sleep(0)  # the pages are served by the same loop

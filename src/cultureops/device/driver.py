@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from cultureops.device.channel import Channel
 from cultureops.device.reading import Sample
@@ -89,6 +89,7 @@ class RejectedFile:
     error: str
 
 
+@runtime_checkable
 class ResultSource(Protocol):
     """An instrument that hands over results when it has them, such as a cell counter's export folder."""
 

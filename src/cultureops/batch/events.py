@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from cultureops.batch import command
+from cultureops.batch import commands as asked
 from cultureops.batch.field import (
     Cells,
     Density,
@@ -91,32 +91,32 @@ class BatchCreated(Recorded):
     recipe_sha256: Sha256
 
 
-class ConsentRecorded(command.RecordConsent, Recorded):
+class ConsentRecorded(asked.RecordConsent, Recorded):
     """The patient's consent and eligibility were recorded."""
 
 
-class MarrowReceived(command.ReceiveMarrow, Recorded):
+class MarrowReceived(asked.ReceiveMarrow, Recorded):
     """The marrow was taken in."""
 
 
-class Isolated(command.Isolate, Recorded):
+class Isolated(asked.Isolate, Recorded):
     """Mononuclear cells were won."""
 
 
-class Seeded(command.Seed, Recorded):
+class Seeded(asked.Seed, Recorded):
     """The primary culture was started."""
 
     passage: Whole
     density_per_cm2: float
 
 
-class MediumChanged(command.ChangeMedium, Recorded):
+class MediumChanged(asked.ChangeMedium, Recorded):
     """The medium was replaced."""
 
     interval_h: Hours
 
 
-class ConfluenceObserved(command.ObserveConfluence, Recorded):
+class ConfluenceObserved(asked.ObserveConfluence, Recorded):
     """Confluence was judged."""
 
     passage: Whole
@@ -130,21 +130,21 @@ class _Counted(Recorded):
     replicate: Whole
 
 
-class Counted(command.Count, _Counted):
+class Counted(asked.Count, _Counted):
     """A count came in."""
 
 
-class CountHeld(command.HoldCount, Recorded):
+class CountHeld(asked.HoldCount, Recorded):
     """An implausible count was held for a person."""
 
 
-class CountAccepted(command.AcceptCount, _Counted):
+class CountAccepted(asked.AcceptCount, _Counted):
     """A person let a held count count."""
 
     device: Name
 
 
-class ResultFileRejected(command.RejectResultFile, Recorded):
+class ResultFileRejected(asked.RejectResultFile, Recorded):
     """A result file that names this batch could not be read."""
 
 
@@ -162,86 +162,86 @@ class _Yield(Recorded):
     cumulative_population_doublings: float
 
 
-class Passaged(command.Passage, _Yield):
+class Passaged(asked.Passage, _Yield):
     """Cells were detached and seeded anew; ``passage`` is the new one."""
 
     passage: Whole
     density_per_cm2: float
 
 
-class Harvested(command.Harvest, _Yield):
+class Harvested(asked.Harvest, _Yield):
     """Cells were harvested for the product."""
 
     passage: Whole
 
 
-class QcSampled(command.SampleQc, Recorded):
+class QcSampled(asked.SampleQc, Recorded):
     """A sample was taken."""
 
     passage: Whole
 
 
-class QcResulted(command.RecordQcResult, Recorded):
+class QcResulted(asked.RecordQcResult, Recorded):
     """A test was read."""
 
-    test: command.QcTest
+    test: asked.QcTest
     days_since_sampling: float
 
 
-class Resuspended(command.Resuspend, Recorded):
+class Resuspended(asked.Resuspend, Recorded):
     """The cells were taken up in the product's diluent."""
 
     viable_cells: Cells
     expires_at: Time
 
 
-class Formulated(command.Formulate, Recorded):
+class Formulated(asked.Formulate, Recorded):
     """The containers were filled."""
 
 
-class Reviewed(command.Review, Recorded):
+class Reviewed(asked.Review, Recorded):
     """The record was reviewed up to ``reviewed_version`` of the stream."""
 
     reviewed_version: Whole
 
 
-class Released(command.Release, Recorded):
+class Released(asked.Release, Recorded):
     """The product was released."""
 
 
-class Rejected(command.Reject, Recorded):
+class Rejected(asked.Reject, Recorded):
     """The batch was rejected."""
 
 
-class Shipped(command.Ship, Recorded):
+class Shipped(asked.Ship, Recorded):
     """The product left the house."""
 
 
-class ReceivedAtSite(command.ReceiveAtSite, Recorded):
+class ReceivedAtSite(asked.ReceiveAtSite, Recorded):
     """The product arrived at the hospital."""
 
 
-class Administered(command.Administer, Recorded):
+class Administered(asked.Administer, Recorded):
     """One dose was given."""
 
     viable_cells: Cells
 
 
-class Closed(command.Close, Recorded):
+class Closed(asked.Close, Recorded):
     """The record was closed."""
 
 
-class Moved(command.Move, Recorded):
+class Moved(asked.Move, Recorded):
     """Vessels were carried into another chamber."""
 
     from_chamber: Name
 
 
-class Noted(command.Note, Recorded):
+class Noted(asked.Note, Recorded):
     """Something was said for the record."""
 
 
-class Corrected(command.Correct, Recorded):
+class Corrected(asked.Correct, Recorded):
     """One field of an earlier event was corrected; ``data`` is that event as it reads now."""
 
     event_type: Name

@@ -1,0 +1,58 @@
+"""What a step is judged by: the case before a decision, the plan that a step makes of it, a gate's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cultureops.batch.batch import Batch
+from cultureops.batch.events import Recorded
+from cultureops.batch.facts import Facts
+from cultureops.batch.field import Details
+from cultureops.clock import Instant
+
+__all__ = ["Case", "Gate", "Plan", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a step would record: the event's class, what it adds to the details, and remarks that stop nothing.
+
+    ``devices`` are the chambers and devices the step uses, ``passage`` is the passage it leads to.
+    """
+
+    event: type[Recorded]
+    derived: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    passage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One step asked of one batch: ``at`` is when it happened, ``reason`` what the person said."""
+
+    batch: Batch
+    details: Details
+    facts: Facts
+    at: Instant
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``problem`` is empty when the gate is open; ``used`` are the facts it looked at, JSON-ready."""
+
+    problem: str
+    used: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate: what must hold in one sentence, where that comes from, and the function that tells."""
+
+    id: str
+    sentence: str
+    source: str
+    judge: Callable[[Case, Plan], Verdict]

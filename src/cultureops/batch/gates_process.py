@@ -1,0 +1,115 @@
+"""Hard gates of the process: people, equipment, environment, record. Each says what is wrong, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cultureops.batch.batch import Batch
+from cultureops.batch.case import Case, Plan, Verdict
+from cultureops.clock import MINUTE_MS, Instant, iso
+
+__all__ = [
+    "chain_of_identity",
+    "consent",
+    "environment",
+    "equipment",
+    "four_eyes",
+    "in_date",
+    "passage_limit",
+    "review",
+]
+
+
+def consent(case: Case, plan: Plan) -> Verdict:
+    """Refuse an intake without consent and eligibility."""
+    eligible = case.batch.is_eligible
+    problem = "" if eligible else "no consent with eligibility is on record; record it before the intake"
+    return Verdict(problem, {"eligible": eligible})
+
+
+def chain_of_identity(case: Case, plan: Plan) -> Verdict:
+    """Compare what two scans read with the batch's token; a scan never shows which patient it was."""
+    scans: tuple[str, str] = getattr(case.details, "scans", ("", ""))
+    wrong = [str(number) for number, scan in enumerate(scans, 1) if scan != case.batch.patient_token]
+    problem = f"scan {' and '.join(wrong)} is not this batch's patient; stop and fetch a second person"
+    return Verdict(problem if wrong else "", {"scans_equal": not wrong})
+
+
+def equipment(case: Case, plan: Plan) -> Verdict:
+    """Judge every chamber and device that the step uses; what is unknown is not fit for use."""
+    used: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in plan.devices:
+        fact = case.facts.equipment.get(name)
+        due = None if fact is None or fact.calibrated_until is None else iso(fact.calibrated_until)
+        used[name] = {"in_service": fact is not None and fact.in_service, "calibrated_until": due}
+        if fact is None:
+            problems.append(f"nothing is on record about {name}")
+        elif not fact.in_service:
+            problems.append(f"{name} is out of service")
+        elif fact.calibrated_until is None:
+            problems.append(f"{name} has no calibration on record")
+        elif fact.calibrated_until <= case.at:
+            problems.append(f"the calibration of {name} ended {due}")
+    return Verdict(f"{' and '.join(problems)}; use another one" if problems else "", used)
+
+
+def passage_limit(case: Case, plan: Plan) -> Verdict:
+    """Compare the passage that the step leads to with the recipe's last."""
+    limit = int(case.facts.recipe.passage.max.value)
+    problem = f"P{plan.passage} is beyond the last allowed passage P{limit}" if plan.passage > limit else ""
+    return Verdict(problem, {"passage": plan.passage, "max": limit})
+
+
+def environment(case: Case, plan: Plan) -> Verdict:
+    """Every critical alarm over and assessed, every long gap in a chamber's data assessed."""
+    batch, facts = case.batch, case.facts
+    problems = [
+        f"alarm {e.id} is not assessed"
+        for e in batch.exposures
+        if e.gmp_critical and e.id not in batch.assessed
+    ]
+    chambers = {stay.chamber for stay in batch.occupancies}
+    problems += [
+        f"alarm {alarm.rule_id} is still open since {iso(alarm.raised_at)}"
+        for alarm in facts.open_alarms
+        if alarm.gmp_critical
+        and alarm.chamber in chambers
+        and _stood_there_since(batch, alarm.chamber, alarm.raised_at)
+    ]
+    longest = facts.recipe.culture.max_gap.value * MINUTE_MS
+    gaps = [gap for gap in facts.telemetry_gaps if gap.chamber in chambers and gap.end - gap.start > longest]
+    problems += [f"gap {gap.id} is not assessed" for gap in gaps if gap.id not in batch.assessed]
+    used = {"alarms": [e.id for e in batch.exposures], "gaps": [gap.id for gap in gaps]}
+    return Verdict(", ".join(problems), used)
+
+
+def _stood_there_since(batch: Batch, chamber: str, since: Instant) -> bool:
+    return any(s.chamber == chamber and (s.taken is None or s.taken > since) for s in batch.occupancies)
+
+
+def review(case: Case, plan: Plan) -> Verdict:
+    """Hold up a release until a review covers every event but notes and refusals."""
+    reviewed, changed = case.batch.reviewed_version, case.batch.changed_version
+    used = {"reviewed_version": reviewed, "changed_version": changed}
+    if reviewed is None:
+        return Verdict("the record was not reviewed", used)
+    problem = "the record has changed since it was reviewed; review it again" if reviewed < changed else ""
+    return Verdict(problem, used)
+
+
+def four_eyes(case: Case, plan: Plan) -> Verdict:
+    """Keep decisions away from those who worked on the batch or reviewed it."""
+    signer = case.facts.actor.id
+    hands_on = signer in case.batch.operators
+    problem = "operated on this batch" if hands_on else "reviewed it" if signer in case.batch.reviewers else ""
+    return Verdict(f"{signer} {problem}; somebody else must decide" if problem else "", {"signer": signer})
+
+
+def in_date(case: Case, plan: Plan) -> Verdict:
+    """Compare with the expiry that was set at resuspension."""
+    made = case.batch.resuspension
+    if made is None:
+        return Verdict("there is no product with an expiry", {})
+    problem = f"the product expired {iso(made.expires_at)}" if case.at >= made.expires_at else ""
+    return Verdict(problem, {"expires_at": iso(made.expires_at)})

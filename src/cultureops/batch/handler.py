@@ -1,0 +1,83 @@
+"""Carries out commands: read the stream, fold, decide, append. The thin shell around pure decisions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from cultureops.batch.batch import Batch, stream_of
+from cultureops.batch.commands import Command, CreateBatch
+from cultureops.batch.decide import decide
+from cultureops.batch.events import CommandRefused, data_of
+from cultureops.batch.evolve import evolve, fold
+from cultureops.batch.facts import Facts
+from cultureops.batch.recipe_schema import Recipe
+from cultureops.errors import BatchError, ConcurrencyError, GateFailed, TransitionRefused
+from cultureops.ledger.event import NewEvent, Source
+from cultureops.ledger.store import Ledger
+
+__all__ = ["REFUSALS", "RecipeLookup", "execute"]
+
+RecipeLookup: TypeAlias = Callable[[str, str | None], Recipe]
+"""``lookup(name, sha256)``: the recipe, exactly that version where ``sha256`` is given; raises ConfigError."""
+
+REFUSALS: Final = "refusals"
+"""Stream of refused commands that belong to no batch on record."""
+
+_GATE: Final = re.compile(r"\bG[0-9]{1,2}(?=: )")
+
+
+async def execute(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command, facts: Facts) -> Batch:
+    """Carry out one command and return the batch after it.
+
+    ``facts.recipe`` is replaced by the recipe that the batch pins. A refusal is itself recorded, then raised:
+    TransitionRefused, GateFailed or BatchError. When somebody else appended first, the command is decided anew,
+    once; a second time raises ConcurrencyError.
+    """
+    stream = stream_of(command.batch_id)
+    try:
+        return await _attempt(ledger, recipe_lookup, stream, command, facts)
+    except ConcurrencyError:
+        return await _attempt(ledger, recipe_lookup, stream, command, facts)
+
+
+async def _attempt(
+    ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, command: Command, facts: Facts
+) -> Batch:
+    batch = fold(ledger.read(stream))
+    facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
+    try:
+        events = decide(batch, command, facts)
+    except ConcurrencyError:
+        raise
+    except BatchError as refusal:
+        where = stream if batch is not None else REFUSALS
+        await ledger.append(where, [_refusal(command, facts, refusal)], None)
+        raise
+    appended = await ledger.append(stream, events, 0 if batch is None else batch.version)
+    for event in appended:
+        batch = evolve(batch, event)
+    assert batch is not None
+    return batch
+
+
+def _recipe(lookup: RecipeLookup, batch: Batch | None, command: Command, facts: Facts) -> Recipe:
+    if batch is not None:
+        return lookup(batch.recipe.name, batch.recipe.sha256)
+    return lookup(command.details.recipe, None) if isinstance(command.details, CreateBatch) else facts.recipe
+
+
+def _refusal(command: Command, facts: Facts, refusal: BatchError) -> NewEvent:
+    known = isinstance(refusal, TransitionRefused | GateFailed)
+    refused = CommandRefused.model_validate(
+        {
+            "command": type(command.details).__name__,
+            "error": type(refusal).__name__ if known else "BatchError",
+            "gates": tuple(_GATE.findall(str(refusal))) if isinstance(refusal, GateFailed) else (),
+            "message": str(refusal)[:2_000],
+        }
+    )
+    source = Source.DEVICE if facts.actor.role == "DEV" else Source.HUMAN
+    return NewEvent("command_refused", data_of(refused), facts.actor, source, facts.now, command.reason)

@@ -1,0 +1,49 @@
+"""All batches as they stand: folded from the ledger, kept up with it, never the truth itself."""
+
+from __future__ import annotations
+
+from cultureops.batch.batch import Batch, batch_of
+from cultureops.batch.evolve import evolve
+from cultureops.batch.exposure import Occupancies
+from cultureops.clock import Instant
+from cultureops.ledger.event import Event
+
+__all__ = ["BatchRegister"]
+
+
+class BatchRegister:
+    """Every batch of the ledger, and which chambers they stood in."""
+
+    def __init__(self) -> None:
+        self._batches: dict[str, Batch] = {}
+        self._occupancies = Occupancies()
+
+    def apply(self, event: Event) -> None:
+        """Take one more event of the ledger, in order; events of other streams change nothing here.
+
+        Raises BatchError for a batch's event that this program does not know.
+        """
+        if (batch_id := batch_of(event.stream)) is None:
+            return
+        before = self._batches.get(batch_id)
+        batch = self._batches[batch_id] = evolve(before, event)
+        if before is None or before.occupancies != batch.occupancies:
+            self._occupancies.update(batch)
+
+    def batches(self) -> tuple[Batch, ...]:
+        """Return every batch, the one opened last first."""
+        return tuple(
+            sorted(self._batches.values(), key=lambda batch: (batch.created_at, batch.id), reverse=True)
+        )
+
+    def get(self, batch_id: str) -> Batch | None:
+        """Return a batch, or None when there is none of this id."""
+        return self._batches.get(batch_id)
+
+    def exposed(self, chamber: str, start: Instant, end: Instant) -> tuple[str, ...]:
+        """Return the batches that stood in the chamber at any time from ``start`` to ``end``, both included."""
+        return self._occupancies.exposed(chamber, start, end)
+
+    def inside(self, chamber: str, now: Instant) -> tuple[str, ...]:
+        """Return the batches that stand in the chamber."""
+        return self._occupancies.inside(chamber, now)

@@ -1,0 +1,201 @@
+"""Steps that only add to the record: counts, tests, notes, corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cultureops.batch import events as happened
+from cultureops.batch.batch import QcSample
+from cultureops.batch.case import Case, Plan
+from cultureops.batch.commands import (
+    AcceptCount,
+    Correct,
+    Count,
+    HoldCount,
+    Note,
+    RecordConsent,
+    RecordQcResult,
+    RejectResultFile,
+    SampleQc,
+)
+from cultureops.batch.counts import SampleId, parse_sample_id
+from cultureops.batch.events import data_of, read_event
+from cultureops.batch.steps_culture import refused
+from cultureops.clock import DAY_MS
+
+__all__ = [
+    "CORRECTABLE",
+    "accept_count",
+    "correct",
+    "count",
+    "hold_count",
+    "note",
+    "record_consent",
+    "record_qc_result",
+    "reject_result_file",
+    "sample_qc",
+]
+
+CORRECTABLE: Final[Mapping[str, frozenset[str]]] = {
+    "consent_recorded": frozenset({"form"}),
+    "marrow_received": frozenset({"marrow_ml", "anticoagulant", "receipt_temperature_c", "donor_markers"}),
+    "isolated": frozenset({"method", "mnc_count", "viability_pct"}),
+    "seeded": frozenset({"vessel_type", "medium_lot"}),
+    "medium_changed": frozenset({"volume_ml", "medium_lot", "removed_nonadherent"}),
+    "confluence_observed": frozenset({"confluence_pct", "n_fields"}),
+    "counted": frozenset({"viability_pct", "viable_density_1e6_per_ml", "total_density_1e6_per_ml"}),
+    "count_accepted": frozenset({"viability_pct", "viable_density_1e6_per_ml", "total_density_1e6_per_ml"}),
+    "passaged": frozenset({"enzyme", "enzyme_pct", "exposure_min", "vessel_type", "medium_lot"}),
+    "harvested": frozenset({"enzyme", "enzyme_pct", "exposure_min"}),
+    "qc_sampled": frozenset({"method"}),
+    "qc_resulted": frozenset({"lab"}),
+    "resuspended": frozenset({"diluent", "diluent_lot"}),
+    "shipped": frozenset({"shipper", "logger"}),
+    "administered": frozenset({"level"}),
+    "noted": frozenset({"text"}),
+}
+"""Fields that nothing else was derived from. A wrong test result or dose is a deviation, not a slip of the pen."""
+
+
+def record_consent(case: Case, details: RecordConsent) -> Plan:
+    """Record consent and eligibility."""
+    return Plan(happened.ConsentRecorded)
+
+
+def count(case: Case, details: Count) -> Plan:
+    """Let a counter's result count; refused when the sample is not this batch's, or was counted before."""
+    sample = _own_sample(case, details.sample_id)
+    if any(known.sample_id == details.sample_id for known in case.batch.counts):
+        raise refused(
+            case, f"sample {details.sample_id} was counted already; a repeat is a replicate of its own"
+        )
+    return Plan(happened.Counted, _place(sample), devices=(details.device,))
+
+
+def _place(sample: SampleId) -> dict[str, Any]:
+    return {"passage": sample.passage, "stage": sample.stage, "replicate": sample.replicate}
+
+
+def _own_sample(case: Case, sample_id: str) -> SampleId:
+    sample, batch = parse_sample_id(sample_id), case.batch
+    if sample.batch_id != batch.id:
+        raise refused(case, f"sample {sample_id} belongs to batch {sample.batch_id}")
+    if sample.passage is None:
+        if sample.stage != "product" or batch.resuspension is None:
+            raise refused(case, f"sample {sample_id} names no passage, and there is no product yet")
+    elif sample.passage > (batch.passage or 0):
+        raise refused(
+            case, f"sample {sample_id} is of a passage that has not begun; present is P{batch.passage}"
+        )
+    return sample
+
+
+def hold_count(case: Case, details: HoldCount) -> Plan:
+    """Hold an implausible result for a person."""
+    _own_sample(case, details.sample_id)
+    taken = {known.sample_id for known in case.batch.counts} | {
+        held.sample_id for held in case.batch.held_counts
+    }
+    if details.sample_id in taken:
+        raise refused(
+            case, f"sample {details.sample_id} is on record already; a repeat is a replicate of its own"
+        )
+    return Plan(happened.CountHeld)
+
+
+def accept_count(case: Case, details: AcceptCount) -> Plan:
+    """Let a held count count with the figures a person stands for, and the reason."""
+    held = next((held for held in case.batch.held_counts if held.sample_id == details.sample_id), None)
+    if held is None:
+        raise refused(case, f"no count of {details.sample_id} is on hold")
+    if not case.reason:
+        raise refused(case, "accepting a held count needs its reason")
+    return Plan(happened.CountAccepted, _place(parse_sample_id(details.sample_id)) | {"device": held.device})
+
+
+def reject_result_file(case: Case, details: RejectResultFile) -> Plan:
+    """Record that a result file of this batch could not be read."""
+    return Plan(happened.ResultFileRejected)
+
+
+def sample_qc(case: Case, details: SampleQc) -> Plan:
+    """Take a sample; its name is new, and endotoxin of the product is sampled by route."""
+    batch = case.batch
+    if any(sample.sample_id == details.sample_id for sample in batch.qc):
+        raise refused(case, f"sample {details.sample_id} exists; give the new one its own name")
+    is_product = details.stage == "product"
+    if is_product and batch.resuspension is None:
+        raise refused(case, "there is no product to sample yet")
+    if (is_product and details.test == "endotoxin") != (details.route is not None):
+        raise refused(case, "a route belongs to endotoxin samples of the product, and to no others")
+    if batch.passage is None:
+        raise refused(case, "there is no culture to sample yet")
+    return Plan(happened.QcSampled, {"passage": batch.passage})
+
+
+def record_qc_result(case: Case, details: RecordQcResult) -> Plan:
+    """Enter a reading of a known sample; a final one is the last."""
+    sample = next((sample for sample in case.batch.qc if sample.sample_id == details.sample_id), None)
+    if sample is None:
+        raise refused(case, f"no sample {details.sample_id} was taken from this batch")
+    if any(reading.final for reading in sample.readings):
+        raise refused(case, f"sample {sample.sample_id} was read to its end; a repeat is a sample of its own")
+    if case.at < sample.taken_at:
+        raise refused(case, f"sample {sample.sample_id} can't be read before it was taken")
+    days = (case.at - sample.taken_at) / DAY_MS
+    _check_reading(case, details, sample, days)
+    derived = {"test": sample.test, "days_since_sampling": days}
+    warnings = (f"{sample.test} is positive",) if details.outcome == "positive" else ()
+    return Plan(happened.QcResulted, derived, warnings)
+
+
+def _check_reading(case: Case, details: RecordQcResult, sample: QcSample, days: float) -> None:
+    """Refuse a reading that is not of the sample's kind of test."""
+    wants_value = sample.test == "endotoxin" and sample.stage == "product"
+    wants_panel = sample.test == "identity"
+    if wants_value != (details.value_eu_per_ml is not None):
+        what = "needs a value in EU/mL" if wants_value else "has no value in EU/mL"
+        raise refused(case, f"{sample.test} of {sample.sample_id} {what}")
+    if wants_panel != bool(details.panel):
+        what = "needs a panel by marker" if wants_panel else "has no panel"
+        raise refused(case, f"{sample.test} of {sample.sample_id} {what}")
+    if (wants_value or wants_panel) != (details.outcome == "measured"):
+        raise refused(case, f"{sample.test} of {sample.sample_id} can't be {details.outcome}")
+    incubation_d = case.facts.recipe.qc.sterility_final_read.value
+    is_early = sample.test == "sterility" and details.outcome == "negative" and days < incubation_d
+    if is_early and details.final:
+        raise refused(case, f"a negative sterility culture is final after {incubation_d:g} d, not {days:.1f} d")
+
+
+def note(case: Case, details: Note) -> Plan:
+    """Say something for the record."""
+    return Plan(happened.Noted)
+
+
+def correct(case: Case, details: Correct) -> Plan:
+    """Correct one field of an earlier event; the event as it reads now goes with it."""
+    target = next((event for event in case.batch.history if event.event_id == details.event_id), None)
+    if target is None:
+        raise refused(case, f"no event {details.event_id} in this batch")
+    if not case.reason:
+        raise refused(case, "a correction needs its reason")
+    allowed = CORRECTABLE.get(target.type, frozenset())
+    if details.field not in allowed:
+        can = ", ".join(sorted(allowed)) or "nothing"
+        raise refused(case, f"{details.field} of {target.type} can't be corrected, only {can}")
+    data = dict(target.data)
+    for event in case.batch.history:
+        if event.type == "corrected" and event.data["event_id"] == details.event_id:
+            data = dict(event.data["data"])  # type: ignore[arg-type]
+    old = data.get(details.field, "")
+    corrected = read_event(target.type, data | {details.field: details.value})
+    return Plan(
+        happened.Corrected,
+        {
+            "event_type": target.type,
+            "occurred_at": target.occurred_at,
+            "old_value": old,
+            "data": data_of(corrected),
+        },
+    )

@@ -1,0 +1,67 @@
+"""What watchers are told, encoded once for all of them, and the endless answer that tells them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final
+
+from cultureops.acquisition.live import LiveFeed
+from cultureops.alarms.engine import AlarmView, describe
+from cultureops.clock import Instant, iso
+from cultureops.device.reading import Reading
+
+__all__ = ["alarm_row", "encode_alarms", "encode_readings", "events"]
+
+KEEP_ALIVE_S: Final = 15.0
+_KEEP_ALIVE: Final = b": still here\n\n"
+
+
+def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
+    """Encode readings as one server-sent event ``readings``.
+
+    Each is [channel, value or null, quality name, reason text, source time ms].
+    """
+    rows = [[r.channel, r.value, r.quality.name, r.reason.text, r.source_time] for r in readings]
+    return _event("readings", {"now": iso(now), "now_ms": now, "readings": rows})
+
+
+def encode_alarms(alarms: Sequence[AlarmView], inside: Callable[[str, Instant], tuple[str, ...]], now: Instant) -> bytes:
+    """Encode the alarms that are not back to normal as one server-sent event ``alarms``."""
+    return _event("alarms", {"now": iso(now), "alarms": [alarm_row(view, inside, now) for view in alarms]})
+
+
+def alarm_row(view: AlarmView, inside: Callable[[str, Instant], tuple[str, ...]], now: Instant) -> dict[str, Any]:
+    """Return an alarm as pages and the API show it."""
+    batches = inside(view.rule.chamber, now)
+    return {
+        "rule_id": view.rule.id,
+        "chamber": view.rule.chamber,
+        "channel": view.rule.channel,
+        "device": view.rule.device,
+        "kind": view.rule.kind.value,
+        "priority": view.rule.priority.value,
+        "state": view.state.value,
+        "is_active": view.state.is_active,
+        "wants_acknowledgement": view.state.wants_acknowledgement,
+        "raised_at": iso(view.raised_at),
+        "returned_at": None if view.returned_at is None else iso(view.returned_at),
+        "acknowledged_by": view.acknowledged_by,
+        "batch_ids": list(batches),
+        "text": describe(view.rule, view.value, batches),
+        "consequence": view.rule.consequence,
+        "response": view.rule.response,
+    }
+
+
+async def events(feed: LiveFeed, greeting: bytes) -> AsyncIterator[bytes]:
+    """Yield what happens until the watcher goes; a comment keeps the line open when nothing does."""
+    with feed.subscribe() as subscription:
+        yield greeting
+        while True:
+            message = await subscription.next(KEEP_ALIVE_S)
+            yield _KEEP_ALIVE if message is None else message
+
+
+def _event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
