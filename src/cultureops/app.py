@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -40,10 +41,13 @@ from cultureops.demo.pace import DemoPace
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
+from cultureops.device.reading import Reading
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
-from cultureops.lab import LEDGER_FILE, Lab, open_lab, read_site
+from cultureops.lab import LEDGER_FILE, TELEMETRY_FILE, Lab, Site, open_lab, read_site
 from cultureops.ledger.verify import verify
+from cultureops.telemetry import ChannelInfo, EmbeddedStore
+from cultureops.telemetry.exchange import export_csv, read_csv
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
 
@@ -60,15 +64,24 @@ __all__ = [
 
 EXPECTED_DAYS: Final = 34
 """How long the demo's batch usually takes; only the progress bar depends on it."""
+_END_OF_TIME: Final = 253_402_300_800_000
+_IMPORT_FRAME: Final = 5_000
 
 
-async def run_site(site_file: Path, data_dir: Path) -> None:
+def run_site(site_file: Path, data_dir: Path) -> None:
     """Run a lab until SIGINT or SIGTERM."""
     _log_to_stderr(logging.INFO)
     site = read_site(site_file)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{data_dir}: can't be made: {error}") from None
+    uvloop.run(_until_signalled(_open_and_run(site, data_dir)))
+
+
+async def _open_and_run(site: Site, data_dir: Path) -> None:
     async with open_lab(site, data_dir, SystemClock(), SystemEntropy()) as lab:
-        await _until_signalled(_run_lab(lab))
+        await _run_lab(lab)
 
 
 async def _run_lab(lab: Lab) -> None:
@@ -125,12 +138,13 @@ def check_site(site_file: Path, *, as_json: bool) -> None:
     """Read a site file with its profiles and rules, and print what it holds."""
     site = read_site(site_file)
     channels, rules = Lab.plan(site)
+    unverified = [row.id for row in channels.values() if not row.channel.verified]
     found = {
         "site": site.name,
         "chambers": len(site.chambers),
         "devices": len(site.devices),
         "channels": len(channels),
-        "unverified_channels": [row.id for row in channels.values() if not row.channel.verified],
+        "unverified_channels": unverified,
         "alarm_rules": len(rules),
     }
     if as_json:
@@ -140,7 +154,7 @@ def check_site(site_file: Path, *, as_json: bool) -> None:
         f"{site_file}: {found['chambers']} chambers, {found['devices']} devices, {found['channels']} channels, "
         f"{found['alarm_rules']} alarm rules; nothing wrong"
     )
-    for name in found["unverified_channels"]:  # type: ignore[attr-defined]
+    for name in unverified:
         print(f"  unverified: {name} (its address or meaning is second-hand)")
 
 
@@ -158,11 +172,12 @@ class DemoOptions:
     days: float | None
 
 
-async def run_demo(options: DemoOptions) -> None:
+def run_demo(options: DemoOptions) -> None:
     """Play one batch in a simulated lab; prints the summary when the batch is closed."""
     _log_to_stderr(logging.ERROR)
+    recipe = load_recipe(options.recipe)
     with _demo_folder(options.data_dir) as folder:
-        await _until_signalled(_play(options, load_recipe(options.recipe), Path(folder)))
+        uvloop.run(_until_signalled(_play(options, recipe, Path(folder))))
 
 
 def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:
@@ -237,6 +252,46 @@ def verify_ledger(data_dir: Path, *, as_json: bool) -> None:
         print(json.dumps({"events": head.position, "head": head.hash}))
     else:
         print(f"{data_dir / LEDGER_FILE}: {head.position} events, chain unbroken, head {head.hash}")
+
+
+def export_telemetry(data_dir: Path, out: Path, channels: list[str] | None, start: str | None, end: str | None) -> None:
+    """Write readings as CSV; '-' is standard output."""
+    first = 0 if start is None else parse_iso(start)
+    last = _END_OF_TIME if end is None else parse_iso(end)
+    source = data_dir / TELEMETRY_FILE
+    if str(out) == "-":
+        export_csv(source, sys.stdout, channels, first, last)
+        return
+    try:
+        with out.open("x", encoding="utf-8", newline="") as file:
+            count = export_csv(source, file, channels, first, last)
+    except FileExistsError:
+        raise ConfigError(f"{out} exists; name a new file") from None
+    except OSError as error:
+        raise ConfigError(f"{out}: can't be written: {error}") from None
+    print(f"{count} readings written to {out}", file=sys.stderr)
+
+
+async def import_telemetry(data_dir: Path, source: Path) -> None:
+    """Read exported readings back: all of them or, on the first bad row, none."""
+    infos, readings = await asyncio.to_thread(_read_export, source)
+    store = EmbeddedStore.open(data_dir / TELEMETRY_FILE)
+    try:
+        store.declare({name: info for name, info in infos.items() if name not in store.channels()})
+        kept = [store.append(readings[at : at + _IMPORT_FRAME]) for at in range(0, len(readings), _IMPORT_FRAME)]
+        for durable in kept:
+            await durable
+    finally:
+        await store.close()
+    print(f"{len(readings)} readings imported", file=sys.stderr)
+
+
+def _read_export(source: Path) -> tuple[dict[str, ChannelInfo], list[Reading]]:
+    try:
+        with source.open(encoding="utf-8", newline="") as file:
+            return read_csv(file, str(source))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: can't be read: {error}") from None
 
 
 def _log_to_stderr(level: int) -> None:

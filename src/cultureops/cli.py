@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -49,7 +50,7 @@ def demo(
     from cultureops.app import DemoOptions, run_demo
 
     options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days)
-    _finish(lambda: asyncio.run(run_demo(options)))
+    _finish(lambda: run_demo(options))
 
 
 @app.command()
@@ -60,7 +61,7 @@ def run(
     """Run a lab: poll, store, alarm and serve the pages until interrupted."""
     from cultureops.app import run_site
 
-    _finish(lambda: asyncio.run(run_site(site, data_dir)))
+    _finish(lambda: run_site(site, data_dir))
 
 
 @app.command()
@@ -126,9 +127,8 @@ def telemetry_import(
     _finish(lambda: asyncio.run(import_telemetry(data_dir, source)))
 
 
-def _finish(work: object) -> None:
+def _finish(work: Callable[[], object]) -> None:
     """Do the work; turn what a user can mend into one line and an exit code."""
-    assert callable(work)
     try:
         work()
     except ConfigError as error:

@@ -80,7 +80,7 @@ class SystemClock:
 
     async def sleep_until(self, instant: Instant) -> None:
         """Sleep until the wall clock has reached the instant."""
-        while (remaining_ms := instant - self.now()) > 0:
+        while (remaining_ms := instant - self.now()) > 0:  # noqa: ASYNC110 - the wall clock may be set back
             await asyncio.sleep(remaining_ms / 1000)
 
 

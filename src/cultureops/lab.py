@@ -61,6 +61,7 @@ LEDGER_FILE: Final = "ledger.sqlite"
 TELEMETRY_FILE: Final = "telemetry.sqlite"
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
+SHOW_AFTER_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Lab:
         self._results: deque[tuple[str, Result]] = deque()
         self._wake = asyncio.Event()
         self._settling = asyncio.Lock()
+        self._unshown: dict[str, Reading] = {}
         self.ledger_failure: StorageError | None = None
         self._restore()
 
@@ -280,8 +282,16 @@ class Lab:
             self.feed.publish(encode_alarms(self.engine.active(), self.batches.inside, self.clock.now()))
 
     def _on_readings(self, readings: Sequence[Reading]) -> None:
-        if self.feed.has_subscribers:
-            self.feed.publish(encode_readings(readings, self.clock.now()))
+        if not self.feed.has_subscribers:
+            return
+        if not self._unshown:
+            asyncio.get_running_loop().call_later(SHOW_AFTER_S, self._show)
+        self._unshown |= {reading.channel: reading for reading in readings}
+
+    def _show(self) -> None:
+        """Tell watchers the newest reading of each channel; however fast lab time runs, they are told at their pace."""
+        unshown, self._unshown = self._unshown, {}
+        self.feed.publish(encode_readings(tuple(unshown.values()), self.clock.now()))
 
     def _on_append(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -338,17 +348,14 @@ def _info(row: MeasuredChannel) -> ChannelInfo:
     return ChannelInfo.of(row.channel, simulated=row.simulated)
 
 
-def _chamber_infos(
-    chambers: Mapping[str, Chamber], channels: Mapping[str, MeasuredChannel]
-) -> dict[str, ChamberInfo]:
+def _chamber_infos(chambers: Mapping[str, Chamber], channels: Mapping[str, MeasuredChannel]) -> dict[str, ChamberInfo]:
     """Say of each chamber which device delivers which channel in which unit."""
     devices: dict[str, dict[str, dict[str, str]]] = {chamber: {} for chamber in chambers}
     for row in channels.values():
         if row.chamber is not None:
             devices[row.chamber].setdefault(row.device, {})[row.channel.name] = row.channel.unit
     return {
-        chamber.id: ChamberInfo(chamber.id, chamber.chamber_class, devices[chamber.id])
-        for chamber in chambers.values()
+        chamber.id: ChamberInfo(chamber.id, chamber.chamber_class, devices[chamber.id]) for chamber in chambers.values()
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cultureops.config import load, parse
+from cultureops.config import Table, load, parse
 from cultureops.errors import ConfigError
 
 SITE = """\
@@ -43,18 +43,28 @@ def test_lines_of_tables_and_arrays() -> None:
     assert second.table("sub").integer("q k") == 2
 
 
+def _devices(table: Table) -> tuple[Table, ...]:
+    return table.tables("device")
+
+
 @pytest.mark.parametrize(
     ("ask", "complaint"),
     [
-        (lambda t: t.tables("device")[1].tables("point")[1].integer("n"), "site.toml:21: [device.point] n: expected a whole number, not 'two'"),
-        (lambda t: t.tables("device")[0].table("options").integer("unit_id", maximum=2), "site.toml:8: [device.options] unit_id"),
+        (
+            lambda t: _devices(t)[1].tables("point")[1].integer("n"),
+            "site.toml:21: [device.point] n: expected a whole number, not 'two'",
+        ),
+        (
+            lambda t: _devices(t)[0].table("options").integer("unit_id", maximum=2),
+            "site.toml:8: [device.options] unit_id",
+        ),
         (lambda t: t.table("site").text("zone"), "site.toml:3: [site] zone: is missing"),
         (lambda t: t.table("site").text("name", choices=("y", "z")), "site.toml:4: [site] name: expected one of y, z"),
         (lambda t: t.table("title"), "site.toml:1: title: expected a table"),
         (lambda t: t.table("site").flag("name"), "expected true or false"),
         (lambda t: t.tables("site"), "site.toml:3: site: expected [[site]] tables"),
     ],
-)  # fmt: skip
+)
 def test_complaints(ask: object, complaint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ask(parse(SITE, "site.toml"))  # type: ignore[operator]
@@ -72,13 +82,13 @@ def test_unknown_key_suggests_the_known_one() -> None:
 
 @pytest.mark.parametrize("text", ["a = ", "a = 1\na = 2", "[x", "a = nan\x00"])
 def test_what_is_not_toml_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="site.toml: not valid TOML"):
+    with pytest.raises(ConfigError, match=r"site\.toml: not valid TOML"):
         parse(text, "site.toml")
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "true", '"1"'])
 def test_numbers_are_finite_numbers(value: str) -> None:
-    with pytest.raises(ConfigError, match="site.toml:1: a: expected"):
+    with pytest.raises(ConfigError, match=r"site\.toml:1: a: expected"):
         parse(f"a = {value}", "site.toml").number("a")
 
 

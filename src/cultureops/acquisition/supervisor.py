@@ -42,6 +42,7 @@ class MeasuredChannel:
     chamber: str | None
     channel: Channel
     simulated: bool
+    period_ms: int
 
 
 class Acquisition:
@@ -65,7 +66,7 @@ class Acquisition:
                 lines.setdefault(device.link, []).append(poller)
         self.buses = tuple(Bus(uri, pollers) for uri, pollers in lines.items())
         self.channels = tuple(
-            MeasuredChannel(identity, device.id, device.chamber, channel, device.simulated)
+            MeasuredChannel(identity, device.id, device.chamber, channel, device.simulated, device.period_ms)
             for device in devices
             if device.id in self.pollers
             for identity, channel in self.pollers[device.id].channels.items()

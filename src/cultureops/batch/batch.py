@@ -277,9 +277,7 @@ class Batch:
     def counts_of(self, stage: str, passage: int | None, since: Instant = 0) -> tuple[CountRecord, ...]:
         """The counts of one stage and passage, taken from ``since`` on."""
         return tuple(
-            count
-            for count in self.counts
-            if count.stage == stage and count.passage == passage and count.at >= since
+            count for count in self.counts if count.stage == stage and count.passage == passage and count.at >= since
         )
 
     def days(self, now: Instant) -> float:

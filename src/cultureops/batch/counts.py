@@ -55,13 +55,9 @@ def parse_sample_id(text: str) -> SampleId:
     """
     found = _SAMPLE.fullmatch(text)
     if found is None:
-        raise BatchError(
-            f"sample id {text[:80]!r} names no sample of a batch; expected e.g. B-2026-001.P1-harvest-1"
-        )
+        raise BatchError(f"sample id {text[:80]!r} names no sample of a batch; expected e.g. B-2026-001.P1-harvest-1")
     passage = found["passage"]
-    return SampleId(
-        found["batch"], None if passage is None else int(passage), found["stage"], int(found["replicate"])
-    )
+    return SampleId(found["batch"], None if passage is None else int(passage), found["stage"], int(found["replicate"]))
 
 
 def count_command(result: CountResult, device: str) -> Count | HoldCount:
@@ -133,8 +129,7 @@ def pool(counts: Sequence[CountRecord], limits: Counting) -> PooledCount:
         raise CountsUnusable("no viable cell was counted")
     if spread.cv_pct is not None and spread.cv_pct > limits.max_cv.value:
         raise CountsUnusable(
-            f"replicates differ by {spread.cv_pct:.1f} % (CV), "
-            f"allowed are {limits.max_cv.value:g} %; count again"
+            f"replicates differ by {spread.cv_pct:.1f} % (CV), allowed are {limits.max_cv.value:g} %; count again"
         )
     return PooledCount(
         n=spread.n,

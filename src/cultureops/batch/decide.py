@@ -93,9 +93,7 @@ _CULTURE: Final = _one(State.CULTURE)
 
 RULES: Final[Mapping[type[Details], Rule]] = {
     asked.RecordConsent: Rule(record.record_consent, _one(State.CREATED), _by(OP, CL)),
-    asked.ReceiveMarrow: Rule(
-        culture.receive_marrow, _one(State.CREATED), _by(OP), ("G1", "G2"), witnesses=_PEOPLE
-    ),
+    asked.ReceiveMarrow: Rule(culture.receive_marrow, _one(State.CREATED), _by(OP), ("G1", "G2"), witnesses=_PEOPLE),
     asked.Isolate: Rule(culture.isolate, _one(State.RECEIVED), _by(OP)),
     asked.Seed: Rule(culture.seed, _one(State.ISOLATED), _by(OP), ("G3",)),
     asked.ChangeMedium: Rule(culture.change_medium, _CULTURE, _by(OP), ("G3",)),
@@ -125,9 +123,7 @@ RULES: Final[Mapping[type[Details], Rule]] = {
     ),
     asked.Close: Rule(product.close, _one(State.ADMINISTERED), _by(QA)),
     asked.Note: Rule(record.note, frozenset(State), _PEOPLE, in_order=False),
-    asked.Correct: Rule(
-        record.correct, frozenset(State) - {State.CLOSED, State.REJECTED}, _PEOPLE, in_order=False
-    ),
+    asked.Correct: Rule(record.correct, frozenset(State) - {State.CLOSED, State.REJECTED}, _PEOPLE, in_order=False),
 }
 
 
@@ -152,9 +148,7 @@ def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEven
     checks = pass_gates(rule.gates, case, plan)
     witness_id = facts.witness.id if rule.witnesses and facts.witness is not None else None
     fields = {name: getattr(command.details, name) for name in type(command.details).model_fields}
-    recorded = plan.event(
-        **fields | dict(plan.derived), checks=checks, warnings=plan.warnings, witness_id=witness_id
-    )
+    recorded = plan.event(**fields | dict(plan.derived), checks=checks, warnings=plan.warnings, witness_id=witness_id)
     return (_new(command, facts, at, recorded),)
 
 
@@ -188,9 +182,7 @@ def _check_rule(case: Case, rule: Rule) -> None:
     batch, facts, step = case.batch, case.facts, type(case.details).__name__
     if facts.actor.role not in rule.roles:
         allowed = ", ".join(sorted(rule.roles))
-        raise TransitionRefused(
-            f"batch {batch.id}: {step} is not for role {facts.actor.role}, only for {allowed}"
-        )
+        raise TransitionRefused(f"batch {batch.id}: {step} is not for role {facts.actor.role}, only for {allowed}")
     if batch.state not in rule.states:
         expected = ", ".join(state for state in State if state in rule.states)
         raise TransitionRefused(f"batch {batch.id}: {step} is not allowed in {batch.stage}, only in {expected}")

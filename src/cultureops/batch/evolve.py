@@ -240,9 +240,7 @@ def _qc_resulted(batch: Batch, recorded: happened.QcResulted, event: Event) -> B
     return replace(
         batch,
         qc=tuple(
-            replace(sample, readings=(*sample.readings, reading))
-            if sample.sample_id == recorded.sample_id
-            else sample
+            replace(sample, readings=(*sample.readings, reading)) if sample.sample_id == recorded.sample_id else sample
             for sample in batch.qc
         ),
     )
@@ -254,12 +252,8 @@ def _resuspended(batch: Batch, recorded: happened.Resuspended, event: Event) -> 
 
 
 def _formulated(batch: Batch, recorded: happened.Formulated, event: Event) -> Batch:
-    doses = tuple(
-        DoseRecord(dose.route, dose.viable_cells, dose.volume_ml, dose.container) for dose in recorded.doses
-    )
-    return replace(
-        batch, state=State.FORMULATED, since=event.occurred_at, doses=doses, weight_kg=recorded.weight_kg
-    )
+    doses = tuple(DoseRecord(dose.route, dose.viable_cells, dose.volume_ml, dose.container) for dose in recorded.doses)
+    return replace(batch, state=State.FORMULATED, since=event.occurred_at, doses=doses, weight_kg=recorded.weight_kg)
 
 
 def _reviewed(batch: Batch, recorded: happened.Reviewed, event: Event) -> Batch:

@@ -35,13 +35,17 @@ class Occupancies:
             sorted(
                 batch_id
                 for batch_id, stays in self._stays.get(chamber, {}).items()
-                if any(stay.placed <= end and (stay.taken is None or stay.taken > start) for stay in stays)
+                if any(_overlaps(stay, start, end) for stay in stays)
             )
         )
 
     def inside(self, chamber: str, at: Instant) -> tuple[str, ...]:
         """Return the batches that stand in the chamber at one instant."""
         return self.exposed(chamber, at, at)
+
+
+def _overlaps(stay: Occupancy, start: Instant, end: Instant) -> bool:
+    return stay.placed <= end and (stay.taken is None or stay.taken > max(start, stay.placed))
 
 
 def exposure_id(rule_id: str, raised_at: Instant) -> str:

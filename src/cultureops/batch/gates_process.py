@@ -65,9 +65,7 @@ def environment(case: Case, plan: Plan) -> Verdict:
     """Every critical alarm over and assessed, every long gap in a chamber's data assessed."""
     batch, facts = case.batch, case.facts
     problems = [
-        f"alarm {e.id} is not assessed"
-        for e in batch.exposures
-        if e.gmp_critical and e.id not in batch.assessed
+        f"alarm {e.id} is not assessed" for e in batch.exposures if e.gmp_critical and e.id not in batch.assessed
     ]
     chambers = {stay.chamber for stay in batch.occupancies}
     problems += [

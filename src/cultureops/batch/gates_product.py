@@ -82,14 +82,10 @@ def cell_identity(case: Case, plan: Plan) -> Verdict:
     for panel in panels:
         for marker in release.positive_markers.texts:
             if panel.get(marker, -1.0) < release.positive_min.value:
-                problems.append(
-                    f"{marker} {_shown(panel, marker)}, expected >= {release.positive_min.value:g} %"
-                )
+                problems.append(f"{marker} {_shown(panel, marker)}, expected >= {release.positive_min.value:g} %")
         for marker in release.negative_markers.texts:
             if panel.get(marker, 101.0) > release.negative_max.value:
-                problems.append(
-                    f"{marker} {_shown(panel, marker)}, expected <= {release.negative_max.value:g} %"
-                )
+                problems.append(f"{marker} {_shown(panel, marker)}, expected <= {release.negative_max.value:g} %")
     return Verdict(", ".join(problems), {"panels": panels})
 
 

@@ -43,9 +43,7 @@ async def execute(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command,
         return await _attempt(ledger, recipe_lookup, stream, command, facts)
 
 
-async def _attempt(
-    ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, command: Command, facts: Facts
-) -> Batch:
+async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, command: Command, facts: Facts) -> Batch:
     batch = fold(ledger.read(stream))
     facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
     try:

@@ -40,9 +40,7 @@ def _qc_result(e: happened.QcResulted) -> str:
     elif e.panel:
         found = ", ".join(f"{marker} {share:g} %" for marker, share in sorted(e.panel.items()))
     kind = "final" if e.final else "interim"
-    return (
-        f"{e.test.capitalize()} {e.sample_id}: {found} ({kind}, {e.days_since_sampling:.1f} d after sampling)"
-    )
+    return f"{e.test.capitalize()} {e.sample_id}: {found} ({kind}, {e.days_since_sampling:.1f} d after sampling)"
 
 
 def _formulated(e: happened.Formulated) -> str:

@@ -58,9 +58,7 @@ def batch_channels(event: Event) -> tuple[Reading, ...]:
 
 
 def _reading(event: Event, name: str, value: float, at: Instant) -> Reading:
-    return Reading(
-        channel_id(event.stream, name), value, Quality.GOOD, Reason.NONE, at, max(at, event.recorded_at)
-    )
+    return Reading(channel_id(event.stream, name), value, Quality.GOOD, Reason.NONE, at, max(at, event.recorded_at))
 
 
 def _values(recorded: Recorded) -> dict[str, float]:

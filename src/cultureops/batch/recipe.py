@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
@@ -84,6 +85,7 @@ def find_recipe(name: str, sha256: str | None = None) -> Recipe:
     return recipe
 
 
+@lru_cache(maxsize=64)
 def parse_recipe(data: bytes, file: str) -> Recipe:
     """Read a recipe file's bytes; raise ConfigError naming file, line and entry."""
     try:

@@ -32,9 +32,7 @@ class BatchRegister:
 
     def batches(self) -> tuple[Batch, ...]:
         """Return every batch, the one opened last first."""
-        return tuple(
-            sorted(self._batches.values(), key=lambda batch: (batch.created_at, batch.id), reverse=True)
-        )
+        return tuple(sorted(self._batches.values(), key=lambda batch: (batch.created_at, batch.id), reverse=True))
 
     def get(self, batch_id: str) -> Batch | None:
         """Return a batch, or None when there is none of this id."""

@@ -59,9 +59,7 @@ def receive_marrow(case: Case, details: ReceiveMarrow) -> Plan:
         raise refused(case, f"the marrow is {transit_h:.1f} h old, allowed are {recipe.transit_max.value:g} h")
     low, high = recipe.receipt_temperature_min.value, recipe.receipt_temperature_max.value
     if not low <= details.receipt_temperature_c <= high:
-        raise refused(
-            case, f"the marrow came at {details.receipt_temperature_c:g} °C, allowed are {low:g}-{high:g}"
-        )
+        raise refused(case, f"the marrow came at {details.receipt_temperature_c:g} °C, allowed are {low:g}-{high:g}")
     warnings = _off_target("marrow", details.marrow_ml, recipe.marrow_volume, recipe.marrow_tolerance)
     return Plan(happened.MarrowReceived, warnings=warnings)
 
@@ -157,9 +155,7 @@ def passage(case: Case, details: Passage) -> Plan:
             case, f"passage at {recipe.passage.confluence.value:g} % confluence, {was}; wait or give a reason"
         )
     if any(stay.vessels == details.new_vessels for stay in batch.occupancies):
-        raise refused(
-            case, f"vessels {details.new_vessels!r} were used before; give the new ones their own name"
-        )
+        raise refused(case, f"vessels {details.new_vessels!r} were used before; give the new ones their own name")
     derived, warnings = _yield(case, details)
     _check_balance(case, details.cells_seeded, derived["harvested_viable_cells"], "counted")
     density = details.cells_seeded / (details.n_vessels * details.area_cm2)
@@ -240,17 +236,11 @@ def _slowing(case: Case, grown: Growth) -> Sequence[str]:
 
 def _low_viability(case: Case, counted: PooledCount) -> Sequence[str]:
     seen = case.facts.recipe.release.viability_seen_min.value
-    return (
-        (f"viability {counted.viability_pct:.1f} % is below {seen:g} %",)
-        if counted.viability_pct < seen
-        else ()
-    )
+    return (f"viability {counted.viability_pct:.1f} % is below {seen:g} %",) if counted.viability_pct < seen else ()
 
 
 def _enzyme(case: Case, details: Passage | Harvest) -> Sequence[str]:
     wanted = case.facts.recipe.passage.enzyme_concentration.value
     return (
-        (f"enzyme at {details.enzyme_pct:g} %, the recipe says {wanted:g} %",)
-        if details.enzyme_pct != wanted
-        else ()
+        (f"enzyme at {details.enzyme_pct:g} %, the recipe says {wanted:g} %",) if details.enzyme_pct != wanted else ()
     )

@@ -57,9 +57,7 @@ def formulate(case: Case, details: Formulate) -> Plan:
     recipe, made = case.facts.recipe, case.batch.resuspension
     age_d = (case.at - details.weighed_at) / DAY_MS
     if not 0 <= age_d <= recipe.dose.weight_age_max.value:
-        raise refused(
-            case, f"the weight is {age_d:.0f} d old, allowed are 0-{recipe.dose.weight_age_max.value:g}"
-        )
+        raise refused(case, f"the weight is {age_d:.0f} d old, allowed are 0-{recipe.dose.weight_age_max.value:g}")
     routes = Counter(dose.route for dose in details.doses)
     if routes != Counter(recipe.dose.routes.keys()):
         raise refused(case, f"one dose for each of {', '.join(sorted(recipe.dose.routes))} expected")
@@ -133,9 +131,7 @@ def ship(case: Case, details: Ship) -> Plan:
     transport = case.facts.recipe.transport
     low, high = transport.temperature_min.value, transport.temperature_max.value
     if not low <= details.temperature_c <= high:
-        raise refused(
-            case, f"the box is at {details.temperature_c:g} °C, {low:g}-{high:g} °C expected; cool it"
-        )
+        raise refused(case, f"the box is at {details.temperature_c:g} °C, {low:g}-{high:g} °C expected; cool it")
     return Plan(happened.Shipped)
 
 
@@ -201,16 +197,12 @@ def _pace(case: Case, details: Administer) -> tuple[str, ...]:
 def close(case: Case, details: Close) -> Plan:
     """Close the record; every dose given (or a reason), every sample read to its end, no count left on hold."""
     batch = case.batch
-    problems = [
-        f"sample {sample.sample_id} has no final reading" for sample in batch.qc if not _is_read(sample)
-    ]
+    problems = [f"sample {sample.sample_id} has no final reading" for sample in batch.qc if not _is_read(sample)]
     problems += [f"count {held.sample_id} is still on hold" for held in batch.held_counts]
     positive = [s.sample_id for s in batch.qc if any(r.outcome == "positive" for r in s.readings)]
     problems += [f"sample {sample_id} is positive and was not investigated" for sample_id in positive]
     if not case.reason:
-        problems += [
-            f"container {d.container} was not given; say why" for d in batch.doses if d.given_at is None
-        ]
+        problems += [f"container {d.container} was not given; say why" for d in batch.doses if d.given_at is None]
     if problems:
         raise refused(case, "; ".join(problems))
     return Plan(happened.Closed)

@@ -67,9 +67,7 @@ def count(case: Case, details: Count) -> Plan:
     """Let a counter's result count; refused when the sample is not this batch's, or was counted before."""
     sample = _own_sample(case, details.sample_id)
     if any(known.sample_id == details.sample_id for known in case.batch.counts):
-        raise refused(
-            case, f"sample {details.sample_id} was counted already; a repeat is a replicate of its own"
-        )
+        raise refused(case, f"sample {details.sample_id} was counted already; a repeat is a replicate of its own")
     return Plan(happened.Counted, _place(sample), devices=(details.device,))
 
 
@@ -85,22 +83,16 @@ def _own_sample(case: Case, sample_id: str) -> SampleId:
         if sample.stage != "product" or batch.resuspension is None:
             raise refused(case, f"sample {sample_id} names no passage, and there is no product yet")
     elif sample.passage > (batch.passage or 0):
-        raise refused(
-            case, f"sample {sample_id} is of a passage that has not begun; present is P{batch.passage}"
-        )
+        raise refused(case, f"sample {sample_id} is of a passage that has not begun; present is P{batch.passage}")
     return sample
 
 
 def hold_count(case: Case, details: HoldCount) -> Plan:
     """Hold an implausible result for a person."""
     _own_sample(case, details.sample_id)
-    taken = {known.sample_id for known in case.batch.counts} | {
-        held.sample_id for held in case.batch.held_counts
-    }
+    taken = {known.sample_id for known in case.batch.counts} | {held.sample_id for held in case.batch.held_counts}
     if details.sample_id in taken:
-        raise refused(
-            case, f"sample {details.sample_id} is on record already; a repeat is a replicate of its own"
-        )
+        raise refused(case, f"sample {details.sample_id} is on record already; a repeat is a replicate of its own")
     return Plan(happened.CountHeld)
 
 

@@ -154,18 +154,14 @@ _NEXT: Final[Mapping[State, tuple[str, str]]] = {
 
 def due(batch: Batch, recipe: Recipe) -> tuple[Due, ...]:
     """Return what is due for a batch, soonest first."""
-    found: list[Due] = [
-        Due(held.at, f"decide on held count {held.sample_id}", "OP") for held in batch.held_counts
-    ]
+    found: list[Due] = [Due(held.at, f"decide on held count {held.sample_id}", "OP") for held in batch.held_counts]
     if batch.state in _NEXT:
         text, role = _NEXT[batch.state]
         found.append(Due(batch.since, text, role))
     if batch.state is State.CULTURE:
         found += _due_in_culture(batch, recipe)
     if batch.state is State.ADMINISTERED:
-        found += [
-            Due(batch.since, f"give container {d.container}", "CL") for d in batch.doses if d.given_at is None
-        ]
+        found += [Due(batch.since, f"give container {d.container}", "CL") for d in batch.doses if d.given_at is None]
         found.append(Due(batch.since, "close the record", "QA"))
     if batch.state not in (State.CLOSED, State.REJECTED):
         found += _due_readings(batch, recipe)
@@ -194,9 +190,7 @@ def _due_readings(batch: Batch, recipe: Recipe) -> list[Due]:
         if sample.test == "sterility":
             reads = recipe.qc
             days = reads.sterility_final_read.value if sample.readings else reads.sterility_release_read.value
-        waiting.append(
-            Due(sample.taken_at + round(days * DAY_MS), f"read {sample.test} {sample.sample_id}", "QC")
-        )
+        waiting.append(Due(sample.taken_at + round(days * DAY_MS), f"read {sample.test} {sample.sample_id}", "QC"))
     return waiting
 
 

@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cultureops.demo.technician import Technician
-
 from cultureops.clock import DAY_MS, MINUTE_MS, Instant, SteppedClock, iso
 from cultureops.demo.fleet import Fleet
 from cultureops.demo.pace import DemoPace
+from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
 from cultureops.device.reading import COMMUNICATION_REASONS, Quality, Reading
 from cultureops.errors import CultureOpsError

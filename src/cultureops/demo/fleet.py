@@ -68,7 +68,7 @@ async def start_fleet(
         "control": {"host": "127.0.0.1", "port": 0},
         "devices": list(devices),
     }
-    config_file.write_text(json.dumps(config, indent=1), encoding="utf-8")
+    await asyncio.to_thread(config_file.write_text, json.dumps(config, indent=1), "utf-8")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "cultureops_simulators", "fleet", "--config", str(config_file)),

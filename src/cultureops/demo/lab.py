@@ -21,6 +21,7 @@ _POLL_DEADLINE_S: Final = 0.25
 
 def fleet_devices(profiles: Path, counts_folder: Path) -> list[dict[str, object]]:
     """Return the fleet's device list; ``profiles`` holds the maps of our own virtual devices."""
+
     def own_map(name: str) -> dict[str, object]:
         return {"profile": str(profiles / f"cultureops_{name}.toml")}
 
@@ -193,7 +194,7 @@ def site_text(wires: Mapping[str, Mapping[str, str]], counts_folder: Path, port:
         ),
         ("mve_1", "cryostore_1", "mve_tec3000", f"tcp://{wires['mve_1']['tcp']}", ""),
         ("cryostore_2", "cryostore_2", "modbus", modbus("cryostore_2"), own("virtual_cryostore")),
-        (COUNTER, "", "cell_counter_files", f"folder://{counts_folder}", ""),
+        (COUNTER, "", "cell_counter_files", f"folder://{counts_folder}", "atomic = true"),
     )
     devices = "".join(
         _DEVICE.format(

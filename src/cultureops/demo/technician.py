@@ -188,6 +188,7 @@ class Technician:
         arrival = do.ReceiveAtSite(temperature_min_c=3.4, temperature_max_c=5.9, out_of_range_min=0.0, scans=scans)
         await self._do(arrival, CLINIC)
         for dose in self._batch.doses:
+            name: Any = dose.route
             route = self._recipe.dose.routes[dose.route]
             yield self._now + 20 * MINUTE_MS
             rate = None if route.rate is None else route.rate.value
@@ -196,7 +197,7 @@ class Technician:
             yield began + lasts_ms
             await self._do(
                 do.Administer(
-                    route=dose.route,
+                    route=name,
                     container=dose.container,
                     started_at=began,
                     ended_at=self._now,
@@ -343,9 +344,7 @@ class Technician:
             "identity": "flow cytometry",
         }
         await self._do(
-            do.SampleQc(
-                sample_id=f"{BATCH_ID}.{name}", test=test, method=methods[test], stage=stage, route=route
-            )
+            do.SampleQc(sample_id=f"{BATCH_ID}.{name}", test=test, method=methods[test], stage=stage, route=route)
         )
 
     async def _read_due_tests(self) -> None:
@@ -379,7 +378,7 @@ class Technician:
         await self._do(result, LABORATORY)
 
     async def _test_product(self) -> AsyncIterator[Instant]:
-        samples = {"endotoxin-IT": "IT", "endotoxin-IV": "IV", "identity": None}
+        samples: dict[str, do.Route | None] = {"endotoxin-IT": "IT", "endotoxin-IV": "IV", "identity": None}
         for name, route in samples.items():
             await self._sample(name.partition("-")[0], name, "product", route)
         yield self._now + 3 * HOUR_MS

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from cultureops.batch.register import BatchRegister
-from cultureops.telemetry.store import TelemetryStore
-
 from cultureops.acquisition.live import LiveFeed
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms.engine import AlarmView, Engine
+from cultureops.batch.register import BatchRegister
 from cultureops.clock import Clock, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.equipment import Chamber
 from cultureops.ledger.store import Ledger
+from cultureops.telemetry.store import TelemetryStore
 
 __all__ = ["Pace", "WebContext"]
 
@@ -47,7 +46,10 @@ class WebContext:
     ledger: Ledger
     batches: BatchRegister
     feed: LiveFeed
-    acknowledge: Callable[[str, str, str], Awaitable[AlarmView]]
-    """``acknowledge(rule_id, actor_id, reason)``; raises CultureOpsError when there is nothing to acknowledge."""
+    acknowledge: Callable[[str, str, str], Awaitable[AlarmView | None]]
+    """``acknowledge(rule_id, actor_id, reason)``: the alarm as it stands, None when it is back to normal.
+
+    Raises CultureOpsError when there is nothing to acknowledge.
+    """
     health: Callable[[], Mapping[str, object]]
     pace: Pace | None = None

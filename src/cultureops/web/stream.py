@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cultureops.acquisition.live import LiveFeed
 from cultureops.alarms.engine import AlarmView, describe
@@ -16,6 +16,9 @@ __all__ = ["alarm_row", "encode_alarms", "encode_readings", "events"]
 KEEP_ALIVE_S: Final = 15.0
 _KEEP_ALIVE: Final = b": still here\n\n"
 
+Inside: TypeAlias = Callable[[str, Instant], tuple[str, ...]]
+"""``inside(chamber, now)``: the batches that stand in the chamber."""
+
 
 def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
     """Encode readings as one server-sent event ``readings``.
@@ -26,12 +29,12 @@ def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
     return _event("readings", {"now": iso(now), "now_ms": now, "readings": rows})
 
 
-def encode_alarms(alarms: Sequence[AlarmView], inside: Callable[[str, Instant], tuple[str, ...]], now: Instant) -> bytes:
+def encode_alarms(alarms: Sequence[AlarmView], inside: Inside, now: Instant) -> bytes:
     """Encode the alarms that are not back to normal as one server-sent event ``alarms``."""
     return _event("alarms", {"now": iso(now), "alarms": [alarm_row(view, inside, now) for view in alarms]})
 
 
-def alarm_row(view: AlarmView, inside: Callable[[str, Instant], tuple[str, ...]], now: Instant) -> dict[str, Any]:
+def alarm_row(view: AlarmView, inside: Inside, now: Instant) -> dict[str, Any]:
     """Return an alarm as pages and the API show it."""
     batches = inside(view.rule.chamber, now)
     return {

@@ -94,10 +94,8 @@ def medium(present: int, *, first: bool = False) -> do.ChangeMedium:
     )
 
 
-def look(present: int, pct: float) -> do.ObserveConfluence:
-    return do.ObserveConfluence(
-        vessels=f"{BATCH_ID}-P{present}", confluence_pct=pct, method="visual", n_fields=3
-    )
+def look(present: int, pct: Any) -> do.ObserveConfluence:
+    return do.ObserveConfluence(vessels=f"{BATCH_ID}-P{present}", confluence_pct=pct, method="visual", n_fields=3)
 
 
 def sample(test: str, present: int) -> do.SampleQc:
@@ -154,21 +152,22 @@ def administer(route: str, at: Instant, **changes: Any) -> do.Administer:
     return do.Administer(**fields | changes)
 
 
-def _passage_steps(present: int) -> list[Step]:
+def _passage_steps(present: int) -> list[tuple[str, Step]]:
     """Days of one passage: samples, medium twice a week, growth to 80 %, counts."""
-    steps = [Step(sample(test, present)) for test in ("endotoxin", "mycoplasma", "sterility")]
+    tests = ("endotoxin", "mycoplasma", "sterility")
+    steps = [(f"sample {test}", Step(sample(test, present))) for test in tests]
     if present == 0:
-        steps.append(Step(medium(0, first=True), after_ms=2 * DAY_MS))
+        steps.append(("first medium", Step(medium(0, first=True), after_ms=2 * DAY_MS)))
     steps += [
-        Step(look(present, 35.0), after_ms=3 * DAY_MS),
-        Step(medium(present)),
-        Step(look(present, 82.5), after_ms=4 * DAY_MS),
-        Step(result(f"P{present}-endotoxin"), LAB),
-        Step(result(f"P{present}-mycoplasma"), LAB),
-        Step(result(f"P{present}-sterility", final=False), LAB),
+        ("look", Step(look(present, 35.0), after_ms=3 * DAY_MS)),
+        ("medium", Step(medium(present))),
+        ("look again", Step(look(present, 82.5), after_ms=4 * DAY_MS)),
+        ("read endotoxin", Step(result(f"P{present}-endotoxin"), LAB)),
+        ("read mycoplasma", Step(result(f"P{present}-mycoplasma"), LAB)),
+        ("read sterility", Step(result(f"P{present}-sterility", final=False), LAB)),
     ]
-    steps += [Step(count(f"P{present}-harvest-{n}", 1.2 + n / 100), COUNTER) for n in (1, 2)]
-    return steps
+    steps += [(f"count {n}", Step(count(f"P{present}-harvest-{n}", 1.2 + n / 100), COUNTER)) for n in (1, 2)]
+    return [(f"P{present} {name}", step) for name, step in steps]
 
 
 def process() -> dict[str, Step]:
@@ -179,16 +178,12 @@ def process() -> dict[str, Step]:
         ("receive", Step(receive(), witness=WITNESS)),
         (
             "isolate",
-            Step(
-                do.Isolate(
-                    method="Ficoll", reagent_lots=("F-1",), mnc_count=40_000_000, viability_pct=97.0
-                )
-            ),
+            Step(do.Isolate(method="Ficoll", reagent_lots=("F-1",), mnc_count=40_000_000, viability_pct=97.0)),
         ),
         ("seed", Step(seed())),
     ]
     for present in range(3):
-        steps += [(f"P{present}.{n}", step) for n, step in enumerate(_passage_steps(present))]
+        steps += _passage_steps(present)
         following = Step(passage(present + 1)) if present < 2 else Step(do.Harvest(**detach(2)))
         steps.append((f"passage {present + 1}" if present < 2 else "harvest", following))
     steps += _product_steps()
@@ -203,11 +198,7 @@ def _product_steps() -> list[tuple[str, Step]]:
     return [
         (
             "resuspend",
-            Step(
-                do.Resuspend(
-                    diluent="saline", diluent_lot="S-1", volume_ml=5.3, viable_density_1e6_per_ml=34.5
-                )
-            ),
+            Step(do.Resuspend(diluent="saline", diluent_lot="S-1", volume_ml=5.3, viable_density_1e6_per_ml=34.5)),
         ),
         ("count product 1", Step(count("product-1", 34.1, 96.1), COUNTER)),
         ("count product 2", Step(count("product-2", 34.9, 96.7), COUNTER)),
@@ -224,9 +215,7 @@ def _product_steps() -> list[tuple[str, Step]]:
         (
             "arrive",
             Step(
-                do.ReceiveAtSite(
-                    temperature_min_c=3.0, temperature_max_c=6.5, out_of_range_min=0.0, scans=SCANS
-                ),
+                do.ReceiveAtSite(temperature_min_c=3.0, temperature_max_c=6.5, out_of_range_min=0.0, scans=SCANS),
                 CL,
                 after_ms=2 * HOUR_MS,
             ),
@@ -316,5 +305,3 @@ async def lab(tmp_path: Path, recipe: Recipe) -> AsyncIterator[Lab]:
     ledger = SqlLedger.open(tmp_path / "ledger.sqlite", clock, SeededEntropy(7))
     yield Lab(ledger, clock, recipe)
     await ledger.close()
-
-

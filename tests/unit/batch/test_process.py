@@ -3,13 +3,13 @@
 import math
 
 import pytest
+from tests.unit.batch.conftest import BATCH_ID, SEEDED, Lab
 
 from cultureops.batch.batch import State, stream_of
 from cultureops.batch.evolve import fold
 from cultureops.batch.views import summary
 from cultureops.clock import DAY_MS, HOUR_MS
 from cultureops.ledger import SqlLedger
-from tests.unit.batch.conftest import BATCH_ID, SEEDED, Lab
 
 
 async def test_marrow_to_closed_record(lab: Lab) -> None:

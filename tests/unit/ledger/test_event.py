@@ -104,7 +104,7 @@ def test_numbers_of_other_types_are_stored_as_plain_ones() -> None:
 
 
 deep: list[Any] = []
-for _level in range(40):
+for _ in range(40):
     deep = [deep]
 
 

@@ -1,0 +1,172 @@
+"""What the board shows, worked out from the lab's state."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from cultureops.acquisition.supervisor import MeasuredChannel
+from cultureops.alarms.engine import AlarmView, describe
+from cultureops.batch.batch import Batch
+from cultureops.batch.recipe import find_recipe
+from cultureops.batch.views import Due, due
+from cultureops.clock import HOUR_MS, Instant
+from cultureops.device.channel import Kind
+from cultureops.device.reading import Quality, Reading
+from cultureops.equipment import Chamber
+from cultureops.web.context import WebContext
+from cultureops.web.sparkline import sparkline
+
+__all__ = ["AlarmRow", "BatchCard", "ChamberCard", "ChannelRow", "alarm_rows", "batch_cards", "chamber_cards"]
+
+SPARK_MS: Final = 6 * HOUR_MS
+SPARK_POINTS: Final = 72
+STALE_PERIODS: Final = 3
+_WORDS: Final = {
+    "door": ("door closed", "door open"),
+    "lid": ("lid closed", "lid open"),
+    "fill": ("not filling", "filling"),
+    "fill_alarm": ("no fill alarm", "fill time exceeded"),
+    "bypass": ("no bypass", "bypassing"),
+    "mains": ("power fail", "mains on"),
+    "alarm_bits": ("no instrument alarm", "instrument alarm"),
+}
+"""What a state channel of a standard name says at 0 and otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One quantity on the board."""
+
+    row: MeasuredChannel
+    reading: Reading | None
+    setpoint: float | None
+    spark: Markup
+    age_ms: int | None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the value is older than three polls."""
+        return self.age_ms is None or self.age_ms > STALE_PERIODS * self.row.period_ms
+
+    @property
+    def quality(self) -> Quality:
+        """The reading's quality; nothing read yet is BAD."""
+        return Quality.BAD if self.reading is None else self.reading.quality
+
+    @property
+    def reason(self) -> str:
+        """Why the value is not GOOD."""
+        return "nothing read yet" if self.reading is None else self.reading.reason.text
+
+    @property
+    def words(self) -> tuple[str, str] | None:
+        """What the numbers of a state mean."""
+        return _WORDS.get(self.row.channel.name) if self.row.channel.kind is Kind.STATE else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChamberCard:
+    """One chamber on the board."""
+
+    chamber: Chamber
+    measures: tuple[ChannelRow, ...]
+    states: tuple[ChannelRow, ...]
+    alarms: tuple[AlarmView, ...]
+    batches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCard:
+    """One batch on the board."""
+
+    batch: Batch
+    days: float
+    confluence_pct: float | None
+    viability_pct: float | None
+    due: Due | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """One alarm that is not back to normal."""
+
+    view: AlarmView
+    text: str
+    batches: tuple[str, ...]
+
+
+async def chamber_cards(context: WebContext, now: Instant) -> tuple[ChamberCard, ...]:
+    """Return every chamber in the order of the site file."""
+    rows = [row for row in context.channels.values() if row.channel.kind is not Kind.SETPOINT]
+    sparks = await asyncio.gather(*(_spark(context, row, now) for row in rows))
+    shown = {row.id: _channel_row(context, row, spark, now) for row, spark in zip(rows, sparks, strict=True)}
+    active = context.engine.active()
+    return tuple(
+        ChamberCard(
+            chamber=chamber,
+            measures=tuple(r for r in shown.values() if r.row.chamber == chamber.id and not _is_state(r)),
+            states=tuple(r for r in shown.values() if r.row.chamber == chamber.id and _is_state(r)),
+            alarms=tuple(view for view in active if view.rule.chamber == chamber.id),
+            batches=context.batches.inside(chamber.id, now),
+        )
+        for chamber in context.chambers.values()
+    )
+
+
+def _is_state(row: ChannelRow) -> bool:
+    return row.row.channel.kind is Kind.STATE
+
+
+async def _spark(context: WebContext, row: MeasuredChannel, now: Instant) -> Markup:
+    if row.channel.kind is not Kind.MEASUREMENT:
+        return Markup()
+    buckets = await context.store.buckets(row.id, now - SPARK_MS, now + 1, SPARK_POINTS)
+    return Markup(sparkline(buckets, row.channel.decimals))  # numbers only
+
+
+def _channel_row(context: WebContext, row: MeasuredChannel, spark: Markup, now: Instant) -> ChannelRow:
+    latest = context.store.latest()
+    reading, setpoint = latest.get(row.id), latest.get(f"{row.id}_setpoint")
+    return ChannelRow(
+        row=row,
+        reading=reading,
+        setpoint=None if setpoint is None else setpoint.value,
+        spark=spark,
+        age_ms=None if reading is None else max(0, now - reading.source_time),
+    )
+
+
+def batch_cards(context: WebContext, now: Instant) -> tuple[BatchCard, ...]:
+    """Return every batch, the one opened last first."""
+    return tuple(_batch_card(batch, now) for batch in context.batches.batches())
+
+
+def _batch_card(batch: Batch, now: Instant) -> BatchCard:
+    coming = due(batch, find_recipe(batch.recipe.name, batch.recipe.sha256))
+    return BatchCard(
+        batch=batch,
+        days=batch.days(now),
+        confluence_pct=batch.confluences[-1].pct if batch.confluences else None,
+        viability_pct=batch.counts[-1].viability_pct if batch.counts else None,
+        due=coming[0] if coming else None,
+    )
+
+
+def alarm_rows(context: WebContext, now: Instant) -> tuple[AlarmRow, ...]:
+    """Return the alarms that are not back to normal: those that want somebody first, then by priority."""
+    order = {"high": 0, "medium": 1, "low": 2}
+    views = sorted(
+        context.engine.active(),
+        key=lambda view: (not view.state.wants_acknowledgement, order[view.rule.priority], view.raised_at),
+    )
+    return tuple(_alarm_row(context, view, now) for view in views)
+
+
+def _alarm_row(context: WebContext, view: AlarmView, now: Instant) -> AlarmRow:
+    end = now if view.returned_at is None else view.returned_at
+    batches = context.batches.exposed(view.rule.chamber, view.since, end)
+    return AlarmRow(view, describe(view.rule, view.value, batches), batches)

@@ -1,0 +1,3 @@
+"""One module for each group of addresses."""
+
+__all__: list[str] = []

@@ -1,0 +1,39 @@
+"""The board, and the stream that keeps it alive."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from cultureops.web.board import alarm_rows, batch_cards, chamber_cards
+from cultureops.web.stream import encode_alarms, encode_readings, events
+from cultureops.web.templating import context_of, page
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def board(request: Request) -> Response:
+    """Every chamber and batch on one page."""
+    context = context_of(request)
+    now = context.clock.now()
+    values = {
+        "chambers": await chamber_cards(context, now),
+        "batches": batch_cards(context, now),
+        "alarms": alarm_rows(context, now),
+        "zone": context.zone,
+    }
+    return page(request, "board.html", values)
+
+
+@router.get("/stream")
+async def stream(request: Request) -> Response:
+    """Readings and alarms as they come, as server-sent events; first everything as it stands."""
+    context = context_of(request)
+    now = context.clock.now()
+    shown = [row for name, row in context.store.latest().items() if name in context.channels]
+    greeting = encode_readings(shown, now) + encode_alarms(context.engine.active(), context.batches.inside, now)
+    headers = {"cache-control": "no-store", "content-encoding": "identity"}
+    return StreamingResponse(events(context.feed, greeting), media_type="text/event-stream", headers=headers)

@@ -1,0 +1,73 @@
+"""Pages out of templates, and how numbers and times are written on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.templating import Jinja2Templates
+from starlette.responses import Response
+
+from cultureops.clock import Instant, iso
+from cultureops.units import label
+from cultureops.web.context import WebContext
+
+__all__ = ["context_of", "local", "number", "page", "title"]
+
+_TEMPLATES: Final = Jinja2Templates(Path(__file__).parent / "templates")
+
+
+def context_of(request: Request) -> WebContext:
+    """Return the lab that this request is about."""
+    return cast(WebContext, request.app.state.context)
+
+
+def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """Render a template with what every page needs."""
+    context = context_of(request)
+    now = context.clock.now()
+    common = {
+        "site": context.site_name,
+        "simulated": context.simulated,
+        "now": now,
+        "now_local": local(now, context.zone),
+        "zone_name": str(context.zone),
+        "pace": context.pace,
+        "progress": None if context.pace is None else context.pace.progress(),
+        "path": request.url.path,
+    }
+    return _TEMPLATES.TemplateResponse(request, template, {**common, **values}, status)
+
+
+def local(instant: Instant | None, zone: ZoneInfo) -> str:
+    """Write an instant in the site's zone, to the minute."""
+    if instant is None:
+        return ""
+    return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Write a value at its resolution; no value is a dash."""
+    return "–" if value is None else f"{value:.{decimals}f}"
+
+
+def title(name: str) -> str:
+    """Write a channel's standard name as people do: ``co2`` is CO₂, ``temp_a`` is Temp A."""
+    if name in _FORMULAS:
+        return _FORMULAS[name]
+    return name.replace("_", " ").capitalize()
+
+
+_FORMULAS: Final = {"co2": "CO₂", "o2": "O₂", "temp_a": "Temp A", "temp_b": "Temp B"}
+_TEMPLATES.env.filters["title"] = title
+_TEMPLATES.env.filters["iso"] = lambda instant: "" if instant is None else iso(instant)
+_TEMPLATES.env.filters["unit"] = label
+_TEMPLATES.env.filters["number"] = number
+_TEMPLATES.env.filters["local"] = local
+_TEMPLATES.env.filters["segment"] = lambda text: quote(str(text), safe="")
+_TEMPLATES.env.trim_blocks = _TEMPLATES.env.lstrip_blocks = True
