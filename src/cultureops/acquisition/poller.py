@@ -65,7 +65,8 @@ class Poller:
         self._clock = clock
         self._on_link_event = on_link_event
         self._connected = False
-        self._was_up = True  # so that a device that is dead from the start is reported lost, once
+        self._identity: Identity | None = None
+        self._is_up: bool | None = None  # None: nothing was said of this device yet
         self._next_try: Instant = 0
 
     async def poll_once(self, now: Instant) -> tuple[Reading, ...]:
@@ -74,7 +75,7 @@ class Poller:
             return self._all_bad(now, now)
         try:
             if not self._connected:
-                await self._connect(now)
+                await self._connect()
             samples = await self._driver.read()
         except Exception as error:  # a driver's own bug must not silence its neighbours on the line
             await self._lost(now, _reason_of(error), str(error))
@@ -83,7 +84,7 @@ class Poller:
         if all(reading.reason in COMMUNICATION_REASONS for reading in readings):
             await self._lost(now, readings[0].reason, "no channel was delivered")
         else:
-            self.misses, self.reason = 0, Reason.NONE
+            self._answered(now)
         return readings
 
     async def close(self) -> None:
@@ -91,11 +92,16 @@ class Poller:
         self._connected = False
         await self._driver.disconnect()
 
-    async def _connect(self, now: Instant) -> None:
+    async def _connect(self) -> None:
         await self._driver.connect()
-        identity = await self._driver.identify()
-        self._connected = self._was_up = True
-        self._on_link_event(LinkEvent(self.device, LinkState.IDENTIFIED, now, identity, Reason.NONE, ""))
+        self._identity = await self._driver.identify()
+        self._connected = True
+
+    def _answered(self, now: Instant) -> None:
+        self.misses, self.reason = 0, Reason.NONE
+        if not self._is_up:
+            self._is_up = True
+            self._on_link_event(LinkEvent(self.device, LinkState.IDENTIFIED, now, self._identity, Reason.NONE, ""))
 
     async def _lost(self, now: Instant, reason: Reason, detail: str) -> None:
         self.misses += 1
@@ -105,11 +111,10 @@ class Poller:
         if self.misses >= MISSES_BEFORE_BACK_OFF:
             periods = min(2 ** (self.misses - MISSES_BEFORE_BACK_OFF), LONGEST_BACK_OFF_PERIODS)
             self._next_try = now + periods * self.period_ms
-        if self._was_up:
-            self._was_up = False
+        if self._is_up is not False:
+            self._is_up = False
             self._on_link_event(LinkEvent(self.device, LinkState.LOST, now, None, reason, detail))
-        if self._connected:
-            await self.close()
+        await self.close()
 
     def _judged(self, samples: Sequence[Sample], source_time: Instant, received_time: Instant) -> tuple[Reading, ...]:
         delivered = {sample.name: sample for sample in samples}

@@ -34,10 +34,8 @@ def sparkline(buckets: Buckets, decimals: int) -> str:
         paths.append(f'<path class="band" d="{_path(outline)}Z"/>')
         paths.append(f'<path class="mean" d="{_path(list(zip(x[begin:end], line, strict=True)))}"/>')
     said = f"last hours between {low:.{decimals}f} and {high:.{decimals}f}"
-    return (
-        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{said}"><title>{said}</title>'
-        f"{''.join(paths)}</svg>"
-    )
+    frame = f'viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{said}"'
+    return f'<svg class="spark" {frame}><title>{said}</title>{"".join(paths)}</svg>'
 
 
 def _stretches(good: np.ndarray) -> list[tuple[int, int]]:

@@ -106,7 +106,7 @@ async def test_a_dead_device_is_tried_ever_less_often_and_its_readings_go_on() -
     counted = [len(await poller.poll_once(instant)) for instant in range(0, 40_000, 1000)]
     assert counted == [2] * 40
     tries = driver.calls.count("read")
-    assert tries == 8  # 0, 1, 2, then after 1, 2, 4, 8 and 8 periods: 3, 5, 9, 17, 25, 33 lie within 40
+    assert tries == 9  # at 0, 1, 2, then after 1, 2, 4, 8 and again 8 periods: 3, 5, 9, 17, 25, 33
 
 
 async def test_devices_on_one_line_take_turns_and_one_failure_spares_the_other() -> None:
