@@ -123,7 +123,8 @@ class Lab:
         self.engine = Engine(rules_from(site.alarm_rows, _chamber_infos(site.chambers, self.channels)))
         self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
-        self._link_events: deque[LinkEvent] = deque()
+        self._link_events: list[LinkEvent] = []
+        self._rank = {device.id: rank for rank, device in enumerate(site.devices)}
         self._results: deque[tuple[str, Result]] = deque()
         self._wake = asyncio.Event()
         self._settling = asyncio.Lock()
@@ -167,10 +168,10 @@ class Lab:
     async def settle(self) -> None:
         """Append to the ledger whatever links, alarms and counters have said so far, in that order."""
         async with self._settling:
-            while self._link_events:
-                event = self._link_events[0]
+            # Lines answer in any order; the record keeps that of the site file.
+            for event in sorted(self._link_events, key=lambda event: (event.at, self._rank[event.device])):
                 await self.ledger.append(f"device:{event.device}", [_link_event(event)], None)
-                self._link_events.popleft()
+                self._link_events.remove(event)
             await self.journal.drain()
             while self._results:
                 await self.take(*self._results[0])
