@@ -39,7 +39,9 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> ModbusDevi
     elif name in shipped_profiles():
         path = _PROFILES / f"{name}.toml"
     else:
-        raise given.error("profile", f"names no shipped profile; known: {', '.join(shipped_profiles())}, or a path")
+        raise given.error(
+            "profile", f"{name!r} names no shipped profile; known: {', '.join(shipped_profiles())}, or a path"
+        )
     profile = load_profile(path)
     unit_id = given.get("unit_id", int, profile.unit_id, "a whole number from 1 to 247")
     if not 1 <= unit_id <= 247:

@@ -60,6 +60,7 @@ class Poller:
         self.channels: dict[ChannelId, Channel] = {channel_id(device, row.name): row for row in driver.channels}
         self.misses = 0
         self.reason = Reason.NOT_CONNECTED
+        self.detail = ""
         self._ids = {row.name: channel_id(device, row.name) for row in driver.channels}
         self._driver = driver
         self._clock = clock
@@ -98,14 +99,14 @@ class Poller:
         self._connected = True
 
     def _answered(self, now: Instant) -> None:
-        self.misses, self.reason = 0, Reason.NONE
+        self.misses, self.reason, self.detail = 0, Reason.NONE, ""
         if not self._is_up:
             self._is_up = True
             self._on_link_event(LinkEvent(self.device, LinkState.IDENTIFIED, now, self._identity, Reason.NONE, ""))
 
     async def _lost(self, now: Instant, reason: Reason, detail: str) -> None:
         self.misses += 1
-        self.reason = reason
+        self.reason, self.detail = reason, detail
         if reason is Reason.DEVICE_FAULT:
             return
         if self.misses >= MISSES_BEFORE_BACK_OFF:

@@ -21,7 +21,7 @@ from cultureops.clock import Clock, Instant
 from cultureops.device.channel import Channel, ChannelId
 from cultureops.device.driver import CountResult, Driver, Link, RejectedFile, ResultSource
 from cultureops.device.reading import Reading
-from cultureops.device.registry import create_driver
+from cultureops.device.registry import create_driver, known_drivers
 from cultureops.device.transport.open import open_link
 from cultureops.errors import ConfigError
 
@@ -133,9 +133,11 @@ class Acquisition:
 
 def _open_driver(device: DeviceRow, links: dict[str, Link]) -> Driver | ResultSource:
     """Create a device's driver on the link that it may share with others."""
+    key = "link"
     try:
         if device.link not in links:
             links[device.link] = open_link(device.link, device.deadline_s)
+        key = "options" if device.driver in known_drivers() else "driver"
         return create_driver(device.driver, device.id, links[device.link], device.options)
     except ConfigError as error:
-        raise device.row.error(f"device {device.id!r}: {error}") from None
+        raise device.row.error(f"device {device.id!r}: {error}", key) from None

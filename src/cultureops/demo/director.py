@@ -97,8 +97,9 @@ class Director:
             if reading.quality is Quality.BAD and reading.reason in COMMUNICATION_REASONS:
                 device = reading.channel.partition("/")[0]
                 if not self._troubles.explain_miss(device, now):
+                    detail = self._lab.acquisition.pollers[device].detail
                     raise UnplannedMiss(
-                        f"{reading.channel} was missed at {iso(now)} ({reading.reason.text}) and nobody planted it; "
+                        f"{device} was missed at {iso(now)} and nobody planted it: {reading.reason.text}: {detail}; "
                         "the machine may be too busy: close other programs and run again"
                     )
 

@@ -1,0 +1,112 @@
+"""The command line: one-line errors that say what to do, exit codes, JSON alone on standard output."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SITE = """
+[site]
+name = "lab"
+[[chamber]]
+id = "incubator_1"
+class = "incubator"
+[[device]]
+id = "incubator_1"
+chamber = "incubator_1"
+driver = "{driver}"
+link = "{link}"
+options = {{ profile = "{profile}" }}
+"""
+
+
+def cultureops(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cultureops", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    file = tmp_path / "site.toml"
+    file.write_text(
+        SITE.format(driver="modbus", link="modbus+tcp://127.0.0.1:1", profile="cultureops_virtual_incubator")
+    )
+    return file
+
+
+def test_check_says_what_a_site_holds(site: Path) -> None:
+    done = cultureops("check", str(site), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {
+        "site": "lab", "chambers": 1, "devices": 1, "channels": 8, "unverified_channels": [], "alarm_rules": 0,
+    }  # fmt: skip
+    assert "nothing wrong" in cultureops("check", str(site)).stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('driver = "modbus"', 'driver = "modbuss"', "no driver 'modbuss'"),
+        ("modbus+tcp://127.0.0.1:1", "modbus+udp://x", "site.toml:11"),
+        ("cultureops_virtual_incubator", "absent", "absent"),
+        ('class = "incubator"', 'class = "oven"', "site.toml:6: [chamber] class: expected one of"),
+        ('chamber = "incubator_1"', 'chamber = "incubator_9"', "there is no chamber 'incubator_9'"),
+        ('name = "lab"', 'name = "lab"\ntimezone = "x"', "unknown key"),
+        ("[site]", "[site", "not valid TOML"),
+    ],
+)
+def test_a_wrong_site_is_refused_in_one_line(site: Path, old: str, new: str, said: str) -> None:
+    site.write_text(site.read_text().replace(old, new, 1))
+    done = cultureops("check", str(site))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("check", "/nowhere/site.toml"), 2),
+        (("run", "/nowhere/site.toml"), 2),
+        (("demo", "--recipe", "nobody_1900", "--headless"), 2),
+        (("simulate", "teapot", "--tcp", "127.0.0.1:0"), 2),
+        (("simulate", "virtual_incubator"), 2),
+        (("ledger", "verify", "--data-dir", "/nowhere"), 1),
+        (("telemetry", "export", "-", "--data-dir", "/nowhere"), 1),
+        (("telemetry", "export", "-", "--start", "yesterday"), 2),
+        (("telemetry", "import", "/nowhere/readings.csv"), 2),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_never_a_traceback(arguments: tuple[str, ...], code: int) -> None:
+    done = cultureops(*arguments)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("cultureops: ") and done.stderr.count("\n") == 1
+
+
+def test_not_a_ledger_is_unreadable_not_broken(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"these are no events" * 100)
+    done = cultureops("ledger", "verify", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "broken" not in done.stderr.lower()
+
+
+def test_exported_readings_come_back(tmp_path: Path) -> None:
+    rows = [
+        "time_utc,channel,value,unit,quality,reason,received_utc",
+        "2026-01-05T08:00:00.000Z,incubator_1/co2,5.01,%,GOOD,NONE,2026-01-05T08:00:00.010Z",
+        "2026-01-05T08:01:00.000Z,incubator_1/co2,,%,BAD,TIMEOUT,2026-01-05T08:01:00.250Z",
+    ]
+    file, data = tmp_path / "readings.csv", tmp_path / "data"
+    file.write_text("\n".join(rows) + "\n")
+    data.mkdir()
+    assert cultureops("telemetry", "import", str(file), "--data-dir", str(data)).returncode == 0
+    done = cultureops("telemetry", "export", "-", "--data-dir", str(data))
+    assert done.stdout.splitlines() == rows
+    file.write_text("\n".join([*rows, "2026-01-05T08:02:00.000Z,incubator_1/co2,nan,%,GOOD,NONE,x"]))
+    refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data))
+    assert refused.returncode == 2 and "readings.csv:4" in refused.stderr and "nothing was imported" in refused.stderr
+    assert cultureops("telemetry", "export", "-", "--data-dir", str(data)).stdout.splitlines() == rows
