@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import signal
@@ -137,7 +138,7 @@ def kills(rounds: int, tmp_path: Path, incubator_port: int) -> None:
     site.write_text(SITE.format(web_port=web_port, device_port=incubator_port))
     seen = [kill_and_check(site, tmp_path / "data", web_port, moment) for _ in range(rounds)]
     print(f"{rounds} kills; durable frames and ledger positions last seen: {seen}")
-    assert all(later > earlier for (earlier, _), (later, _) in zip(seen, seen[1:], strict=False))
+    assert all(later > earlier for (earlier, _), (later, _) in itertools.pairwise(seen))
     assert seen[-1][1] > seen[0][1] or rounds < 3
 
 
@@ -167,10 +168,8 @@ def test_mbpoll_agrees_with_the_stored_values(tmp_path: Path, incubator_port: in
     finally:
         lab.send_signal(signal.SIGTERM)
         assert lab.wait(15) == 0
-    read = subprocess.run(
-        [mbpoll, "-m", "tcp", "-p", str(incubator_port), "-a", "1", "-0", "-r", "0", "-c", "6", "-t", "3:float", "-B", "-1", "127.0.0.1"],
-        capture_output=True, text=True, timeout=20, check=True,
-    )  # fmt: skip
+    asked = ["-m", "tcp", "-p", str(incubator_port), "-a", "1", "-0", "-r", "0", "-c", "6", "-t", "3:float", "-B", "-1"]
+    read = subprocess.run([mbpoll, *asked, "127.0.0.1"], capture_output=True, text=True, timeout=20, check=True)
     lines = [line for line in read.stdout.splitlines() if line.startswith("[")]
     values = [float(line.split(":")[1].split()[0]) for line in lines]
     names = ("temperature", "co2", "humidity", "o2", "temperature_setpoint", "co2_setpoint")
