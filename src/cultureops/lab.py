@@ -228,8 +228,11 @@ class Lab:
         """Gather what a decision may look at, at this instant."""
         batch = self.batches.get(batch_id)
         gaps = () if batch is None else await self.gaps_seen_by(batch)
-        equipment = {row.id: EquipmentFact(row.in_service, row.calibrated_until) for row in self.site.chambers.values()}
-        equipment |= {row.id: EquipmentFact(row.in_service, row.calibrated_until) for row in self.site.devices}
+        # Where a device bears its chamber's name, the chamber is what vessels are put into.
+        equipment = {
+            row.id: EquipmentFact(row.in_service, row.calibrated_until)
+            for row in (*self.site.devices, *self.site.chambers.values())
+        }
         return Facts(
             now=self.clock.now(),
             actor=actor,

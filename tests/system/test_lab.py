@@ -1,0 +1,167 @@
+"""One composed lab on real files: the join between chambers and batches, and what survives a restart."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from cultureops.batch import commands as do
+from cultureops.batch.commands import Command
+from cultureops.clock import HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
+from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.errors import CultureOpsError, GateFailed
+from cultureops.lab import Lab, open_lab, read_site
+from cultureops.ledger.event import Actor
+
+START = parse_iso("2026-01-05T08:00:00Z")
+OPERATOR, WITNESS = Actor("operator-1", "OP"), Actor("operator-2", "OP")
+TOKEN = "COI-7F3K2"
+SITE = """
+[site]
+name = "lab"
+[[chamber]]
+id = "incubator_1"
+class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
+[[chamber]]
+id = "incubator_2"
+class = "incubator"
+[[device]]
+id = "incubator_1"
+chamber = "incubator_1"
+driver = "modbus"
+link = "modbus+tcp://127.0.0.1:1"
+options = {{ profile = "cultureops_virtual_incubator" }}
+[[device]]
+id = "counter_1"
+driver = "cell_counter_files"
+link = "folder://{counts}"
+calibrated_until = "2026-12-31T00:00:00Z"
+options = {{ atomic = true }}
+[[alarm]]
+chamber = "incubator_1"
+channel = "co2"
+kind = "low"
+limit = 4.0
+on_delay_s = 600
+priority = "high"
+gmp_critical = true
+consequence = "The medium turns alkaline."
+response = "Check the gas."
+"""
+OpenLab = Callable[[], AbstractAsyncContextManager[Lab]]
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock(START)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: SteppedClock) -> OpenLab:
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    (tmp_path / "site.toml").write_text(SITE.format(counts=counts))
+    site = read_site(tmp_path / "site.toml")
+    return lambda: open_lab(site, tmp_path, clock, SeededEntropy(1))
+
+
+def co2(value: float, at: int) -> Reading:
+    return Reading("incubator_1/co2", value, Quality.GOOD, Reason.NONE, at, at)
+
+
+async def seed_batch(lab: Lab, clock: SteppedClock, chamber: str = "incubator_1") -> None:
+    async def step(details: do.Details, witness: Actor | None = None) -> None:
+        await lab.execute(Command("B-1", details), OPERATOR, witness)
+        clock.advance(MINUTE_MS)
+
+    await step(do.CreateBatch(patient_token=TOKEN, recipe="tavakol_afshari_2021"))
+    await step(do.RecordConsent(form="form", eligible=True))
+    marrow = do.ReceiveMarrow(
+        marrow_ml=12.0,
+        collected_at=clock.now() - HOUR_MS,
+        anticoagulant="heparin",
+        receipt_temperature_c=20.0,
+        donor_markers="negative",
+        scans=(TOKEN, TOKEN),
+    )
+    await step(marrow, WITNESS)
+    await step(do.Isolate(method="Ficoll", reagent_lots=("L1",), mnc_count=40_000_000, viability_pct=97.0))
+    await step(
+        do.Seed(
+            vessels="B-1-P0", vessel_type="T175", n_vessels=12, area_cm2=175.0, medium_lot="M1", chamber=chamber,
+            cells_total=36_000_000,
+        )
+    )  # fmt: skip
+
+
+async def test_an_alarm_names_the_batch_and_the_batch_remembers_the_alarm(opened: OpenLab, clock: SteppedClock) -> None:
+    async with opened() as lab:
+        await seed_batch(lab, clock)
+        for _ in range(12):
+            lab.recorder.accept([co2(3.0, clock.advance(MINUTE_MS))])
+        await lab.settle()
+        raised = lab.ledger.read("alarm:incubator_1/co2/low")
+        assert [event.type for event in raised] == ["alarm_raised"]
+        assert raised[0].data["batch_ids"] == ["B-1"]
+        assert "B-1" in str(raised[0].data["text"])
+        batch = lab.batches.get("B-1")
+        assert batch is not None and [e.rule_id for e in batch.exposures] == ["incubator_1/co2/low"]
+    async with opened() as lab:
+        assert [view.rule.id for view in lab.engine.active()] == ["incubator_1/co2/low"]
+        lab.recorder.accept([co2(5.0, clock.advance(MINUTE_MS))])
+        await lab.settle()
+        assert await lab.acknowledge("incubator_1/co2/low", "operator-1", "gas changed") is None
+        with pytest.raises(CultureOpsError, match="nothing to acknowledge"):
+            await lab.acknowledge("incubator_1/co2/low", "operator-1", "again")
+        batch = lab.batches.get("B-1")
+        assert batch is not None and batch.exposures[0].cleared_at == clock.now()
+
+
+async def test_culture_facts_are_readings_of_the_batch_also_after_a_stop_in_between(
+    opened: OpenLab, clock: SteppedClock, tmp_path: Path
+) -> None:
+    look = do.ObserveConfluence(vessels="B-1-P0", confluence_pct=42.0, method="visual", n_fields=3)
+    async with opened() as lab:
+        await seed_batch(lab, clock)
+        await lab.execute(Command("B-1", look), OPERATOR)
+        await lab.store.flush()
+        assert lab.store.latest()["batch:B-1/confluence"].value == 42.0
+    (tmp_path / "telemetry.sqlite").unlink()  # as if the store had kept none of it
+    async with opened() as lab:
+        await lab.store.flush()
+        series = await lab.store.series("batch:B-1/confluence", START, clock.now() + 1)
+        assert series.value.tolist() == [42.0]
+
+
+async def test_a_chamber_without_calibration_takes_no_batch(opened: OpenLab, clock: SteppedClock) -> None:
+    async with opened() as lab:
+        with pytest.raises(GateFailed, match="G3: incubator_2 has no calibration on record"):
+            await seed_batch(lab, clock, "incubator_2")
+        assert lab.ledger.read("batch:B-1")[-1].type == "command_refused"
+
+
+async def test_a_bad_result_file_is_moved_aside_and_recorded(
+    opened: OpenLab, clock: SteppedClock, tmp_path: Path
+) -> None:
+    (tmp_path / "counts" / "export.csv").write_text("this is no export\n")
+    async with opened() as lab:
+        for device, result in await lab.acquisition.collect(clock.now()):
+            await lab.take(device, result)
+        (record,) = lab.ledger.read("results")
+        assert record.type == "result_not_attributed"
+        assert record.data["source_file"] == "export.csv"
+    assert (tmp_path / "counts" / "rejected" / "export.csv").read_text() == "this is no export\n"
+
+
+async def test_a_dead_device_is_recorded_once_and_stored_as_bad(opened: OpenLab, clock: SteppedClock) -> None:
+    async with opened() as lab:
+        for _ in range(5):
+            await lab.recorder.accept(await lab.acquisition.poll_once(clock.advance(MINUTE_MS)))
+            await lab.settle()
+        assert [event.type for event in lab.ledger.read("device:incubator_1")] == ["device_lost"]
+        gaps = await lab.store.gaps(START, clock.now() + 1)
+        assert {gap.reason for gap in gaps} == {Reason.NOT_CONNECTED}
+        assert len(gaps) == 8
+        assert lab.health()["devices"] == {"incubator_1": {"misses": 4, "reason": Reason.NOT_CONNECTED.text}}
