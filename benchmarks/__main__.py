@@ -1,4 +1,4 @@
-"""Run every claim, print a table and write bench.json: a list of name, value, unit, peer, peer_value, ratio, target, ok."""
+"""Run every claim, print a table and write bench.json, one row per claim with its peer, ratio and target."""
 
 import asyncio
 import json

@@ -229,10 +229,8 @@ class Lab:
         batch = self.batches.get(batch_id)
         gaps = () if batch is None else await self.gaps_seen_by(batch)
         # Where a device bears its chamber's name, the chamber is what vessels are put into.
-        equipment = {
-            row.id: EquipmentFact(row.in_service, row.calibrated_until)
-            for row in (*self.site.devices, *self.site.chambers.values())
-        }
+        rows: tuple[DeviceRow | Chamber, ...] = (*self.site.devices, *self.site.chambers.values())
+        equipment = {row.id: EquipmentFact(row.in_service, row.calibrated_until) for row in rows}
         return Facts(
             now=self.clock.now(),
             actor=actor,
