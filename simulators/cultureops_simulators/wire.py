@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 import struct
@@ -24,6 +23,7 @@ from cultureops_simulators.instrument import Dialect, SimulatorError
 __all__ = ["PtyWire", "TcpWire", "Wire"]
 
 _READ_BYTES: Final = 65_536
+_MOST_UNSENT: Final = 65_536
 _MOST_CONNECTIONS: Final = 64
 _ABORT: Final = struct.pack("ii", 1, 0)
 
@@ -72,6 +72,7 @@ class _Line:
             on_lost,
         )
         self._late: set[asyncio.TimerHandle] = set()
+        self._unsent = bytearray()
         self._loop.add_reader(fd, self._on_readable)
 
     def _on_readable(self) -> None:
@@ -96,12 +97,26 @@ class _Line:
             self._send(self._disturbance.garble(reply) if fault == "garbage" else reply)
 
     def _send(self, reply: bytes) -> None:
-        try:
-            sent = os.write(self._fd, reply)
-        except OSError as error:
-            sent = 0 if error.errno == errno.EAGAIN else -1
-        if sent != len(reply):
+        """Send now what the line takes and the rest as soon as it takes more: a terminal may take a part only."""
+        self._unsent += reply
+        if len(self._unsent) > _MOST_UNSENT:
             self._on_lost()
+        elif len(self._unsent) == len(reply):
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            del self._unsent[: os.write(self._fd, self._unsent)]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._unsent.clear()
+            self._on_lost()
+            return
+        if self._unsent:
+            self._loop.add_writer(self._fd, self._flush)
+        else:
+            self._loop.remove_writer(self._fd)
 
     def _send_later(self, reply: bytes) -> None:
         def send() -> None:
@@ -114,6 +129,7 @@ class _Line:
     def stop(self) -> None:
         """Let go of the descriptor, which its owner closes."""
         self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
         for handle in self._late:
             handle.cancel()
         self._late.clear()

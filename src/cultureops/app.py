@@ -60,6 +60,7 @@ __all__ = [
     "run_site",
     "simulator_command",
     "verify_ledger",
+    "web_context",
 ]
 
 EXPECTED_DAYS: Final = 34
@@ -87,7 +88,7 @@ async def _open_and_run(site: Site, data_dir: Path) -> None:
 async def _run_lab(lab: Lab) -> None:
     async with asyncio.TaskGroup() as work:
         work.create_task(lab.run())
-        work.create_task(serve(create_app(_web_context(lab, None)), lab.site.host, lab.site.port))
+        work.create_task(serve(create_app(web_context(lab, None)), lab.site.host, lab.site.port))
 
 
 async def _until_signalled(work: Coroutine[None, None, None]) -> None:
@@ -115,7 +116,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _web_context(lab: Lab, pace: Pace | None) -> WebContext:
+def web_context(lab: Lab, pace: Pace | None) -> WebContext:
+    """Hand a lab's parts to its pages."""
     return WebContext(
         site_name=lab.site.name,
         zone=lab.site.zone,
@@ -213,7 +215,7 @@ async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
 async def _play_on_pages(director: Director, lab: Lab, pace: DemoPace, show: Callable[[Instant], None]) -> None:
     """Serve the pages from the first moment, and go on serving them after the batch is closed."""
     async with asyncio.TaskGroup() as work:
-        work.create_task(serve(create_app(_web_context(lab, pace)), lab.site.host, lab.site.port))
+        work.create_task(serve(create_app(web_context(lab, pace)), lab.site.host, lab.site.port))
         work.create_task(director.run(show))
 
 

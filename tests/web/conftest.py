@@ -1,0 +1,134 @@
+"""A lab on real files whose readings the test gives, and its pages on a real port."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cultureops.app import web_context
+from cultureops.batch import commands as do
+from cultureops.batch.commands import Command
+from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
+from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.lab import Lab, open_lab, read_site
+from cultureops.ledger.event import Actor
+from cultureops.web.server import create_app, serve
+
+START = parse_iso("2026-01-05T08:00:00Z")
+SITE = """
+[site]
+name = "Test lab"
+time_zone = "Europe/Berlin"
+[[chamber]]
+id = "incubator_1"
+class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
+[[device]]
+id = "incubator_1"
+chamber = "incubator_1"
+driver = "modbus"
+link = "modbus+tcp://127.0.0.1:1"
+simulated = true
+options = { profile = "cultureops_virtual_incubator" }
+[[device]]
+id = "heracell_1"
+chamber = "incubator_1"
+driver = "thermo_heracell"
+link = "serial:///dev/nobody"
+[[alarm]]
+chamber = "incubator_1"
+channel = "co2"
+device = "incubator_1"
+kind = "low"
+limit = 4.0
+priority = "high"
+gmp_critical = true
+consequence = "The medium turns alkaline."
+response = "Check the gas."
+"""
+
+
+@dataclass
+class Served:
+    """A lab and where its pages are."""
+
+    lab: Lab
+    clock: SteppedClock
+    url: str
+
+    async def read(self, name: str, value: float | None, reason: Reason = Reason.TIMEOUT) -> None:
+        """Let a minute pass and one channel be read."""
+        at = self.clock.advance(MINUTE_MS)
+        channel = name if "/" in name else f"incubator_1/{name}"
+        if value is None:
+            reading = Reading(channel, None, Quality.BAD, reason, at, at)
+        else:
+            reading = Reading(channel, value, Quality.GOOD, Reason.NONE, at, at)
+        await self.lab.recorder.accept([reading])
+        await self.lab.settle()
+
+    async def do(self, details: do.Details, witness: Actor | None = None) -> None:
+        """Carry out a step of batch B-1."""
+        self.clock.advance(MINUTE_MS)
+        await self.lab.execute(Command("B-1", details), Actor("operator-1", "OP"), witness)
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """A lab with one batch in culture for a day, on a free port."""
+    (tmp_path / "site.toml").write_text(SITE)
+    clock = SteppedClock(START)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with open_lab(read_site(tmp_path / "site.toml"), tmp_path, clock, SeededEntropy(1)) as lab:
+        lab_served = Served(lab, clock, f"http://127.0.0.1:{port}")
+        await start_batch(lab_served)
+        serving = asyncio.create_task(serve(create_app(web_context(lab, None)), "127.0.0.1", port))
+        await asyncio.sleep(0.3)
+        try:
+            yield lab_served
+        finally:
+            serving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                async with asyncio.timeout(5):
+                    await serving
+
+
+async def start_batch(served: Served) -> None:
+    token = "COI-7F3K2"
+    await served.do(do.CreateBatch(patient_token=token, recipe="tavakol_afshari_2021"))
+    await served.do(do.RecordConsent(form="form", eligible=True))
+    await served.do(
+        do.ReceiveMarrow(
+            marrow_ml=12.0,
+            collected_at=served.clock.now() - HOUR_MS,
+            anticoagulant="heparin",
+            receipt_temperature_c=20.0,
+            donor_markers="negative",
+            scans=(token, token),
+        ),
+        Actor("operator-2", "OP"),
+    )
+    await served.do(do.Isolate(method="Ficoll", reagent_lots=("L1",), mnc_count=40_000_000, viability_pct=97.0))
+    await served.do(
+        do.Seed(
+            vessels="B-1-P0",
+            vessel_type="T175",
+            n_vessels=12,
+            area_cm2=175.0,
+            medium_lot="M1",
+            chamber="incubator_1",
+            cells_total=36_000_000,
+        )
+    )
+    for hour in range(24):
+        await served.read("temperature", 37.0 + hour % 3 / 100)
+        await served.read("co2", 5.0)
+        served.clock.advance(HOUR_MS)
+    look = do.ObserveConfluence(vessels="B-1-P0", confluence_pct=12.0, method="visual", n_fields=3)
+    await served.do(look)
+    assert served.clock.now() > START + DAY_MS

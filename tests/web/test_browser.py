@@ -1,0 +1,87 @@
+"""A real browser sees values change and charts drawn, and asks nobody but the lab."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Request, async_playwright
+
+QUIET = ("background-networking", "component-update", "sync", "quic")
+ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+
+
+@pytest.fixture
+async def page(chromium: str, served: Any) -> AsyncIterator[Page]:
+    """A page that fails the test for an error, or for a request that leaves the machine."""
+    wrong: list[str] = []
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((served.url, "data:", "blob:")):
+            wrong.append(f"asked {request.url}")
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        opened = await browser.new_page(viewport={"width": 820, "height": 1180})
+        opened.on("request", asked)
+        opened.on("pageerror", lambda error: wrong.append(f"error {error}"))
+        opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        yield opened
+        await browser.close()
+    assert wrong == []
+
+
+async def test_the_board_changes_without_a_reload(served: Any, page: Page) -> None:
+    await served.read("temperature", 36.91)
+    await page.goto(served.url)
+    value = page.locator('[data-channel="incubator_1/temperature"] .value')
+    assert await value.inner_text() == "36.91"
+    await page.locator("#link[data-state=live]").wait_for(timeout=5000)
+    await page.evaluate("window.isSamePage = true")
+    await served.read("temperature", 35.47)
+    await page.locator('[data-channel="incubator_1/temperature"] .value', has_text="35.47").wait_for(timeout=5000)
+    await served.read("temperature", None)
+    await page.locator('[data-channel="incubator_1/temperature"][data-quality="BAD"]').wait_for(timeout=5000)
+    assert await page.evaluate("window.isSamePage") is True
+
+
+async def test_an_alarm_appears_and_is_acknowledged_by_keyboard(served: Any, page: Page) -> None:
+    await page.goto(served.url)
+    await page.locator("#link[data-state=live]").wait_for(timeout=5000)
+    await served.read("co2", 3.0)
+    name = page.locator('[data-rule="incubator_1/co2/low"] input[name="name"]')
+    await name.wait_for(timeout=5000)
+    await name.focus()
+    await page.keyboard.type("operator-1")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("gas changed")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Acknowledged by operator-1").wait_for(timeout=5000)
+
+
+async def test_the_batch_page_draws_its_charts(served: Any, page: Page) -> None:
+    await page.goto(f"{served.url}/batches/B-1")
+    await page.locator("section[data-drawn=true]").wait_for(timeout=15_000)
+    for plot in ("culture", "temperature", "co2"):
+        assert await page.locator(f"#plot-{plot} .scatterlayer path.js-line").count() >= 1
+    assert await page.locator("ol.timeline li").count() >= 6
+
+
+async def test_every_form_works_without_scripts(chromium: str, served: Any) -> None:
+    await served.read("co2", 3.0)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        page = await browser.new_page(java_script_enabled=False)
+        await page.goto(served.url)
+        await page.fill('input[name="name"]', "operator-1")
+        await page.fill('input[name="reason"]', "gas changed")
+        await page.click("form.ack button")
+        await page.get_by_text("Acknowledged by operator-1").wait_for(timeout=5000)
+        await browser.close()
