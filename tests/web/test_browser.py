@@ -8,14 +8,6 @@ from playwright.async_api import Page, Request, async_playwright
 
 QUIET = ("background-networking", "component-update", "sync", "quic")
 ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
 
 
 @pytest.fixture
