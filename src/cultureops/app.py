@@ -41,13 +41,12 @@ from cultureops.demo.pace import DemoPace
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
-from cultureops.device.reading import Reading
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.lab import LEDGER_FILE, TELEMETRY_FILE, Lab, Site, open_lab, read_site
 from cultureops.ledger.verify import verify
-from cultureops.telemetry import ChannelInfo, EmbeddedStore
-from cultureops.telemetry.exchange import export_csv, read_csv
+from cultureops.telemetry import EmbeddedStore
+from cultureops.telemetry.exchange import export_csv, import_csv
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
 
@@ -66,7 +65,6 @@ __all__ = [
 EXPECTED_DAYS: Final = 34
 """How long the demo's batch usually takes; only the progress bar depends on it."""
 _END_OF_TIME: Final = 253_402_300_800_000
-_IMPORT_FRAME: Final = 5_000
 
 
 def run_site(site_file: Path, data_dir: Path) -> None:
@@ -276,24 +274,14 @@ def export_telemetry(data_dir: Path, out: Path, channels: list[str] | None, star
 
 async def import_telemetry(data_dir: Path, source: Path) -> None:
     """Read exported readings back: all of them or, on the first bad row, none."""
-    infos, readings = await asyncio.to_thread(_read_export, source)
+    if not await asyncio.to_thread(source.is_file):
+        raise ConfigError(f"{source}: no such file; name one that `telemetry export` wrote")
     store = EmbeddedStore.open(data_dir / TELEMETRY_FILE)
     try:
-        store.declare({name: info for name, info in infos.items() if name not in store.channels()})
-        kept = [store.append(readings[at : at + _IMPORT_FRAME]) for at in range(0, len(readings), _IMPORT_FRAME)]
-        for durable in kept:
-            await durable
+        count = await import_csv(store, source)
     finally:
         await store.close()
-    print(f"{len(readings)} readings imported", file=sys.stderr)
-
-
-def _read_export(source: Path) -> tuple[dict[str, ChannelInfo], list[Reading]]:
-    try:
-        with source.open(encoding="utf-8", newline="") as file:
-            return read_csv(file, str(source))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{source}: can't be read: {error}") from None
+    print(f"{count} readings imported", file=sys.stderr)
 
 
 def _log_to_stderr(level: int) -> None:

@@ -121,7 +121,7 @@ def telemetry_import(
     source: Annotated[Path, typer.Argument(help="CSV file as written by export.")],
     data_dir: DataDir = Path("data"),
 ) -> None:
-    """Read exported readings back; all of them or, on the first bad row, none."""
+    """Read exported readings back, all of them or, on the first bad row, none; not beside a running lab."""
     from cultureops.app import import_telemetry
 
     _finish(lambda: asyncio.run(import_telemetry(data_dir, source)))

@@ -126,7 +126,7 @@ class Details(Part):
 def _one_line(what: str, error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False)
     first = problems[0]
-    where = ".".join(str(part) for part in first["loc"]) or "fields"
+    where = ".".join(str(part) for part in first["loc"]).encode("unicode_escape").decode() or "fields"
     secret = first["type"] in ("missing", "extra_forbidden") or where == "patient_token"  # might be a name
     given = "" if secret else f", not {str(first['input'])[:60]!r}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

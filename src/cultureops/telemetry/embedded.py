@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -17,9 +14,10 @@ import structlog
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
-from cultureops.errors import StorageError
+from cultureops.errors import StorageError, Unreadable
 from cultureops.telemetry.file import open_reader, read_channels
 from cultureops.telemetry.frame import MAX_READINGS
+from cultureops.telemetry.inbox import Frame, Inbox, Work
 from cultureops.telemetry.journal import Journal, Written
 from cultureops.telemetry.points import read_points
 from cultureops.telemetry.query import read_buckets, read_gaps
@@ -36,40 +34,19 @@ RETRY_AFTER_S: Final = 1.0
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Frame:
-    readings: Sequence[Reading]
-    durable: asyncio.Future[int]
-
-
-@dataclass(slots=True)
-class _Flush:
-    done: asyncio.Future[None]
-
-
-@dataclass(slots=True)
-class _Work:
-    """What one transaction takes."""
-
-    channels: dict[ChannelId, tuple[int, ChannelInfo]] = field(default_factory=dict)
-    frames: list[_Frame] = field(default_factory=list)
-    flushes: list[_Flush] = field(default_factory=list)
-    ends: bool = False
-
-
 class EmbeddedStore:
     """A TelemetryStore in one SQLite file.
 
     Appends wait in memory for the writer's thread, which commits all that wait at once. When a commit fails, the
-    futures of its frames fail, the frames stay first in line and are tried again: readings accepted while the disk is
-    full are kept when there is room again, up to ``MOST_WAITING_READINGS``.
+    futures of all frames that wait fail, but the frames stay in line and are tried again: what was accepted while the
+    disk was full is kept when there is room again. Beyond ``MOST_WAITING_READINGS`` the oldest are given up.
     """
 
     def __init__(self, path: Path, journal: Journal) -> None:
         self._path = path
         self._journal = journal
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._inbox = Inbox(MOST_WAITING_READINGS)
         self._reader = open_reader(path)
         self._reader_lock = threading.Lock()
         described = read_channels(self._reader)
@@ -79,8 +56,8 @@ class EmbeddedStore:
         self._latest: dict[ChannelId, Reading] = {names[number]: row for number, row in journal.last.items()}
         self._durable = (journal.seq, journal.sha256)
         self._count = journal.readings
-        self._waiting_readings = 0
         self._failure: StorageError | None = None
+        self._lost = 0
         self._closed = False
         self._thread = threading.Thread(target=self._write_until_closed, name="telemetry", daemon=True)
         self._thread.start()
@@ -90,7 +67,7 @@ class EmbeddedStore:
         """Open or create the file; call with a running event loop.
 
         Raises Unreadable for a file that is damaged, not ours or of a newer format, StorageError when it can't be
-        written.
+        written or another process writes to it.
         """
         try:
             return cls(path, Journal(path))
@@ -128,28 +105,24 @@ class EmbeddedStore:
                 self._infos[name] = info
                 changed[name] = (number, info)
         if changed:
-            self._queue.put(changed)
+            self._inbox.declare(changed)
 
     def append(self, readings: Sequence[Reading]) -> asyncio.Future[int]:
         """Take 1 to 65,535 readings as one frame; see TelemetryStore."""
-        durable: asyncio.Future[int] = self._loop.create_future()
         for reading in readings:
             if reading.channel not in self._index:
                 raise StorageError(f"channel {reading.channel!r} was not declared to the store; declare it first")
-            self._latest[reading.channel] = reading
-        if not readings:
-            durable.set_result(self._durable[0])
-        elif self._closed:
+        durable: asyncio.Future[int] = self._loop.create_future()
+        if self._closed:
             durable.set_exception(StorageError(f"{self._path}: the store is closed; open it again to append"))
         elif len(readings) > MAX_READINGS:
             durable.set_exception(StorageError(f"{len(readings)} readings at once; append at most {MAX_READINGS}"))
-        elif self._waiting_readings + len(readings) > MOST_WAITING_READINGS:
-            durable.set_exception(
-                StorageError(f"{self._path}: {self._waiting_readings} readings wait for the disk already; free it")
-            )
+        elif not readings:
+            durable.set_result(self._durable[0])
         else:
-            self._waiting_readings += len(readings)
-            self._queue.put(_Frame(readings, durable))
+            for reading in readings:
+                self._latest[reading.channel] = reading
+            self._give_up(self._inbox.put(Frame(readings, durable)))
         return durable
 
     async def series(self, channel: ChannelId, start: Instant, end: Instant) -> Series:
@@ -172,17 +145,21 @@ class EmbeddedStore:
 
     async def flush(self) -> None:
         """Return once everything appended so far is durable or has failed."""
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._queue.put(_Flush(done))
-        await done
+        if not self._closed:
+            done: asyncio.Future[None] = self._loop.create_future()
+            self._inbox.flush(done)
+            await done
 
     async def close(self) -> None:
         """Keep what was appended, then let go of the file; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._inbox.end()
+        await asyncio.to_thread(self._let_go)
+
+    def _let_go(self) -> None:
+        self._thread.join()
         with self._reader_lock:
             self._reader.close()
 
@@ -193,62 +170,36 @@ class EmbeddedStore:
         with self._reader_lock:
             try:
                 self._reader.execute("BEGIN")
-                return query(self._reader)
+                try:
+                    return query(self._reader)
+                finally:
+                    self._reader.execute("ROLLBACK")
+            except Unreadable as error:
+                raise Unreadable(f"{self._path}: {error}") from None
             except sqlite3.Error as error:
                 raise StorageError(f"{self._path}: can't be read: {error}") from None
-            finally:
-                if self._reader.in_transaction:
-                    self._reader.execute("ROLLBACK")
 
     # The writer's thread from here on.
 
     def _write_until_closed(self) -> None:
-        waiting: deque[_Frame] = deque()
-        channels: dict[ChannelId, tuple[int, ChannelInfo]] = {}
-        must_recall = False
-        while True:
-            work = self._next_work(patient=not waiting)
-            channels |= work.channels
-            waiting += work.frames
-            while channels or waiting:
-                frames = [waiting[i] for i in range(min(len(waiting), MOST_FRAMES_A_COMMIT))]
-                try:
-                    if must_recall:
-                        self._journal.recall()
-                    must_recall = True
-                    written = self._journal.write(channels, [item.readings for item in frames])
-                except sqlite3.Error as error:
-                    self._tell(self._failed, frames, error)
-                    break
-                must_recall = False
-                channels.clear()
-                for _ in frames:
-                    waiting.popleft()
-                self._tell(self._kept, frames, written)
+        has_failed = ends = False
+        while not ends:
+            work = self._inbox.take(MOST_FRAMES_A_COMMIT, RETRY_AFTER_S if has_failed else None)
+            has_failed = False
+            try:
+                if work.channels or work.frames:
+                    written = self._journal.write(work.channels, [item.readings for item in work.frames])
+                    self._tell(self._kept, work, written)
+            except Exception as error:
+                has_failed = True
+                if not isinstance(error, sqlite3.Error | StorageError):
+                    log.exception("the telemetry writer met what it was not made for")
+                refused, work = self._inbox.put_back(work)
+                self._tell(self._failed, refused, work, error)
             for flush in work.flushes:
-                self._tell(_finish, flush.done)
-            if work.ends:
-                self._close_journal()
-                return
-
-    def _next_work(self, *, patient: bool) -> _Work:
-        """Take all that waits; with frames left over from a failure, come back for them soon."""
-        work = _Work()
-        try:
-            item = self._queue.get(timeout=None if patient else RETRY_AFTER_S)
-            while True:
-                match item:
-                    case None:
-                        work.ends = True
-                    case _Frame():
-                        work.frames.append(item)
-                    case _Flush():
-                        work.flushes.append(item)
-                    case dict():
-                        work.channels |= item
-                item = self._queue.get_nowait()
-        except queue.Empty:
-            return work
+                self._tell(_finish, flush)
+            ends = work.ends
+        self._close_journal()
 
     def _close_journal(self) -> None:
         try:
@@ -264,23 +215,37 @@ class EmbeddedStore:
 
     # On the loop again.
 
-    def _kept(self, frames: Sequence[_Frame], written: Written) -> None:
-        if written.sha256:
-            self._durable = (written.last_seq, written.sha256)
+    def _kept(self, work: Work, written: Written) -> None:
+        self._durable = (written.last_seq, written.sha256)
         self._count = written.readings
         self._failure = None
-        for seq, item in enumerate(frames, written.first_seq):
-            self._waiting_readings -= len(item.readings)
+        if self._lost:
+            log.error("readings can be kept again", file=str(self._path), lost=self._lost)
+            self._lost = 0
+        for seq, item in enumerate(work.frames, written.first_seq):
             if not item.durable.done():
                 item.durable.set_result(seq)
 
-    def _failed(self, frames: Sequence[_Frame], error: sqlite3.Error) -> None:
+    def _failed(self, refused: Sequence[Frame], waiting: Work, error: Exception) -> None:
         self._failure = StorageError(
             f"{self._path}: readings can't be kept: {error}; free the disk, they are tried again"
         )
-        for item in frames:
-            if not item.durable.done():
-                item.durable.set_exception(self._failure)
+        self._give_up(refused)
+        _fail(waiting.frames, self._failure)
+
+    def _give_up(self, refused: Sequence[Frame]) -> None:
+        if not refused:
+            return
+        if not self._lost:
+            log.error("readings are lost: too many wait for the disk", file=str(self._path))
+        self._lost += sum(len(item.readings) for item in refused)
+        _fail(refused, StorageError(f"{self._path}: too many readings wait for the disk, the oldest are lost"))
+
+
+def _fail(frames: Iterable[Frame], error: StorageError) -> None:
+    for item in frames:
+        if not item.durable.done():
+            item.durable.set_exception(error)
 
 
 def _finish(done: asyncio.Future[None]) -> None:

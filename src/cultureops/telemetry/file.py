@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,7 @@ from cultureops.device.channel import ChannelId, Kind
 from cultureops.errors import StorageError, Unreadable
 from cultureops.telemetry.store import ChannelInfo
 
-__all__ = ["FORMAT", "open_reader", "open_writer", "read_channels"]
+__all__ = ["FORMAT", "lock_for_writing", "open_reader", "open_writer", "read_channels"]
 
 FORMAT: Final = 1
 _BUSY_S: Final = 5.0
@@ -28,10 +30,31 @@ CREATE TABLE runs(
     PRIMARY KEY(channel, from_ms)) WITHOUT ROWID;
 CREATE TABLE latest(
     channel INTEGER PRIMARY KEY, source_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, value REAL,
-    quality INTEGER NOT NULL, reason INTEGER NOT NULL);
+    quality INTEGER NOT NULL, reason INTEGER NOT NULL, newest_ms INTEGER NOT NULL);
 CREATE TABLE state(only INTEGER PRIMARY KEY CHECK(only = 1), open_hour INTEGER NOT NULL, rolled_seq INTEGER NOT NULL);
 """
-"""``open_hour`` is the first hour whose roll-ups are still in memory; ``rolled_seq`` the last frame in ``latest``."""
+"""``open_hour`` is the first hour whose roll-ups are still in memory, ``rolled_seq`` the last frame in ``latest``.
+
+A row of ``latest`` is the last reading to arrive; ``newest_ms`` is the latest source time."""
+
+
+def lock_for_writing(path: Path) -> int:
+    """Claim the file for this process and return the lock's descriptor; closing it, or dying, lets go.
+
+    SQLite would let two writers take turns; each remembers what the other does not know. Raises StorageError.
+    """
+    if not path.parent.is_dir():
+        raise StorageError(f"{path.parent}: no such folder; make it first")
+    try:
+        descriptor = os.open(f"{path}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"{path}: can't be opened for writing: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise StorageError(f"{path}: another process writes to it; stop that one first") from None
+    return descriptor
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -40,8 +63,6 @@ def open_writer(path: Path) -> sqlite3.Connection:
     Raises Unreadable for a file that is no telemetry store or of a newer format, StorageError when it can't be
     written.
     """
-    if not path.parent.is_dir():
-        raise StorageError(f"{path.parent}: no such folder; make it first")
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         _check_format(connection, path)

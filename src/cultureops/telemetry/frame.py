@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -21,7 +21,7 @@ from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import Unreadable
 
-__all__ = ["MAX_READINGS", "Columns", "column_offsets", "decode", "decode_one", "encode"]
+__all__ = ["MAX_READINGS", "Columns", "column_offsets", "decode", "decode_one", "encode", "join"]
 
 MAX_READINGS: Final = 65_535
 _VERSION: Final = 1
@@ -41,16 +41,18 @@ class Columns:
     quality: np.ndarray
     reason: np.ndarray
 
-    def readings(self, names: Mapping[int, ChannelId]) -> list[Reading]:
-        """Return the rows as readings."""
-        return [
-            Reading(
+    def at(self, rows: np.ndarray) -> Columns:
+        """Return only these rows, given by number or by mask."""
+        return Columns(*(column[rows] for column in self._columns()))
+
+    def readings(self, names: Mapping[int, ChannelId]) -> Iterator[Reading]:
+        """Yield the rows as readings."""
+        for channel, source, received, value, quality, reason in zip(
+            *(column.tolist() for column in self._columns()), strict=True
+        ):
+            yield Reading(
                 names[channel], None if value != value else value, Quality(quality), Reason(reason), source, received
             )
-            for channel, source, received, value, quality, reason in zip(
-                *(column.tolist() for column in self._columns()), strict=True
-            )
-        ]
 
     def _columns(self) -> tuple[np.ndarray, ...]:
         return self.channel, self.source_ms, self.received_ms, self.value, self.quality, self.reason
@@ -96,6 +98,11 @@ def decode(payload: bytes) -> Columns:
     )
 
 
+def join(frames: Sequence[Columns]) -> Columns:
+    """Return one or more frames as one, in their order."""
+    return Columns(*(np.concatenate(columns) for columns in zip(*(part._columns() for part in frames), strict=True)))
+
+
 def decode_one(payload: bytes, channel: int, places: dict[bytes, tuple[int, ...]]) -> list[tuple[int, float, int, int]]:
     """Return (source ms, value, quality, reason) of one channel only.
 
@@ -133,7 +140,9 @@ def _checked_head(payload: bytes) -> tuple[bool, int, Instant]:
         raise Unreadable(f"a frame of {len(payload)} bytes is too short")
     version, wide, count, base = _HEAD.unpack_from(payload)
     if version != _VERSION:
-        raise Unreadable(f"a frame of format {version}; this program knows format {_VERSION}: use a newer one")
+        raise Unreadable(
+            f"a frame of format {version}; this program knows format {_VERSION}: damaged, or written by a newer one"
+        )
     if wide > 1 or len(payload) != column_offsets(count, bool(wide))[-1] + _CRC.size:
         raise Unreadable("a frame whose length does not fit its count of readings")
     if zlib.crc32(payload[: -_CRC.size]) != _CRC.unpack_from(payload, len(payload) - _CRC.size)[0]:

@@ -8,22 +8,31 @@ the slow path: roll-up and runs around it are made again from the frames.
 from __future__ import annotations
 
 import hashlib
+import os
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import structlog
+
 from cultureops.clock import HOUR_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.errors import Unreadable
 from cultureops.telemetry import frame
-from cultureops.telemetry.file import open_writer, read_channels
-from cultureops.telemetry.points import read_points
+from cultureops.telemetry.file import lock_for_writing, open_writer, read_channels
+from cultureops.telemetry.points import read_all_points, read_frames_after, read_points
 from cultureops.telemetry.rollup import HourRollup, pack, roll_up
 from cultureops.telemetry.runs import runs_of
 from cultureops.telemetry.store import ChannelInfo
 
 __all__ = ["Journal", "Written"]
+
+log = structlog.get_logger(__name__)
 
 CHECKPOINT_AFTER_FRAMES: Final = 1000
 FIRST_LOOK_AHEAD_MS: Final = HOUR_MS
@@ -40,16 +49,29 @@ class Written:
 
 
 class Journal:
-    """One open file and what the writer remembers of it."""
+    """One open file and what the writer remembers of it.
+
+    Raises Unreadable for a file that is damaged, not ours or of a newer format, StorageError when it can't be written
+    or another process writes to it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = open_writer(path)
         self._since_checkpoint = 0
-        self.recall()
+        with ExitStack() as undo:
+            self._lock = lock_for_writing(path)
+            undo.callback(os.close, self._lock)
+            self._db = open_writer(path)
+            undo.callback(self._db.close)
+            try:
+                self._recall()
+            except Unreadable as error:
+                raise Unreadable(f"{path}: {error}") from None
+            undo.pop_all()
 
-    def recall(self) -> None:
+    def _recall(self) -> None:
         """Read from the file what the writer must remember: at the start, and after a transaction that failed."""
+        self._is_stale = True
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         self.index = {name: number for name, (number, _) in read_channels(self._db).items()}
@@ -66,25 +88,34 @@ class Journal:
             0,
         )
         self._rollups: dict[int, HourRollup] = {}
-        self._last: dict[int, Reading] = {}
-        self._bad: dict[int, int] = {}
-        names = {number: name for name, number in self.index.items()}
-        for number, source_ms, received_ms, value, quality, reason in self._db.execute("SELECT * FROM latest"):
-            self._last[number] = Reading(names[number], value, Quality(quality), Reason(reason), source_ms, received_ms)
-        for number, reason in self._db.execute("SELECT channel, reason FROM runs WHERE to_ms IS NULL"):
-            self._bad[number] = reason
-        for (payload,) in self._db.execute("SELECT payload FROM frames WHERE seq > ? ORDER BY seq", (rolled_seq,)):
-            for reading in frame.decode(payload).readings(names):
-                self._last[self.index[reading.channel]] = reading
-        self._recall_open_hour()
+        self._bad = dict(self._db.execute("SELECT channel, reason FROM runs WHERE to_ms IS NULL"))
+        self._recall_last(rolled_seq)
+        if self._open_hour is not None:
+            start = self._open_hour * HOUR_MS
+            for number, points in read_all_points(self._db, start, start + HOUR_MS).items():
+                self._rollups[number] = HourRollup.of(points.pairs())
+        self._is_stale = False
 
-    def _recall_open_hour(self) -> None:
-        if self._open_hour is None:
+    def _recall_last(self, rolled_seq: int) -> None:
+        """Remember each channel's last reading by arrival and its newest source time."""
+        self._last: dict[int, Reading] = {}
+        self._newest: dict[int, Instant] = {}
+        names = {number: name for name, number in self.index.items()}
+        for number, source_ms, received_ms, value, quality, reason, newest_ms in self._db.execute(
+            "SELECT * FROM latest"
+        ):
+            self._last[number] = Reading(names[number], value, Quality(quality), Reason(reason), source_ms, received_ms)
+            self._newest[number] = newest_ms
+        frames = list(read_frames_after(self._db, rolled_seq))
+        if not frames:
             return
-        start = self._open_hour * HOUR_MS
-        for number in self._last:
-            points = read_points(self._db, number, start, start + HOUR_MS)
-            self._rollups[number] = HourRollup.of(points.pairs())
+        rows = frame.join(frames)
+        numbers, from_end = np.unique(rows.channel[::-1], return_index=True)
+        for reading in rows.at(rows.channel.size - 1 - from_end).readings(names):
+            self._last[self.index[reading.channel]] = reading
+        for number in numbers.tolist():
+            newest = int(rows.source_ms[rows.channel == number].max())
+            self._newest[number] = max(newest, self._newest.get(number, newest))
 
     @property
     def last(self) -> Mapping[int, Reading]:
@@ -94,38 +125,64 @@ class Journal:
     def write(
         self, channels: Mapping[ChannelId, tuple[int, ChannelInfo]], frames: Sequence[Sequence[Reading]]
     ) -> Written:
-        """Write channels and frames in one transaction; raises sqlite3.Error, after which ``recall`` is due."""
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
+        """Write channels and frames in one transaction; when it raises (sqlite3.Error) nothing was written."""
+        if self._is_stale:
+            self._recall()
+        self._is_stale = True
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            written = self._insert(channels, frames)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                with suppress(sqlite3.Error):  # tried again by the next write
+                    self._db.execute("ROLLBACK")
+            raise
+        self._is_stale = False
+        self.seq, self.readings, self.sha256 = written.last_seq, written.readings, written.sha256
+        self._since_checkpoint += len(frames)
+        if self._since_checkpoint >= CHECKPOINT_AFTER_FRAMES:
+            self._since_checkpoint = 0
+            self._fold("PASSIVE")
+        return written
+
+    def _insert(
+        self, channels: Mapping[ChannelId, tuple[int, ChannelInfo]], frames: Sequence[Sequence[Reading]]
+    ) -> Written:
         for name, (number, info) in channels.items():
             self._describe(name, number, info)
-        first, payload = self.seq + 1, b""
-        seq, readings = self.seq, self.readings
+        seq, sha256, readings = self.seq, self.sha256, self.readings
+        payload = b""
         for batch in frames:
             payload = frame.encode(batch, self.index)
             seq += 1
             readings += len(batch)
             sources = [reading.source_time for reading in batch]
-            db.execute(
-                "INSERT INTO frames VALUES(?, ?, ?, ?, ?)", (seq, min(sources), max(sources), len(batch), payload)
+            newest_ms = max(sources)
+            self._db.execute(
+                "INSERT INTO frames VALUES(?, ?, ?, ?, ?)", (seq, min(sources), newest_ms, len(batch), payload)
             )
-            self._derive(batch, max(sources) // HOUR_MS, seq)
-        db.execute("COMMIT")
-        self.seq, self.readings = seq, readings
+            self._derive(batch, newest_ms // HOUR_MS, seq)
         if payload:
-            self.sha256 = hashlib.sha256(payload).hexdigest()
-        self._since_checkpoint += len(frames)
-        if self._since_checkpoint >= CHECKPOINT_AFTER_FRAMES:
-            self._since_checkpoint = 0
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        return Written(first, seq, self.sha256, readings)
+            sha256 = hashlib.sha256(payload).hexdigest()
+        return Written(self.seq + 1, seq, sha256, readings)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._fold("TRUNCATE")
+            self._db.close()
+        finally:
+            os.close(self._lock)
+
+    def _fold(self, mode: str) -> None:
+        """Move the write-ahead log into the file; what can't be moved stays durable in the log."""
+        try:
+            self._db.execute(f"PRAGMA wal_checkpoint({mode})")
+        except sqlite3.Error as error:
+            log.error("the write-ahead log grows, it can't be folded in", file=str(self.path), error=str(error))
 
     def _describe(self, name: ChannelId, number: int, info: ChannelInfo) -> None:
         self._db.execute(
@@ -146,13 +203,13 @@ class Journal:
         late: dict[int, list[Instant]] = {}
         for reading in batch:
             number, at = self.index[reading.channel], reading.source_time
-            before = self._last.get(number)
-            if (before is not None and at <= before.source_time) or at < open_ms:
-                late.setdefault(number, []).append(at)
-                if before is None or at >= before.source_time:
-                    self._last[number] = reading
-                continue
+            newest = self._newest.get(number)
             self._last[number] = reading
+            if at < open_ms or (newest is not None and at <= newest):
+                late.setdefault(number, []).append(at)
+                self._newest[number] = at if newest is None else max(at, newest)
+                continue
+            self._newest[number] = at
             rollup = self._rollups.get(number)
             if rollup is None:
                 rollup = self._rollups[number] = HourRollup()
@@ -160,7 +217,12 @@ class Journal:
             if reading.value is None or number in self._bad:
                 self._move_run(number, reading)
         for number, instants in late.items():
-            self._make_again(number, instants)
+            try:
+                self._make_again(number, instants)
+            except Unreadable as error:
+                log.error(
+                    "late readings are kept but not rolled up", channel=self._last[number].channel, error=str(error)
+                )
 
     def _close_hour(self, newest_hour: int, rolled_seq: int) -> None:
         assert self._open_hour is not None
@@ -169,9 +231,9 @@ class Journal:
             [(number, self._open_hour, pack(rollup.hour())) for number, rollup in self._rollups.items()],
         )
         self._db.executemany(
-            "INSERT OR REPLACE INTO latest VALUES(?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO latest VALUES(?, ?, ?, ?, ?, ?, ?)",
             [
-                (number, r.source_time, r.received_time, r.value, r.quality, r.reason)
+                (number, r.source_time, r.received_time, r.value, r.quality, r.reason, self._newest[number])
                 for number, r in self._last.items()
             ],
         )
@@ -215,7 +277,7 @@ class Journal:
         ).fetchone()
         begin = first if begin is None else min(begin, first)
         end = last if end is None else max(end, last)
-        newest = self._last[number].source_time
+        newest = self._newest[number]
         look_ahead = FIRST_LOOK_AHEAD_MS
         while True:  # until a reading after the stretch says where its last run ends
             until = min(end, newest) + look_ahead

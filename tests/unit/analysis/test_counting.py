@@ -80,5 +80,5 @@ def test_an_honest_counter_is_never_suspected(total: int, viable: int, density: 
     """Figures rounded as a Vi-CELL BLU prints them: viability to 0.01 %, densities to 0.01 x 10^6/mL."""
     viable = min(viable, total)
     percent = round(100 * viable / total, 2)
-    printed = round(density * viable / total, 2), round(density, 2)
+    printed = round(density * (viable / total), 2), round(density, 2)
     assert implausibilities(percent, *printed, viable, total) == ()

@@ -108,6 +108,48 @@ async def test_everything_is_there_after_a_restart(open_store: Callable[[], Embe
     assert (await again.gaps(START, START + 3 * HOUR_MS))[-1].to_ms == START + 150 * MINUTE_MS
 
 
+async def test_late_readings_are_late_after_a_restart_too(open_store: Callable[[], EmbeddedStore]) -> None:
+    """What arrived last and what is newest differ; the store remembers both."""
+    store = open_store()
+    store.declare({"a/t": ChannelInfo("Cel")})
+    await keep(store, [reading("a/t", START + 2 * HOUR_MS, 3.0)], [reading("a/t", START, 1.0)])
+    for value in (4.0, 5.0):
+        await store.close()
+        store = open_store()
+        assert store.latest()["a/t"].source_time == START
+        await keep(store, [reading("a/t", START + 2 * HOUR_MS, value)], [reading("a/t", START, value)])
+    buckets = await store.buckets("a/t", START, START + 3 * HOUR_MS, 3)
+    assert (buckets.count.tolist(), buckets.maximum[[0, 2]].tolist()) == ([1, 0, 1], [5.0, 5.0])
+
+
+async def test_a_clock_that_jumped_ahead_and_back_spoils_nothing(store: TelemetryStore) -> None:
+    rows = [reading("a/t", START + minute * MINUTE_MS, None if minute == 5 else 1.0) for minute in range(10)]
+    await store.append(rows[:3])
+    await store.append([reading("a/t", START + 30 * 24 * HOUR_MS, 9.0)])
+    for row in rows[3:]:
+        await store.append([row])
+    buckets = await store.buckets("a/t", START, START + 10 * MINUTE_MS, 10)
+    assert (buckets.count.tolist(), buckets.bad.tolist()) == ([1] * 5 + [0] + [1] * 4, [0] * 5 + [1] + [0] * 4)
+    gaps = await store.gaps(START, START + HOUR_MS)
+    assert [((gap.from_ms - START) // MINUTE_MS, (gap.to_ms or 0) - gap.from_ms) for gap in gaps] == [(5, MINUTE_MS)]
+
+
+async def test_fine_stretches_come_from_the_readings(store: TelemetryStore) -> None:
+    await store.append([reading("a/t", START + second * 1000, float(second)) for second in range(100)])
+    buckets = await store.buckets("a/t", START + 10_000, START + 70_000, 6)
+    assert (buckets.width_ms, buckets.count.tolist()) == (10_000, [10] * 6)
+    assert (buckets.minimum.tolist(), buckets.maximum.tolist()) == (
+        [10.0, 20.0, 30.0, 40.0, 50.0, 60.0],
+        [19.0, 29.0, 39.0, 49.0, 59.0, 69.0],
+    )
+
+
+async def test_a_range_that_is_none_is_refused(store: TelemetryStore) -> None:
+    for start, end, count in [(START, START, 1), (START, START - 1, 1), (START, START + 1, 0)]:
+        with pytest.raises(ValueError, match="is no range"):
+            await store.buckets("a/t", start, end, count)
+
+
 VALUES = st.one_of(st.none(), st.floats(-50, 50))
 REASONS = st.sampled_from([Reason.TIMEOUT, Reason.SENTINEL])
 POINTS = st.lists(st.tuples(st.integers(0, 5 * 60), VALUES, REASONS), min_size=1, max_size=40)
@@ -145,7 +187,8 @@ async def test_any_order_of_arrival_gives_the_sums_of_a_brute_force(
         if good:
             assert (buckets.minimum[number], buckets.maximum[number]) == (min(good), max(good))
             assert buckets.mean[number] == pytest.approx(sum(good) / len(good), abs=1e-9)
-    expected, open_run = [], None
+    expected: list[tuple[int, int | None, Reason]] = []
+    open_run: tuple[int, Reason] | None = None
     for row in in_order:
         reason = None if row.value is not None else row.reason
         if open_run is not None and open_run[1] != reason:

@@ -168,6 +168,7 @@ class ModbusLink:
         except ModbusException as error:
             self._distrust()
             raise ProtocolError(f"{self.name} unit {unit_id}: {error}") from None
+        _heed_cancel()
         return self._values(answer, unit_id, function, address, count)
 
     def _late(self, line: _Line, unit_id: int) -> DriverError:
@@ -221,6 +222,16 @@ class ModbusLink:
         line, self._line = self._line, None
         if line is not None:
             line.close()
+
+
+def _heed_cancel() -> None:
+    """Raise the cancel that ``asyncio.wait_for``, which pymodbus waits with, loses when it comes with the answer.
+
+    Python 3.11 has this fault (python/cpython issue 86296); whoever polls in a loop would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _fault(code: int, request: str) -> DriverError:
