@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import settings
 
-# A shared machine may stall any example; on CI the same examples are tried each time, so that a red run can be repeated.
+# A shared machine may stall any example; CI tries the same examples each time, so that a red run can be repeated.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
