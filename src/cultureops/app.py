@@ -43,8 +43,9 @@ from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
-from cultureops.lab import LEDGER_FILE, TELEMETRY_FILE, Lab, Site, open_lab, read_site
+from cultureops.lab import LEDGER_FILE, TELEMETRY_FILE, Lab, open_lab
 from cultureops.ledger.verify import verify
+from cultureops.site import Site, read_site
 from cultureops.telemetry import EmbeddedStore
 from cultureops.telemetry.exchange import export_csv, import_csv
 from cultureops.web.context import Pace, WebContext

@@ -10,10 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
@@ -26,7 +24,6 @@ from cultureops.acquisition import (
     MeasuredChannel,
     Recorder,
     Result,
-    devices_from,
 )
 from cultureops.alarms.engine import AlarmView, Engine, Transition
 from cultureops.alarms.events import replay
@@ -43,17 +40,17 @@ from cultureops.batch.projection import batch_channels, channel_rows
 from cultureops.batch.recipe import find_recipe, load_recipe, recipe_names
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.results import take_result
-from cultureops.clock import SECOND_MS, Clock, Entropy, SystemClock
-from cultureops.config import Table, load
+from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
 from cultureops.device.reading import Reading
-from cultureops.equipment import Chamber, chambers_from
+from cultureops.equipment import Chamber
 from cultureops.errors import StorageError
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
+from cultureops.site import Site
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.web.stream import encode_alarms, encode_readings
 
-__all__ = ["LEDGER_FILE", "TELEMETRY_FILE", "Lab", "Site", "open_lab", "read_site"]
+__all__ = ["LEDGER_FILE", "TELEMETRY_FILE", "Lab", "open_lab"]
 
 log = structlog.get_logger(__name__)
 
@@ -61,51 +58,8 @@ LEDGER_FILE: Final = "ledger.sqlite"
 TELEMETRY_FILE: Final = "telemetry.sqlite"
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
+MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
 SHOW_AFTER_S: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A site file, read: everything but the alarm rules, which need the devices' channels first."""
-
-    name: str
-    zone: ZoneInfo
-    host: str
-    port: int
-    chambers: Mapping[str, Chamber]
-    devices: tuple[DeviceRow, ...]
-    alarm_rows: tuple[Table, ...]
-
-
-def read_site(path: Path) -> Site:
-    """Read and check a site file; raise ConfigError with file and line."""
-    table = load(path)
-    site, web = table.table("site"), table.optional_table("web")
-    name, zone = site.text("name"), _zone(site)
-    site.done()
-    host, port = ("127.0.0.1", 8080) if web is None else _address(web)
-    chambers = chambers_from(table.tables("chamber"))
-    devices = devices_from(table.tables("device"), chambers)
-    alarm_rows = table.tables("alarm")
-    table.done()
-    return Site(name, zone, host, port, chambers, devices, alarm_rows)
-
-
-def _zone(site: Table) -> ZoneInfo:
-    name = site.text("time_zone", "UTC")
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise site.error(f"{name!r} is no time zone; write e.g. Europe/Berlin", "time_zone") from None
-
-
-def _address(web: Table) -> tuple[str, int]:
-    host = web.text("host", "127.0.0.1")
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        raise web.error("pages have no log-in yet and are served to this machine only; use 127.0.0.1", "host")
-    port = web.integer("port", 8080, minimum=0, maximum=65535)
-    web.done()
-    return host, port
 
 
 class Lab:
@@ -131,6 +85,16 @@ class Lab:
         self._unshown: dict[str, Reading] = {}
         self.ledger_failure: StorageError | None = None
         self._restore()
+
+    async def remember(self) -> None:
+        """Give the alarms the stored readings of their longest delay: what a restart cut off goes on by source time."""
+        now = self.clock.now()
+        longest_ms = round(max((rule.on_delay_s + rule.off_delay_s for rule in self.engine.rules), default=0.0) * 1000)
+        readings: list[Reading] = []
+        for channel in self.channels:
+            series = await self.store.series(channel, now - longest_ms - MEMORY_MARGIN_MS, now + 1)
+            readings += series.readings(channel)
+        self.engine.refill(sorted(readings, key=lambda reading: reading.source_time))
 
     async def run(self) -> None:
         """Poll, evaluate, store and record in real time, until cancelled."""
@@ -321,6 +285,7 @@ async def open_lab(site: Site, data_dir: Path, clock: Clock, entropy: Entropy) -
         try:
             lab = Lab(site, clock, ledger, store)
             try:
+                await lab.remember()
                 yield lab
                 await lab.settle()
             finally:

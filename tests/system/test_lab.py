@@ -11,8 +11,9 @@ from cultureops.batch.commands import Command
 from cultureops.clock import HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import CultureOpsError, GateFailed
-from cultureops.lab import Lab, open_lab, read_site
+from cultureops.lab import Lab, open_lab
 from cultureops.ledger.event import Actor
+from cultureops.site import read_site
 
 START = parse_iso("2026-01-05T08:00:00Z")
 OPERATOR, WITNESS = Actor("operator-1", "OP"), Actor("operator-2", "OP")
@@ -117,6 +118,19 @@ async def test_an_alarm_names_the_batch_and_the_batch_remembers_the_alarm(opened
             await lab.acknowledge("incubator_1/co2/low", "operator-1", "again")
         batch = lab.batches.get("B-1")
         assert batch is not None and batch.exposures[0].cleared_at == clock.now()
+
+
+async def test_a_delay_that_a_restart_cuts_off_goes_on_by_source_time(opened: OpenLab, clock: SteppedClock) -> None:
+    async with opened() as lab:
+        for _ in range(6):
+            lab.recorder.accept([co2(3.0, clock.advance(MINUTE_MS))])
+    async with opened() as lab:
+        for _ in range(6):
+            lab.recorder.accept([co2(3.0, clock.advance(MINUTE_MS))])
+            if lab.engine.active():
+                break
+        assert lab.engine.active()[0].since == START + MINUTE_MS
+        assert clock.now() == START + 11 * MINUTE_MS  # ten minutes after the first low value, restart or not
 
 
 async def test_culture_facts_are_readings_of_the_batch_also_after_a_stop_in_between(

@@ -13,8 +13,9 @@ from cultureops.batch import commands as do
 from cultureops.batch.commands import Command
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
-from cultureops.lab import Lab, open_lab, read_site
+from cultureops.lab import Lab, open_lab
 from cultureops.ledger.event import Actor
+from cultureops.site import read_site
 from cultureops.web.server import create_app, serve
 
 START = parse_iso("2026-01-05T08:00:00Z")

@@ -37,6 +37,7 @@ class Engine:
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
         self._alarms: dict[str, Alarm] = {}
         self._limit_watches: dict[str, LimitWatch] = {}
         self._limits: dict[ChannelId, list[tuple[Alarm, LimitWatch]]] = {}

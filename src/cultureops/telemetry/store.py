@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cultureops.clock import Instant
 from cultureops.device.channel import Channel, ChannelId, Kind
-from cultureops.device.reading import Reading, Reason
+from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import StorageError
 
 __all__ = ["Buckets", "ChannelInfo", "Gap", "Series", "TelemetryStore"]
@@ -48,6 +48,14 @@ class Series:
     value: Floats
     quality: NDArray[np.uint8]
     reason: NDArray[np.uint8]
+
+    def readings(self, channel: ChannelId) -> list[Reading]:
+        """Return the rows as readings of a channel; when they were received is not part of a series."""
+        columns = (self.source_ms, self.value, self.quality, self.reason)
+        return [
+            Reading(channel, None if value != value else value, Quality(quality), Reason(reason), at, at)
+            for at, value, quality, reason in zip(*(column.tolist() for column in columns), strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

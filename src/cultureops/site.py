@@ -1,0 +1,58 @@
+"""A site file, read: what the lab is called, what stands in it, what is watched, and where its pages are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cultureops.acquisition import DeviceRow, devices_from
+from cultureops.config import Table, load
+from cultureops.equipment import Chamber, chambers_from
+
+__all__ = ["Site", "read_site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site file, read: everything but the alarm rules, which need the devices' channels first."""
+
+    name: str
+    zone: ZoneInfo
+    host: str
+    port: int
+    chambers: Mapping[str, Chamber]
+    devices: tuple[DeviceRow, ...]
+    alarm_rows: tuple[Table, ...]
+
+
+def read_site(path: Path) -> Site:
+    """Read and check a site file; raise ConfigError with file and line."""
+    table = load(path)
+    site, web = table.table("site"), table.optional_table("web")
+    name, zone = site.text("name"), _zone(site)
+    site.done()
+    host, port = ("127.0.0.1", 8080) if web is None else _address(web)
+    chambers = chambers_from(table.tables("chamber"))
+    devices = devices_from(table.tables("device"), chambers)
+    alarm_rows = table.tables("alarm")
+    table.done()
+    return Site(name, zone, host, port, chambers, devices, alarm_rows)
+
+
+def _zone(site: Table) -> ZoneInfo:
+    name = site.text("time_zone", "UTC")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise site.error(f"{name!r} is no time zone; write e.g. Europe/Berlin", "time_zone") from None
+
+
+def _address(web: Table) -> tuple[str, int]:
+    host = web.text("host", "127.0.0.1")
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        raise web.error("pages have no log-in yet and are served to this machine only; use 127.0.0.1", "host")
+    port = web.integer("port", 8080, minimum=0, maximum=65535)
+    web.done()
+    return host, port
