@@ -87,7 +87,11 @@ async def _open_and_run(site: Site, data_dir: Path) -> None:
 async def _run_lab(lab: Lab) -> None:
     async with asyncio.TaskGroup() as work:
         work.create_task(lab.run())
-        work.create_task(serve(create_app(web_context(lab, None)), lab.site.host, lab.site.port))
+        work.create_task(serve(create_app(web_context(lab, None)), lab.site.host, lab.site.port, _say_where))
+
+
+def _say_where(url: str) -> None:
+    print(f"pages: {url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
 
 
 async def _until_signalled(work: Coroutine[None, None, None]) -> None:
@@ -214,7 +218,7 @@ async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
 async def _play_on_pages(director: Director, lab: Lab, pace: DemoPace, show: Callable[[Instant], None]) -> None:
     """Serve the pages from the first moment, and go on serving them after the batch is closed."""
     async with asyncio.TaskGroup() as work:
-        work.create_task(serve(create_app(web_context(lab, pace)), lab.site.host, lab.site.port))
+        work.create_task(serve(create_app(web_context(lab, pace)), lab.site.host, lab.site.port, _say_where))
         work.create_task(director.run(show))
 
 

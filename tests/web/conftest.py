@@ -1,7 +1,6 @@
 """A lab on real files whose readings the test gives, and its pages on a real port."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +81,12 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """A lab with one batch in culture for a day, on a free port."""
     (tmp_path / "site.toml").write_text(SITE)
     clock = SteppedClock(START)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with open_lab(read_site(tmp_path / "site.toml"), tmp_path, clock, SeededEntropy(1)) as lab:
-        lab_served = Served(lab, clock, f"http://127.0.0.1:{port}")
+        app = create_app(web_context(lab, None))
+        serving = asyncio.create_task(serve(app, "127.0.0.1", 0, listening.set_result))
+        lab_served = Served(lab, clock, (await listening).rstrip("/"))
         await start_batch(lab_served)
-        serving = asyncio.create_task(serve(create_app(web_context(lab, None)), "127.0.0.1", port))
-        await asyncio.sleep(0.3)
         try:
             yield lab_served
         finally:

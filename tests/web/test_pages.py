@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from cultureops.batch import commands as do
 from cultureops.device.reading import Reason
@@ -145,4 +146,4 @@ async def test_charts_hold_exactly_the_batchs_chambers_and_keep_extremes(
 async def test_a_taken_port_is_one_line(served: Any) -> None:
     port = int(served.url.rpartition(":")[2])
     with pytest.raises(CultureOpsError, match=rf"127\.0\.0\.1:{port} is taken; choose another port"):
-        await serve(None, "127.0.0.1", port)  # type: ignore[arg-type]
+        await serve(FastAPI(), "127.0.0.1", port, lambda _: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -98,9 +99,13 @@ def _is_own_page(headers: dict[bytes, bytes]) -> bool:
     return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
 
 
-async def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until cancelled; raises CultureOpsError in one line when the port is taken."""
+async def serve(app: FastAPI, host: str, port: int, on_listening: Callable[[str], None]) -> None:
+    """Serve until cancelled; port 0 takes a free one. Raises CultureOpsError in one line when the port is taken.
+
+    ``on_listening`` is told the address of the pages.
+    """
     listener = _listen(host, port)
+    on_listening(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
     )

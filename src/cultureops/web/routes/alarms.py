@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from cultureops.alarms.events import ALARM_EVENT_TYPES
+from cultureops.ledger.event import Event
+from cultureops.ledger.store import Ledger
 from cultureops.web.board import alarm_rows
 from cultureops.web.templating import context_of, page
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-NEWEST_SHOWN = 200
+NEWEST_SHOWN: Final = 200
 
 
 @router.get("/alarms")
 async def alarms_page(request: Request) -> Response:
     """Active alarms and the newest transitions of all."""
     context = context_of(request)
-    history = [
-        event
-        for stream in context.ledger.streams("alarm:")
-        for event in context.ledger.read(stream)
-        if event.type in ALARM_EVENT_TYPES
-    ]
-    history.sort(key=lambda event: event.position, reverse=True)
+    history = await asyncio.to_thread(_newest_transitions, context.ledger)
     values = {
         "alarms": alarm_rows(context, context.clock.now()),
-        "history": history[:NEWEST_SHOWN],
+        "history": history,
         "zone": context.zone,
     }
     return page(request, "alarms.html", values)
+
+
+def _newest_transitions(ledger: Ledger) -> list[Event]:
+    events = [
+        event
+        for stream in ledger.streams("alarm:")
+        for event in ledger.read(stream, max(0, ledger.version(stream) - NEWEST_SHOWN))
+        if event.type in ALARM_EVENT_TYPES
+    ]
+    return sorted(events, key=lambda event: event.position, reverse=True)[:NEWEST_SHOWN]
 
 
 @router.post("/alarms/{rule_id:path}/acknowledge")
