@@ -8,15 +8,23 @@ import pytest
 from cultureops.device.transport.modbus import modbus_tcp_link
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer each request for one register with 7."""
-    while request := await reader.read(12):
-        writer.write(request[:4] + bytes.fromhex("0005") + request[6:8] + bytes.fromhex("020007"))
-    writer.close()
+class Answering:
+    """Answers each request for one register with 7."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(12):
+            writer.write(request[:4] + bytes.fromhex("0005") + request[6:8] + bytes.fromhex("020007"))
+        writer.close()
+        await writer.wait_closed()
+        self.ended.set()
 
 
 async def test_a_cancel_that_comes_with_the_answer_is_not_lost() -> None:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    device = Answering()
+    server = await asyncio.start_server(device, "127.0.0.1", 0)
     link = modbus_tcp_link("127.0.0.1", server.sockets[0].getsockname()[1], 2.0)
     await link.open()
     assert list(await link.read_registers(1, 4, 0, 1)) == [7]
@@ -39,4 +47,5 @@ async def test_a_cancel_that_comes_with_the_answer_is_not_lost() -> None:
             await task
     await link.close()
     server.close()
-    await server.wait_closed()
+    async with asyncio.timeout(3):
+        await device.ended.wait()
