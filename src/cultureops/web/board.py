@@ -146,11 +146,11 @@ def batch_cards(context: WebContext, now: Instant) -> tuple[BatchCard, ...]:
 
 
 def _batch_card(batch: Batch, now: Instant) -> BatchCard:
-    coming = due(batch, find_recipe(batch.recipe.name, batch.recipe.sha256))
+    coming, seen = due(batch, find_recipe(batch.recipe.name, batch.recipe.sha256)), batch.confluence()
     return BatchCard(
         batch=batch,
         days=batch.days(now),
-        confluence_pct=batch.confluences[-1].pct if batch.confluences else None,
+        confluence_pct=None if seen is None else seen.pct,
         viability_pct=batch.counts[-1].viability_pct if batch.counts else None,
         due=coming[0] if coming else None,
     )
