@@ -44,6 +44,7 @@ from cultureops.demo.trouble import Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.lab import LEDGER_FILE, TELEMETRY_FILE, Lab, open_lab
+from cultureops.ledger.head import Head
 from cultureops.ledger.verify import verify
 from cultureops.site import Site, read_site
 from cultureops.telemetry import EmbeddedStore
@@ -250,13 +251,13 @@ def simulator_command(name: str, tcp: str | None, pty: str | None, seed: int) ->
     return [*command, "--option", f"profile={own_map}"] if own_map.exists() else command
 
 
-def verify_ledger(data_dir: Path, *, as_json: bool) -> None:
-    """Hash every stored event again and say where the chain ends."""
-    head = verify(data_dir / LEDGER_FILE)
+def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
+    """Hash every stored event again and say where the chain ends; ``known`` is a head noted elsewhere."""
+    head = verify(data_dir / LEDGER_FILE, None if known is None else Head.parse(known))
     if as_json:
         print(json.dumps({"events": head.position, "head": head.hash}))
     else:
-        print(f"{data_dir / LEDGER_FILE}: {head.position} events, chain unbroken, head {head.hash}")
+        print(f"{data_dir / LEDGER_FILE}: {head.position} events, chain unbroken, head {head}")
 
 
 def export_telemetry(data_dir: Path, out: Path, channels: list[str] | None, start: str | None, end: str | None) -> None:
@@ -268,7 +269,7 @@ def export_telemetry(data_dir: Path, out: Path, channels: list[str] | None, star
         export_csv(source, sys.stdout, channels, first, last)
         return
     try:
-        with out.open("x", encoding="utf-8", newline="") as file:
+        with out.open("x", encoding="utf-8", newline="") as file, _patience(f"writing {out}"):
             count = export_csv(source, file, channels, first, last)
     except FileExistsError:
         raise ConfigError(f"{out} exists; name a new file") from None
@@ -283,10 +284,17 @@ async def import_telemetry(data_dir: Path, source: Path) -> None:
         raise ConfigError(f"{source}: no such file; name one that `telemetry export` wrote")
     store = EmbeddedStore.open(data_dir / TELEMETRY_FILE)
     try:
-        count = await import_csv(store, source)
+        with _patience(f"reading {source}"):
+            count = await import_csv(store, source)
     finally:
         await store.close()
     print(f"{count} readings imported", file=sys.stderr)
+
+
+def _patience(doing: str) -> AbstractContextManager[object]:
+    """Show on standard error, where somebody watches it, that work goes on."""
+    console = Console(stderr=True)
+    return console.status(f"{doing} ...") if console.is_terminal else nullcontext()
 
 
 def _log_to_stderr(level: int) -> None:

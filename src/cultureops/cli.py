@@ -95,11 +95,17 @@ def simulate(
 
 
 @ledger_app.command("verify")
-def ledger_verify(data_dir: DataDir = Path("data"), as_json: AsJson = False) -> None:
+def ledger_verify(
+    data_dir: DataDir = Path("data"),
+    as_json: AsJson = False,
+    known: Annotated[
+        str | None, typer.Option(metavar="POSITION:HASH", help="A head noted elsewhere that must still be there.")
+    ] = None,
+) -> None:
     """Hash every stored event again; name the first bad one."""
     from cultureops.app import verify_ledger
 
-    _finish(lambda: verify_ledger(data_dir, as_json=as_json))
+    _finish(lambda: verify_ledger(data_dir, known, as_json=as_json))
 
 
 @telemetry_app.command("export")
