@@ -40,9 +40,7 @@ async def test_a_miss_that_nobody_planted_ends_the_run_by_name(stage: Stage) -> 
     for _ in range(3):
         await director.step()
     await fleet.plant("incubator_2", "silent")
-    with pytest.raises(
-        UnplannedMiss, match=r"incubator_2 was missed at 2026-01-05T08:04:00\.000Z and nobody"
-    ):
+    with pytest.raises(UnplannedMiss, match=r"incubator_2 was missed at 2026-01-05T08:04:00\.000Z and nobody"):
         await director.step()
 
 
