@@ -72,6 +72,13 @@ async def test_another_sites_page_changes_nothing(client: httpx.AsyncClient, hea
         assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""])
+async def test_a_foreign_name_of_this_machine_is_not_served(client: httpx.AsyncClient, host: str) -> None:
+    for path in ("/", "/api/health"):
+        assert (await client.get(path, headers={"host": host})).status_code == 403
+    assert (await client.get("/", headers={"host": "localhost:1"})).status_code == 200
+
+
 async def test_what_people_write_is_shown_as_text(served: Any, client: httpx.AsyncClient) -> None:
     await served.do(do.Note(text='<script>alert(1)</script><img src=x onerror="alert(1)">'))
     page = (await client.get("/batches/B-1")).text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = ["create_app", "serve"]
 
 STATIC: Final = Path(__file__).parent / "static"
 GRACE_S: Final = 1
+OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 POLICY: Final = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -70,7 +72,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 class _Guard:
-    """Sets the security headers, and refuses changes that another site's page asks for."""
+    """Sets the security headers; refuses foreign names of this machine, and changes that another site asks for."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -79,9 +81,14 @@ class _Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] not in ("GET", "HEAD") and not _is_own_page(dict(scope["headers"])):
-            refusal = JSONResponse({"detail": "changes are taken from this lab's own pages only"}, 403)
-            await refusal(scope, receive, send)
+        headers = dict(scope["headers"])
+        refusal = ""
+        if _name_of(headers.get(b"host", b"")) not in OWN_NAMES:
+            refusal = f"pages are served as {' or '.join(OWN_NAMES)} only"
+        elif scope["method"] not in ("GET", "HEAD") and not _is_own_page(headers):
+            refusal = "changes are taken from this lab's own pages only"
+        if refusal:
+            await JSONResponse({"detail": refusal}, 403)(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:
@@ -90,6 +97,11 @@ class _Guard:
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+
+def _name_of(host: bytes) -> str:
+    """Return a Host header without its port; a foreign name that points here is not ours (DNS rebinding)."""
+    return re.sub(r":[0-9]+$", "", host.decode("latin-1"))
 
 
 def _is_own_page(headers: dict[bytes, bytes]) -> bool:
@@ -110,8 +122,7 @@ async def serve(app: FastAPI, host: str, port: int, on_listening: Callable[[str]
         app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign,unused-ignore]
-    serving = asyncio.create_task(server._serve([listener]))
+    serving = asyncio.create_task(server._serve([listener]))  # serve() would take the signals that are ours to handle
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
