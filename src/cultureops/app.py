@@ -183,7 +183,7 @@ def run_demo(options: DemoOptions) -> None:
     _log_to_stderr(logging.ERROR)
     recipe = load_recipe(options.recipe)
     with _demo_folder(options.data_dir) as folder:
-        uvloop.run(_until_signalled(_play(options, recipe, Path(folder))))
+        uvloop.run(_until_signalled(_play(options, recipe, Path(folder).resolve())))
 
 
 def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:

@@ -87,6 +87,25 @@ def test_a_users_mistake_is_one_line_and_never_a_traceback(arguments: tuple[str,
     assert done.stderr.startswith("cultureops: ") and done.stderr.count("\n") == 1
 
 
+def test_a_demo_may_keep_its_data_in_a_folder_named_from_here(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "cultureops",
+        "demo",
+        "--headless",
+        "--json",
+        "--days",
+        "0.01",
+        "--data-dir",
+        "kept",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verified"] is True
+    assert (tmp_path / "kept" / "ledger.sqlite").exists()
+
+
 def test_not_a_ledger_is_unreadable_not_broken(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"these are no events" * 100)
     done = cultureops("ledger", "verify", "--data-dir", str(tmp_path))

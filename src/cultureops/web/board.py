@@ -19,6 +19,7 @@ from cultureops.device.reading import Quality, Reading
 from cultureops.equipment import Chamber
 from cultureops.web.context import WebContext
 from cultureops.web.sparkline import sparkline
+from cultureops.web.templating import number
 
 __all__ = ["AlarmRow", "BatchCard", "ChamberCard", "ChannelRow", "alarm_rows", "batch_cards", "chamber_cards"]
 
@@ -35,6 +36,8 @@ _WORDS: Final = {
     "alarm_bits": ("no instrument alarm", "instrument alarm"),
 }
 """What a state channel of a standard name says at 0 and otherwise."""
+_WANTED_ON: Final = frozenset(["mains"])
+"""States that call for attention when they are off, not when they are on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class ChannelRow:
 
     row: MeasuredChannel
     reading: Reading | None
-    setpoint: float | None
+    setpoint: str
     spark: Markup
     age_ms: int | None
 
@@ -67,6 +70,17 @@ class ChannelRow:
         """What the numbers of a state mean."""
         return _WORDS.get(self.row.channel.name) if self.row.channel.kind is Kind.STATE else None
 
+    @property
+    def noticed_at(self) -> bool:
+        """Whether the state is noticed when on; False where it is noticed when off."""
+        return self.row.channel.name not in _WANTED_ON
+
+    @property
+    def is_noticed(self) -> bool:
+        """Whether the state stands out: a door is open, mains have failed."""
+        value = None if self.reading is None else self.reading.value
+        return self.words is not None and value is not None and bool(value) is self.noticed_at
+
 
 @dataclass(frozen=True, slots=True)
 class ChamberCard:
@@ -77,6 +91,17 @@ class ChamberCard:
     states: tuple[ChannelRow, ...]
     alarms: tuple[AlarmView, ...]
     batches: tuple[str, ...]
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether every source in it is a simulator."""
+        rows = (*self.measures, *self.states)
+        return bool(rows) and all(item.row.simulated for item in rows)
+
+    @property
+    def has_many_devices(self) -> bool:
+        """Whether quantities need their device's name beside them."""
+        return len({item.row.device for item in (*self.measures, *self.states)}) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +155,12 @@ async def _spark(context: WebContext, row: MeasuredChannel, now: Instant) -> Mar
 
 def _channel_row(context: WebContext, row: MeasuredChannel, spark: Markup, now: Instant) -> ChannelRow:
     latest = context.store.latest()
-    reading, setpoint = latest.get(row.id), latest.get(f"{row.id}_setpoint")
+    reading, target = latest.get(row.id), context.channels.get(f"{row.id}_setpoint")
+    setpoint = None if target is None else latest.get(target.id)
     return ChannelRow(
         row=row,
         reading=reading,
-        setpoint=None if setpoint is None else setpoint.value,
+        setpoint="" if target is None or setpoint is None else number(setpoint.value, target.channel.decimals),
         spark=spark,
         age_ms=None if reading is None else max(0, now - reading.source_time),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
 
 from cultureops import __version__
-from cultureops.errors import CultureOpsError
+from cultureops.errors import CultureOpsError, StorageError
 from cultureops.web.context import WebContext
+from cultureops.web.guard import HEADERS, Guard, problem
 from cultureops.web.routes import alarms, api, assets, batch, board, chamber, pace
 from cultureops.web.templating import page
 
@@ -29,17 +28,8 @@ __all__ = ["create_app", "serve"]
 
 STATIC: Final = Path(__file__).parent / "static"
 GRACE_S: Final = 1
-OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
-POLICY: Final = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS: Final = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-)
+MOST_CONNECTIONS: Final = 256
+COMPRESSION: Final = 4
 
 
 def create_app(context: WebContext) -> FastAPI:
@@ -52,63 +42,35 @@ def create_app(context: WebContext) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(CultureOpsError, _refused)
-    app.add_middleware(GZipMiddleware, minimum_size=2_000)
-    app.add_middleware(_Guard)
+    app.add_exception_handler(Exception, _failed)
+    app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=COMPRESSION)
+    app.add_middleware(Guard)
     return app
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """Answer a mistake in words: problem+json under /api (RFC 9457), a page elsewhere."""
-    status, detail = 409, str(error)
+    """Answer a mistake in words."""
     if isinstance(error, HTTPException):
-        status, detail = error.status_code, str(error.detail)
-    elif isinstance(error, RequestValidationError):
+        lost = error.status_code == 404 and error.detail == "Not Found"
+        return _problem(request, error.status_code, "there is no such page here" if lost else str(error.detail))
+    if isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        status, detail = 400, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"
+        return _problem(request, 400, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}")
+    return _problem(request, 503 if isinstance(error, StorageError) else 409, str(error))
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    """Own up to a fault of ours; the server's log holds the rest. Nothing else adds headers to this answer."""
+    answer = _problem(request, 500, "this page has a fault; the log of the server says where")
+    answer.headers.update(HEADERS)
+    return answer
+
+
+def _problem(request: Request, status: int, detail: str) -> Response:
+    """Return problem+json under /api (RFC 9457), a page elsewhere."""
     if request.url.path.startswith("/api/"):
-        problem = {"type": "about:blank", "status": status, "detail": detail}
-        return JSONResponse(problem, status, media_type="application/problem+json")
+        return problem(status, detail)
     return page(request, "problem.html", {"detail": detail, "status": status}, status)
-
-
-class _Guard:
-    """Sets the security headers; refuses foreign names of this machine, and changes that another site asks for."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        refusal = ""
-        if _name_of(headers.get(b"host", b"")) not in OWN_NAMES:
-            refusal = f"pages are served as {' or '.join(OWN_NAMES)} only"
-        elif scope["method"] not in ("GET", "HEAD") and not _is_own_page(headers):
-            refusal = "changes are taken from this lab's own pages only"
-        if refusal:
-            await JSONResponse({"detail": refusal}, 403)(scope, receive, send)
-            return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, guarded)
-
-
-def _name_of(host: bytes) -> str:
-    """Return a Host header without its port; a foreign name that points here is not ours (DNS rebinding)."""
-    return re.sub(r":[0-9]+$", "", host.decode("latin-1"))
-
-
-def _is_own_page(headers: dict[bytes, bytes]) -> bool:
-    if (site := headers.get(b"sec-fetch-site")) is not None and site not in (b"same-origin", b"none"):
-        return False
-    origin = headers.get(b"origin")
-    return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
 
 
 async def serve(app: FastAPI, host: str, port: int, on_listening: Callable[[str], None]) -> None:
@@ -119,7 +81,12 @@ async def serve(app: FastAPI, host: str, port: int, on_listening: Callable[[str]
     listener = _listen(host, port)
     on_listening(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=GRACE_S,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))  # serve() would take the signals that are ours to handle
@@ -139,6 +106,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         reason = "is taken; choose another port" if error.errno == errno.EADDRINUSE else f"can't be used: {error}"

@@ -14,6 +14,7 @@ from cultureops.device.reading import Reading
 __all__ = ["alarm_row", "encode_alarms", "encode_readings", "events"]
 
 KEEP_ALIVE_S: Final = 15.0
+_RETRY: Final = b"retry: 2000\n\n"
 _KEEP_ALIVE: Final = b": still here\n\n"
 
 Inside: TypeAlias = Callable[[str, Instant], tuple[str, ...]]
@@ -57,10 +58,13 @@ def alarm_row(view: AlarmView, inside: Inside, now: Instant) -> dict[str, Any]:
     }
 
 
-async def events(feed: LiveFeed, greeting: bytes) -> AsyncIterator[bytes]:
-    """Yield what happens until the watcher goes; a comment keeps the line open when nothing does."""
+async def events(feed: LiveFeed, greeting: Callable[[], bytes]) -> AsyncIterator[bytes]:
+    """Yield how things stand, then what happens, until the watcher goes; a comment keeps a quiet line open.
+
+    ``greeting`` is asked once nothing can be missed any more.
+    """
     with feed.subscribe() as subscription:
-        yield greeting
+        yield _RETRY + greeting()
         while True:
             message = await subscription.next(KEEP_ALIVE_S)
             yield _KEEP_ALIVE if message is None else message

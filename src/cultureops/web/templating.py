@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
@@ -13,12 +13,13 @@ from fastapi import Request
 from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 
-from cultureops.clock import Instant, iso
+from cultureops.clock import DAY_MS, Instant, iso
 from cultureops.units import label
 from cultureops.web.context import WebContext
 
 __all__ = ["context_of", "local", "number", "page", "title"]
 
+FAST_FORWARD_MS: Final = 10 * DAY_MS
 _TEMPLATES: Final = Jinja2Templates(Path(__file__).parent / "templates")
 
 
@@ -37,11 +38,21 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
         "now": now,
         "now_local": local(now, context.zone),
         "zone_name": str(context.zone),
+        "offset": utc_offset(now, context.zone),
         "pace": context.pace,
-        "progress": None if context.pace is None else context.pace.progress(),
+        "progress": _progress(context),
         "path": request.url.path,
     }
     return _TEMPLATES.TemplateResponse(request, template, {**common, **values}, status)
+
+
+def _progress(context: WebContext) -> dict[str, float] | None:
+    """Return until when lab time is fast-forwarded, how long that takes in all [ms], and how much is done [%]."""
+    found = None if context.pace is None else context.pace.progress()
+    if found is None:
+        return None
+    now, until = found
+    return {"until": until, "total_ms": FAST_FORWARD_MS, "pct": max(0.0, 100 - 100 * (until - now) / FAST_FORWARD_MS)}
 
 
 def local(instant: Instant | None, zone: ZoneInfo) -> str:
@@ -49,6 +60,12 @@ def local(instant: Instant | None, zone: ZoneInfo) -> str:
     if instant is None:
         return ""
     return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def utc_offset(instant: Instant, zone: ZoneInfo) -> tuple[int, str]:
+    """Return how far the site's clocks are from UTC [min], and as text: ``UTC+01:00``."""
+    there = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
+    return round((there.utcoffset() or timedelta()).total_seconds() / 60), f"UTC{there.isoformat()[-6:]}"
 
 
 def number(value: float | None, decimals: int) -> str:

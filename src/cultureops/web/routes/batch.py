@@ -28,7 +28,11 @@ async def batch_page(request: Request, batch_id: str) -> Response:
     """The page of one batch; without scripts it still shows every number."""
     context, batch = context_of(request), _batch(request, batch_id)
     recipe = find_recipe(batch.recipe.name, batch.recipe.sha256)
-    values = {"view": view(batch, recipe, context.clock.now()), "zone": context.zone, "chambers": context.chambers}
+    values = {
+        "view": view(batch, recipe, context.clock.now()),
+        "zone": context.zone,
+        "chambers": context.chambers,
+    }
     return page(request, "batch.html", values)
 
 

@@ -24,6 +24,7 @@ async def board(request: Request) -> Response:
         "batches": batch_cards(context, now),
         "alarms": alarm_rows(context, now),
         "zone": context.zone,
+        "titles": {chamber.id: chamber.title for chamber in context.chambers.values()},
     }
     return page(request, "board.html", values)
 
@@ -32,8 +33,11 @@ async def board(request: Request) -> Response:
 async def stream(request: Request) -> Response:
     """Readings and alarms as they come, as server-sent events; first everything as it stands."""
     context = context_of(request)
-    now = context.clock.now()
-    shown = [row for name, row in context.store.latest().items() if name in context.channels]
-    greeting = encode_readings(shown, now) + encode_alarms(context.engine.active(), context.batches.inside, now)
+
+    def greeting() -> bytes:
+        now = context.clock.now()
+        shown = [row for name, row in context.store.latest().items() if name in context.channels]
+        return encode_readings(shown, now) + encode_alarms(context.engine.active(), context.batches.inside, now)
+
     headers = {"cache-control": "no-store", "content-encoding": "identity"}
     return StreamingResponse(events(context.feed, greeting), media_type="text/event-stream", headers=headers)

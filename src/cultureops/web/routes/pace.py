@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
@@ -14,6 +16,7 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 SLOWEST, FASTEST = 1.0, 100_000.0
 ACTIONS: Final = ("pause", "resume", "speed")
+OWN_PAGE: Final = re.compile(r"/|/alarms|/(batches|chambers)/[^/\\]+")
 
 
 @router.post("/pace")
@@ -21,6 +24,7 @@ async def change_pace(
     request: Request,
     action: Annotated[str, Form()],
     lab_seconds_per_second: Annotated[float | None, Form()] = None,
+    back: Annotated[str, Form()] = "/",
 ) -> Response:
     """Pause, resume or set the speed; a running lab has no pace."""
     pace = context_of(request).pace
@@ -35,4 +39,4 @@ async def change_pace(
         pace.lab_seconds_per_second = speed
     else:
         pace.paused = action == "pause"
-    return RedirectResponse("/", 303)
+    return RedirectResponse(quote(back) if OWN_PAGE.fullmatch(back) else "/", 303)

@@ -4,15 +4,18 @@ const state = section.querySelector(".chart-state");
 const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
 const ink = isDark ? "#a3b5b1" : "#4d5f5c";
 const grid = isDark ? "#2c3a37" : "#e3eae8";
+const offsetMs = 60_000 * Number(section.dataset.offsetMin);
+const local = (at) => (at === null ? null : at + offsetMs); // Plotly shows what it takes for UTC
 const colours = isDark
   ? ["#6cc5be", "#f2c063", "#9dbbe0", "#cdb4ee", "#ff8a80"] : ["#0f6b6b", "#b06f00", "#3d5a80", "#6a4c93", "#b3261e"];
 const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+const axis = { gridcolor: grid, linecolor: grid, zeroline: false, tickfont: { color: ink } };
 
 function layout(extra) {
-  const axis = { gridcolor: grid, linecolor: grid, zeroline: false, tickfont: { color: ink } };
   return {
-    margin: { l: 52, r: 52, t: 8, b: 36 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent", hovermode: "x unified",
-    font: { color: ink, family: "system-ui, sans-serif" }, legend: { orientation: "h", y: 1.14 },
+    margin: { l: 48, r: 48, t: 8, b: 36 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent", hovermode: "x unified",
+    hoverlabel: { bgcolor: isDark ? "#18211f" : "#ffffff", bordercolor: grid, font: { color: isDark ? "#e6eeec" : "#14211f" } },
+    font: { color: ink, family: "system-ui, sans-serif" }, legend: { orientation: "h", y: 1.16 }, showlegend: true, dragmode: "pan",
     xaxis: { ...axis, type: "date" }, yaxis: axis, ...extra,
   };
 }
@@ -25,8 +28,8 @@ function outline(data) {
     if (i < data.x.length && data.minimum[i] !== null) continue;
     if (i > from) {
       const stretch = Array.from({ length: i - from }, (_, k) => from + k);
-      for (const k of stretch) { x.push(data.x[k]); y.push(data.maximum[k]); }
-      for (const k of stretch.reverse()) { x.push(data.x[k]); y.push(data.minimum[k]); }
+      for (const k of stretch) { x.push(local(data.x[k])); y.push(data.maximum[k]); }
+      for (const k of stretch.reverse()) { x.push(local(data.x[k])); y.push(data.minimum[k]); }
       x.push(null); y.push(null);
     }
     from = i + 1;
@@ -39,52 +42,72 @@ function band(data, colour) {
   return [
     { ...outline(data), type: "scatter", mode: "lines", fill: "toself", fillcolor: colour + "38", line: { width: 0 },
       hoverinfo: "skip", showlegend: false, legendgroup: data.name },
-    { x: data.x, y: data.mean, type: "scatter", mode: "lines", connectgaps: false, legendgroup: data.name, name,
+    { x: data.x.map(local), y: data.mean, type: "scatter", mode: "lines", connectgaps: false, legendgroup: data.name, name,
       line: { color: colour, width: 1.6 }, hovertemplate: "%{y:.2f} " + data.unit },
   ];
 }
 
-function shades(alarms) {
-  return alarms.map((alarm) => ({ type: "rect", xref: "x", yref: "paper", x0: alarm.from, x1: alarm.to, y0: 0, y1: 1,
-    fillcolor: colours[4], opacity: 0.16, line: { width: 1, color: colours[4] } }));
+function span(from, to, colour, opacity) {
+  return { type: "rect", layer: "below", xref: "x", yref: "paper", x0: local(from), x1: local(to), y0: 0, y1: 1,
+    fillcolor: colour, opacity, line: { width: 0 } };
 }
 
-function notes(alarms) {
-  return alarms.map((alarm) => ({ x: alarm.from, y: 1, xref: "x", yref: "paper", text: "⚠", showarrow: false, hovertext: alarm.text,
-    font: { color: colours[4], size: 15 }, xanchor: "left", yanchor: "top" }));
+function note(mark, at, text, colour, y) {
+  return { x: local(at), y, xref: "x", yref: "paper", text: mark, hovertext: text, showarrow: false,
+    font: { color: colour, size: 12 }, xanchor: "left", yanchor: "top", captureevents: true };
+}
+
+function marks(data) {
+  const alarms = data.alarms, gaps = data.gaps;
+  return {
+    shapes: [...gaps.map((gap) => span(gap.from, gap.to, ink, 0.14)), ...alarms.map((alarm) => span(alarm.from, alarm.to, colours[4], 0.16))],
+    annotations: [...alarms.map((alarm) => note("⚠ " + alarm.label, alarm.from, alarm.text, colours[4], 1)),
+      ...gaps.map((gap) => note("∅", gap.from, gap.text, ink, 0.14))],
+  };
+}
+
+function drawCulture(data, range) {
+  const look = (key, name, colour, extra) => ({ ...data.culture[key], x: data.culture[key].x.map(local), name, type: "scatter",
+    mode: "lines+markers", line: { color: colour, width: 1.6 }, marker: { size: 6, color: colour }, ...extra });
+  const passages = data.passages.map((passage) => ({ type: "line", xref: "x", yref: "paper", x0: local(passage.at), x1: local(passage.at),
+    y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }));
+  const names = data.passages.map((passage) => ({ ...note(passage.text, passage.at, passage.text, ink, 1), font: { color: ink, size: 11 } }));
+  const traces = [look("confluence", "confluence [%]", colours[0])];
+  if (data.culture.viability.x.length) traces.push(
+    look("viability", "viability [%]", colours[1], { mode: "markers", marker: { size: 8, symbol: "square", color: colours[1] } }),
+    look("viable_density", "viable density [×10⁶/mL]", colours[2],
+      { mode: "markers", yaxis: "y2", marker: { size: 9, symbol: "diamond", color: colours[2] } }));
+  Plotly.newPlot("plot-culture", traces, layout({
+    shapes: passages, annotations: names, xaxis: { ...axis, type: "date", range },
+    yaxis: { ...axis, range: [0, 104] }, yaxis2: { ...axis, overlaying: "y", side: "right", rangemode: "tozero", showgrid: false },
+  }), options);
 }
 
 function drawBatch(data) {
-  const look = (key, name, colour, extra) => ({ ...data.culture[key], name, type: "scatter", mode: "lines+markers",
-    line: { color: colour, width: 1.4 }, marker: { size: 6 }, ...extra });
   const times = Object.values(data.environment).flat().flatMap((trace) => [trace.x[0], trace.x.at(-1)]).filter(Boolean);
-  const range = times.length ? [Math.min(...times), Math.max(...times)] : undefined;
-  const passages = data.passages.map((p) => ({ type: "line", xref: "x", yref: "paper", x0: p.at, x1: p.at, y0: 0, y1: 1,
-    line: { color: ink, width: 1, dash: "dot" } }));
-  Plotly.newPlot("plot-culture", [
-    look("confluence", "confluence [%]", colours[0]),
-    look("viability", "viability [%]", colours[1], { mode: "markers" }),
-    look("viable_density", "viable density [×10⁶/mL]", colours[2], { mode: "markers", yaxis: "y2", marker: { size: 7, symbol: "diamond" } }),
-  ], layout({ shapes: passages, yaxis: { range: [0, 104], gridcolor: grid },
-    yaxis2: { overlaying: "y", side: "right", rangemode: "tozero", showgrid: false }, xaxis: { type: "date", range, gridcolor: grid } }), options);
+  const range = times.length ? [local(Math.min(...times)), local(Math.max(...times))] : undefined;
+  drawCulture(data, range);
   for (const name of ["temperature", "co2"]) {
     const traces = data.environment[name].flatMap((trace, i) => band(trace, colours[i % 4]));
-    Plotly.newPlot("plot-" + name, traces, layout({ shapes: shades(data.alarms), annotations: notes(data.alarms),
-      xaxis: { type: "date", range, gridcolor: grid } }), options);
+    Plotly.newPlot("plot-" + name, traces, layout({ ...marks(data), xaxis: { ...axis, type: "date", range } }), options);
   }
 }
 
 function drawChamber(data) {
   const place = document.getElementById("plots");
-  data.channels.forEach((trace, i) => {
+  const plots = data.channels.map((trace) => {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
     const plot = document.createElement("div");
-    caption.textContent = `${trace.title} [${trace.unit}] · ${trace.device}`;
+    caption.textContent = `${trace.title} [${trace.unit}] · ${trace.device}${trace.verified ? "" : " (unverified)"}`;
     plot.className = "plot";
     figure.append(caption, plot);
     place.append(figure);
-    Plotly.newPlot(plot, band({ ...trace, name: trace.name }, colours[i % 4]), layout({ showlegend: false }), options);
+    return plot;
+  });
+  data.channels.forEach((trace, i) => {
+    Plotly.newPlot(plots[i], band(trace, colours[i % 4]), layout({
+      showlegend: false, margin: { l: 48, r: 16, t: 8, b: 36 }, xaxis: { ...axis, type: "date", range: [local(data.from), local(data.to)] } }), options);
   });
 }
 
@@ -93,7 +116,8 @@ async function draw() {
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   const data = await answer.json();
   (section.dataset.kind === "batch" ? drawBatch : drawChamber)(data);
-  state.textContent = "Times are UTC. The band spans minimum to maximum; holes are times without a value.";
+  state.textContent = `Times are ${section.dataset.offset}. The band spans minimum to maximum; holes are times without a value. `
+    + "Drag to move, pinch or use the buttons to zoom, double-click for all.";
   section.dataset.drawn = "true";
 }
 
