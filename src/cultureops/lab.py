@@ -44,7 +44,7 @@ from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
 from cultureops.device.reading import Reading
 from cultureops.equipment import Chamber
 from cultureops.errors import StorageError
-from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
+from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source, draft
 from cultureops.ledger.store import SqlLedger
 from cultureops.site import Site
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
@@ -119,6 +119,9 @@ class Lab:
 
         Returns the alarm as it stands, or None when it is back to normal.
         """
+        # What the ledger would refuse must not reach the engine: its transition would wait at the ledger for ever.
+        said = NewEvent("alarm_acknowledged", {"reason": reason}, Actor(actor_id, Role.OPERATOR), Source.HUMAN)
+        draft(said, f"alarm:{rule_id}", "none yet", self.clock.now(), "none yet")
         transition = self.engine.acknowledge(rule_id, self.clock.now(), actor_id, reason)
         self._on_transitions((transition,))
         await self.journal.drain()

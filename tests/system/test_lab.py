@@ -120,6 +120,26 @@ async def test_an_alarm_names_the_batch_and_the_batch_remembers_the_alarm(opened
         assert batch is not None and batch.exposures[0].cleared_at == clock.now()
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("operator\n1", "gas"), ("operator-1", "half \ud800"), ("", "gas"), ("x" * 300, "y")]
+)
+async def test_an_acknowledgement_that_the_ledger_would_refuse_changes_nothing(
+    opened: OpenLab, clock: SteppedClock, name: str, reason: str
+) -> None:
+    async with opened() as lab:
+        for _ in range(12):
+            lab.recorder.accept([co2(3.0, clock.advance(MINUTE_MS))])
+        with pytest.raises(CultureOpsError):
+            await lab.acknowledge("incubator_1/co2/low", name, reason)
+        assert [view.acknowledged_by for view in lab.engine.active()] == [None]
+        lab.recorder.accept([co2(5.0, clock.advance(MINUTE_MS))])
+        await lab.settle()
+        assert [event.type for event in lab.ledger.read("alarm:incubator_1/co2/low")] == [
+            "alarm_raised",
+            "alarm_returned",
+        ]
+
+
 async def test_a_delay_that_a_restart_cuts_off_goes_on_by_source_time(opened: OpenLab, clock: SteppedClock) -> None:
     async with opened() as lab:
         for _ in range(6):
