@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cultureops.app import web_context
@@ -24,6 +25,10 @@ name = "Test lab"
 time_zone = "Europe/Berlin"
 [[chamber]]
 id = "incubator_1"
+class = "incubator"
+calibrated_until = "2026-12-31T00:00:00Z"
+[[chamber]]
+id = "incubator_2"
 class = "incubator"
 calibrated_until = "2026-12-31T00:00:00Z"
 [[device]]
@@ -94,6 +99,13 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
             with pytest.raises(asyncio.CancelledError):
                 async with asyncio.timeout(5):
                     await serving
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who asks the lab over its port."""
+    async with httpx.AsyncClient(base_url=served.url, timeout=10) as opened:
+        yield opened
 
 
 async def start_batch(served: Served) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Request, async_playwright
 
+from cultureops.batch import commands as do
+
 QUIET = ("background-networking", "component-update", "sync", "quic")
 ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
 
@@ -77,3 +79,40 @@ async def test_every_form_works_without_scripts(chromium: str, served: Any) -> N
         await page.click("form.ack button")
         await page.get_by_text("Acknowledged by operator-1").wait_for(timeout=5000)
         await browser.close()
+
+
+async def test_ages_go_on_and_a_value_grows_stale_when_nothing_is_told(served: Any, page: Page) -> None:
+    await served.read("temperature", 36.91)
+    await page.goto(served.url)
+    measure = page.locator('[data-channel="incubator_1/temperature"]')
+    await measure.locator(".age", has_text="2 s ago").wait_for(timeout=5000)
+    await page.evaluate("document.querySelector('[data-channel=\"incubator_1/temperature\"]').dataset.period = '100'")
+    await measure.locator(".age", has_text="stale,").wait_for(timeout=5000)
+
+
+async def test_facts_of_a_batch_appear_without_a_reload(served: Any, page: Page) -> None:
+    await page.goto(served.url)
+    await page.locator("#link[data-state=live]").wait_for(timeout=5000)
+    await page.evaluate("window.isSamePage = true")
+    await served.do(do.ObserveConfluence(vessels="B-1-P0", confluence_pct=34.0, method="visual", n_fields=3))
+    await page.locator("#batches", has_text="34 %").wait_for(timeout=5000)
+    assert await page.evaluate("window.isSamePage") is True
+
+
+async def test_what_somebody_writes_is_kept_when_alarms_change(served: Any, page: Page) -> None:
+    await served.read("co2", 3.0)
+    await page.goto(served.url)
+    await page.locator("#link[data-state=live]").wait_for(timeout=5000)
+    await page.fill('input[name="reason"]', "gas changed")
+    await served.read("co2", 5.0)
+    await page.locator("#alarms-changed:visible").wait_for(timeout=5000)
+    assert await page.input_value('input[name="reason"]') == "gas changed"
+
+
+async def test_no_page_is_wider_than_the_screen(served: Any, page: Page) -> None:
+    for width in (390, 820, 1280):
+        await page.set_viewport_size({"width": width, "height": 900})
+        for path in ("/", "/alarms", "/batches/B-1", "/chambers/incubator_1"):
+            await page.goto(served.url + path)
+            found = await page.evaluate("document.documentElement.scrollWidth")
+            assert found <= width, f"{path} at {width}"

@@ -22,12 +22,6 @@ CALLS = (
 )
 
 
-@pytest.fixture
-async def client(served: Any) -> Any:
-    async with httpx.AsyncClient(base_url=served.url, timeout=10) as opened:
-        yield opened
-
-
 async def test_every_page_and_call_answers_with_guarding_headers(client: httpx.AsyncClient) -> None:
     for path in (*PAGES, *CALLS, "/static/app.css", "/assets/plotly.min.js"):
         answer = await client.get(path)

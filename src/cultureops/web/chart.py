@@ -90,9 +90,9 @@ async def _gaps(
 
 
 async def drawn_chart(context: WebContext, row: MeasuredChannel, start: Instant, end: Instant) -> dict[str, Any]:
-    """Return one channel at the width of a screen, in stretches that hold a poll each: a hole is a missing value."""
-    fitting = (end - start) // (2 * row.period_ms)
-    return await channel_chart(context, row.id, start, end, max(1, min(MOST_POINTS, fitting)))
+    """Return one channel at the width of a screen, in stretches of two polls or more: a hole is a missing value."""
+    fitting = (end - start) // (2 * row.period_ms) + 2  # two more, for the store's stretches begin on a minute
+    return await channel_chart(context, row.id, start, end, min(MOST_POINTS, fitting))
 
 
 async def channel_chart(context: WebContext, channel: str, start: Instant, end: Instant, points: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from cultureops.alarms.events import ALARM_EVENT_TYPES
@@ -18,6 +18,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 NEWEST_SHOWN: Final = 200
+_UNDECODABLE: Final = "\ufffd"
 
 
 @router.get("/alarms")
@@ -51,6 +52,8 @@ async def acknowledge(
     reason: Annotated[str, Form(min_length=1, max_length=500)],
     back: Annotated[str, Form()] = "/",
 ) -> Response:
-    """Take note of an alarm in a person's name."""
+    """Take note of an alarm in a person's name; what can't be recorded is refused in words."""
+    if not name.strip() or not reason.strip() or not name.isprintable() or _UNDECODABLE in name + reason:
+        raise HTTPException(400, "give a name and a reason, without invisible or broken characters; type them again")
     await context_of(request).acknowledge(rule_id, name, reason)
     return RedirectResponse("/alarms" if back == "/alarms" else "/", 303)

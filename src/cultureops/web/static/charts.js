@@ -1,6 +1,7 @@
 // Draws what the server worked out; every hole in the data stays a hole.
 const section = document.querySelector("[data-chart]");
 const state = section.querySelector(".chart-state");
+const isNarrow = innerWidth < 600;
 const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
 const ink = isDark ? "#a3b5b1" : "#4d5f5c";
 const grid = isDark ? "#2c3a37" : "#e3eae8";
@@ -15,7 +16,7 @@ function layout(extra) {
   return {
     margin: { l: 48, r: 48, t: 8, b: 36 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent", hovermode: "x unified",
     hoverlabel: { bgcolor: isDark ? "#18211f" : "#ffffff", bordercolor: grid, font: { color: isDark ? "#e6eeec" : "#14211f" } },
-    font: { color: ink, family: "system-ui, sans-serif" }, legend: { orientation: "h", y: 1.16 }, showlegend: true, dragmode: "pan",
+    font: { color: ink, family: "system-ui, sans-serif" }, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, showlegend: true, dragmode: "pan",
     xaxis: { ...axis, type: "date" }, yaxis: axis, ...extra,
   };
 }
@@ -61,7 +62,7 @@ function marks(data) {
   const alarms = data.alarms, gaps = data.gaps;
   return {
     shapes: [...gaps.map((gap) => span(gap.from, gap.to, ink, 0.14)), ...alarms.map((alarm) => span(alarm.from, alarm.to, colours[4], 0.16))],
-    annotations: [...alarms.map((alarm) => note("⚠ " + alarm.label, alarm.from, alarm.text, colours[4], 1)),
+    annotations: [...alarms.map((alarm) => note(isNarrow ? "⚠" : "⚠ " + alarm.label, alarm.from, alarm.text, colours[4], 1)),
       ...gaps.map((gap) => note("∅", gap.from, gap.text, ink, 0.14))],
   };
 }
@@ -71,7 +72,7 @@ function drawCulture(data, range) {
     mode: "lines+markers", line: { color: colour, width: 1.6 }, marker: { size: 6, color: colour }, ...extra });
   const passages = data.passages.map((passage) => ({ type: "line", xref: "x", yref: "paper", x0: local(passage.at), x1: local(passage.at),
     y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }));
-  const names = data.passages.map((passage) => ({ ...note(passage.text, passage.at, passage.text, ink, 1), font: { color: ink, size: 11 } }));
+  const names = data.passages.map((passage) => ({ ...note(isNarrow ? "" : passage.text, passage.at, passage.text, ink, 1), font: { color: ink, size: 11 } }));
   const traces = [look("confluence", "confluence [%]", colours[0])];
   if (data.culture.viability.x.length) traces.push(
     look("viability", "viability [%]", colours[1], { mode: "markers", marker: { size: 8, symbol: "square", color: colours[1] } }),
@@ -84,8 +85,10 @@ function drawCulture(data, range) {
 }
 
 function drawBatch(data) {
-  const times = Object.values(data.environment).flat().flatMap((trace) => [trace.x[0], trace.x.at(-1)]).filter(Boolean);
-  const range = times.length ? [local(Math.min(...times)), local(Math.max(...times))] : undefined;
+  const traced = [...Object.values(data.environment).flat(), ...Object.values(data.culture)];
+  const times = traced.flatMap((trace) => [trace.x[0], trace.x.at(-1)]).filter(Boolean);
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  const range = times.length ? [local(first), local(last + 0.015 * (last - first))] : undefined;
   drawCulture(data, range);
   for (const name of ["temperature", "co2"]) {
     const traces = data.environment[name].flatMap((trace, i) => band(trace, colours[i % 4]));
