@@ -22,6 +22,8 @@ async def test_tab_leads_to_the_acknowledgement_and_through_it(chromium: str, se
             await page.keyboard.press("Tab")
             if (focused := await page.evaluate(FOCUSED)) is not None:
                 reached.append(focused)
+            elif reached:
+                break
         assert reached == ["name", "reason", "submit"]
         await page.focus("form.ack input[name=name]")
         await page.keyboard.press("Shift+Tab")

@@ -16,7 +16,8 @@ INCUBATORS: Final = ("incubator_1", "incubator_2", "incubator_3", "heracell_4")
 """The incubators' devices, which are also how the simulated cultures know their place."""
 COUNTER: Final = "counter_1"
 TIME_ZONE: Final = "Europe/Berlin"
-_POLL_DEADLINE_S: Final = 0.25
+_POLL_DEADLINE_S: Final = 2.0
+"""Generous: the kernel hands over a pseudo-terminal's bytes by a worker that a busy machine may hold up for 0.25 s."""
 
 
 def fleet_devices(profiles: Path, counts_folder: Path) -> list[dict[str, object]]:
