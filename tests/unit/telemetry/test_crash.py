@@ -41,13 +41,13 @@ asyncio.run(main())
 
 def killed_run(path: Path, lines_before_kill: int) -> dict[int, str]:
     """Let a child append until it has reported so many frames, kill it, and return what it reported."""
-    child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        lines = [child.stdout.readline() for _ in range(lines_before_kill)]
-    finally:
-        child.kill()
-    rest, _ = child.communicate(timeout=20)
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            lines = [child.stdout.readline() for _ in range(lines_before_kill)]
+        finally:
+            child.kill()
+        rest = child.stdout.read()  # not communicate(), which would miss what the line reader holds already
     reported = [line.split() for line in "".join([*lines, rest]).split("\n")[:-1]]
     return {int(seq): sha256 for seq, sha256 in reported}
 
