@@ -248,7 +248,7 @@ class Lab:
         self.journal.note(transitions)
         self._wake.set()
         if self.feed.has_subscribers:
-            self.feed.publish(encode_alarms(self.engine.active(), self.batches.inside, self.clock.now()))
+            self.feed.publish(encode_alarms(self.engine.active(), self.batches.exposed, self.clock.now()))
 
     def _on_readings(self, readings: Sequence[Reading]) -> None:
         if not self.feed.has_subscribers:

@@ -148,3 +148,13 @@ async def test_a_taken_port_is_one_line(served: Any) -> None:
     port = int(served.url.rpartition(":")[2])
     with pytest.raises(CultureOpsError, match=rf"127\.0\.0\.1:{port} is taken; choose another port"):
         await serve(FastAPI(), "127.0.0.1", port, lambda _: None)
+
+
+async def test_an_alarm_goes_on_naming_a_batch_that_has_left_the_chamber(
+    served: Any, client: httpx.AsyncClient
+) -> None:
+    await served.read("co2", 3.0)
+    await served.do(do.Move(vessels="B-1-P0", to_chamber="incubator_2"))
+    (alarm,) = (await client.get("/api/alarms")).json()
+    assert alarm["batch_ids"] == ["B-1"] and "B-1" in alarm["text"]
+    assert "batch inside: B-1" in (await client.get("/alarms")).text

@@ -151,3 +151,12 @@ async def test_a_refused_request_has_the_guarding_headers_too(client: httpx.Asyn
             answer = await client.post(path, data={"action": "pause"}, headers=headers)
             is_in_words(answer)
             assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("/stream", "no-store"), ("/assets/plotly.min.js", "max-age"), ("/", "no-cache")]
+)
+async def test_how_long_an_answer_may_be_kept_is_said_once(client: httpx.AsyncClient, path: str, said: str) -> None:
+    async with client.stream("GET", path) as answer:
+        (kept,) = answer.headers.get_list("cache-control")
+        assert answer.status_code == 200 and said in kept

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from cultureops.acquisition.live import LiveFeed
 from cultureops.alarms.engine import AlarmView, describe
+from cultureops.alarms.rule import Exposure
 from cultureops.clock import Instant, iso
 from cultureops.device.reading import Reading
 
@@ -16,9 +17,6 @@ __all__ = ["alarm_row", "encode_alarms", "encode_readings", "events"]
 KEEP_ALIVE_S: Final = 15.0
 _RETRY: Final = b"retry: 2000\n\n"
 _KEEP_ALIVE: Final = b": still here\n\n"
-
-Inside: TypeAlias = Callable[[str, Instant], tuple[str, ...]]
-"""``inside(chamber, now)``: the batches that stand in the chamber."""
 
 
 def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
@@ -30,14 +28,14 @@ def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
     return _event("readings", {"now": iso(now), "now_ms": now, "readings": rows})
 
 
-def encode_alarms(alarms: Sequence[AlarmView], inside: Inside, now: Instant) -> bytes:
+def encode_alarms(alarms: Sequence[AlarmView], exposed: Exposure, now: Instant) -> bytes:
     """Encode the alarms that are not back to normal as one server-sent event ``alarms``."""
-    return _event("alarms", {"now": iso(now), "alarms": [alarm_row(view, inside, now) for view in alarms]})
+    return _event("alarms", {"now": iso(now), "alarms": [alarm_row(view, exposed, now) for view in alarms]})
 
 
-def alarm_row(view: AlarmView, inside: Inside, now: Instant) -> dict[str, Any]:
+def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any]:
     """Return an alarm as pages and the API show it."""
-    batches = inside(view.rule.chamber, now)
+    batches = exposed(view.rule.chamber, view.since, now if view.returned_at is None else view.returned_at)
     return {
         "rule_id": view.rule.id,
         "chamber": view.rule.chamber,

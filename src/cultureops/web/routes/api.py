@@ -88,4 +88,4 @@ async def batch(request: Request, batch_id: str) -> dict[str, Any]:
 async def alarms(request: Request) -> list[dict[str, Any]]:
     """Every alarm that is not back to normal."""
     context = context_of(request)
-    return [alarm_row(view, context.batches.inside, context.clock.now()) for view in context.engine.active()]
+    return [alarm_row(view, context.batches.exposed, context.clock.now()) for view in context.engine.active()]

@@ -37,7 +37,7 @@ async def stream(request: Request) -> Response:
     def greeting() -> bytes:
         now = context.clock.now()
         shown = [row for name, row in context.store.latest().items() if name in context.channels]
-        return encode_readings(shown, now) + encode_alarms(context.engine.active(), context.batches.inside, now)
+        return encode_readings(shown, now) + encode_alarms(context.engine.active(), context.batches.exposed, now)
 
     headers = {"cache-control": "no-store", "content-encoding": "identity"}
     return StreamingResponse(events(context.feed, greeting), media_type="text/event-stream", headers=headers)
