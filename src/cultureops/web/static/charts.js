@@ -10,14 +10,15 @@ const local = (at) => (at === null ? null : at + offsetMs); // Plotly shows what
 const colours = isDark
   ? ["#6cc5be", "#f2c063", "#9dbbe0", "#cdb4ee", "#ff8a80"] : ["#0f6b6b", "#b06f00", "#3d5a80", "#6a4c93", "#b3261e"];
 const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-const axis = { gridcolor: grid, linecolor: grid, zeroline: false, tickfont: { color: ink } };
+// A new one each time: Plotly writes into what it is given.
+const axis = (extra) => ({ gridcolor: grid, linecolor: grid, zeroline: false, tickfont: { color: ink }, ...extra });
 
 function layout(extra) {
   return {
     margin: { l: 48, r: 48, t: 8, b: 36 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent", hovermode: "x unified",
     hoverlabel: { bgcolor: isDark ? "#18211f" : "#ffffff", bordercolor: grid, font: { color: isDark ? "#e6eeec" : "#14211f" } },
     font: { color: ink, family: "system-ui, sans-serif" }, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, showlegend: true, dragmode: "pan",
-    xaxis: { ...axis, type: "date" }, yaxis: axis, ...extra,
+    xaxis: axis({ type: "date" }), yaxis: axis(), ...extra,
   };
 }
 
@@ -72,15 +73,16 @@ function drawCulture(data, range) {
     mode: "lines+markers", line: { color: colour, width: 1.6 }, marker: { size: 6, color: colour }, ...extra });
   const passages = data.passages.map((passage) => ({ type: "line", xref: "x", yref: "paper", x0: local(passage.at), x1: local(passage.at),
     y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }));
-  const names = data.passages.map((passage) => ({ ...note(isNarrow ? "" : passage.text, passage.at, passage.text, ink, 1), font: { color: ink, size: 11 } }));
+  const names = data.passages.map((passage) => ({ ...note(isNarrow ? "" : passage.text, passage.at, passage.text, ink, 0.14),
+    xanchor: "right", font: { color: ink, size: 11 } }));
   const traces = [look("confluence", "confluence [%]", colours[0])];
   if (data.culture.viability.x.length) traces.push(
     look("viability", "viability [%]", colours[1], { mode: "markers", marker: { size: 8, symbol: "square", color: colours[1] } }),
     look("viable_density", "viable density [×10⁶/mL]", colours[2],
       { mode: "markers", yaxis: "y2", marker: { size: 9, symbol: "diamond", color: colours[2] } }));
   Plotly.newPlot("plot-culture", traces, layout({
-    shapes: passages, annotations: names, xaxis: { ...axis, type: "date", range },
-    yaxis: { ...axis, range: [0, 104] }, yaxis2: { ...axis, overlaying: "y", side: "right", rangemode: "tozero", showgrid: false },
+    shapes: passages, annotations: names, xaxis: axis({ type: "date", range }),
+    yaxis: axis({ range: [0, 104] }), yaxis2: axis({ overlaying: "y", side: "right", rangemode: "tozero", showgrid: false }),
   }), options);
 }
 
@@ -88,11 +90,11 @@ function drawBatch(data) {
   const traced = [...Object.values(data.environment).flat(), ...Object.values(data.culture)];
   const times = traced.flatMap((trace) => [trace.x[0], trace.x.at(-1)]).filter(Boolean);
   const [first, last] = [Math.min(...times), Math.max(...times)];
-  const range = times.length ? [local(first), local(last + 0.015 * (last - first))] : undefined;
-  drawCulture(data, range);
+  const range = () => (times.length ? [local(first), local(last + 0.015 * (last - first))] : undefined);
+  drawCulture(data, range());
   for (const name of ["temperature", "co2"]) {
     const traces = data.environment[name].flatMap((trace, i) => band(trace, colours[i % 4]));
-    Plotly.newPlot("plot-" + name, traces, layout({ ...marks(data), xaxis: { ...axis, type: "date", range } }), options);
+    Plotly.newPlot("plot-" + name, traces, layout({ ...marks(data), xaxis: axis({ type: "date", range: range() }) }), options);
   }
 }
 
@@ -110,7 +112,7 @@ function drawChamber(data) {
   });
   data.channels.forEach((trace, i) => {
     Plotly.newPlot(plots[i], band(trace, colours[i % 4]), layout({
-      showlegend: false, margin: { l: 48, r: 16, t: 8, b: 36 }, xaxis: { ...axis, type: "date", range: [local(data.from), local(data.to)] } }), options);
+      showlegend: false, margin: { l: 48, r: 16, t: 8, b: 36 }, xaxis: axis({ type: "date", range: [local(data.from), local(data.to)] }) }), options);
   });
 }
 
