@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
+DEBIAN_PROGRAMS := mbpoll chromium mosquitto influxdb victoria-metrics nginx-light strace
 
 .PHONY: help demo install test check services soak bench lock clean
 
@@ -32,12 +33,12 @@ bench: .venv/dev.stamp ## measure; writes bench.json
 
 services: ## install Debian's programs that some tests run against (needs root or sudo)
 	@sh -c 'if ! command -v apt-get >/dev/null; then \
-	    echo "no apt-get here: install mbpoll and chromium yourself; tests that need them skip"; exit 0; fi; \
-	  if command -v mbpoll >/dev/null && command -v chromium >/dev/null; then exit 0; fi; \
+	    echo "no apt-get here: install $(DEBIAN_PROGRAMS) yourself; tests that need them skip"; exit 0; fi; \
+	  if dpkg -s $(DEBIAN_PROGRAMS) >/dev/null 2>&1; then exit 0; fi; \
 	  SUDO=; if [ "$$(id -u)" != 0 ]; then SUDO=sudo; command -v sudo >/dev/null || { \
-	    echo "neither root nor sudo: install mbpoll and chromium yourself; tests that need them skip"; exit 0; }; fi; \
+	    echo "neither root nor sudo: install $(DEBIAN_PROGRAMS) yourself; tests that need them skip"; exit 0; }; fi; \
 	  $$SUDO apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends mbpoll chromium >/dev/null'
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends $(DEBIAN_PROGRAMS) >/dev/null'
 
 lock: ## resolve the requirements anew
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
