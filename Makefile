@@ -20,8 +20,8 @@ test: .venv/dev.stamp ## run the proofs
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 check: .venv/dev.stamp ## run the gates: style, types, who may import whom
-	@$(BIN)/ruff check src drivers simulators tests
-	@$(BIN)/ruff format --check src drivers simulators tests
+	@$(BIN)/ruff check src drivers simulators tests benchmarks
+	@$(BIN)/ruff format --check src drivers simulators tests benchmarks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -29,7 +29,7 @@ telemetry_app = typer.Typer(help="The readings.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(telemetry_app, name="telemetry")
 
-DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry.sqlite.")]
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -45,11 +45,12 @@ def demo(
     speed: Annotated[float, typer.Option(min=1.0, max=100_000.0, help="Lab seconds per second.")] = 3600.0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0 takes a free one.")] = 8080,
     days: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many lab days.")] = None,
+    influxdb: Annotated[str | None, typer.Option(metavar="URL", help="Mirror the readings to this server.")] = None,
 ) -> None:
     """Play one autologous batch from marrow to dose in a simulated lab."""
     from cultureops.app import DemoOptions, run_demo
 
-    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days)
+    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days, influxdb)
     _finish(lambda: run_demo(options))
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from cultureops.alarms.events import replay
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
 from cultureops.alarms.rule import ChamberInfo, Rule, rules_from
 from cultureops.alarms.state import State
+from cultureops.anchor import Anchor
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.commands import Command
 from cultureops.batch.decide import Role
@@ -43,21 +45,27 @@ from cultureops.batch.results import take_result
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
 from cultureops.device.reading import Reading
 from cultureops.equipment import Chamber
-from cultureops.errors import StorageError
+from cultureops.errors import ConfigError, StorageError
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source, draft
 from cultureops.ledger.store import SqlLedger
+from cultureops.mqtt import Publisher, Standing, publishing
 from cultureops.site import Site
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
+from cultureops.telemetry.file import warn_of_old_sqlite
+from cultureops.telemetry.line_protocol import Labels
+from cultureops.telemetry.mirror import Mirror, mirroring
+from cultureops.telemetry.mirror_lag import LAG, LAG_ID, OWN_DEVICE, lag_reading
 from cultureops.web.stream import encode_alarms, encode_readings
 
-__all__ = ["LEDGER_FILE", "TELEMETRY_FILE", "Lab", "open_lab"]
+__all__ = ["LEDGER_FILE", "TELEMETRY_FOLDER", "Lab", "open_lab"]
 
 log = structlog.get_logger(__name__)
 
 LEDGER_FILE: Final = "ledger.sqlite"
-TELEMETRY_FILE: Final = "telemetry.sqlite"
+TELEMETRY_FOLDER: Final = "telemetry"
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
+LAG_EVERY_MS: Final = 10 * SECOND_MS
 MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
 SHOW_AFTER_S: Final = 0.2
 
@@ -65,17 +73,22 @@ SHOW_AFTER_S: Final = 0.2
 class Lab:
     """The parts of one lab; opened by ``open_lab`` and read by whoever stands above."""
 
-    def __init__(self, site: Site, clock: Clock, ledger: SqlLedger, store: EmbeddedStore) -> None:
+    def __init__(
+        self, site: Site, clock: Clock, ledger: SqlLedger, store: EmbeddedStore, mirror: Mirror | None = None
+    ) -> None:
         self.site = site
         self.clock = clock
         self.ledger = ledger
         self.store = store
+        self.mirror = mirror
         self.feed = LiveFeed()
         self.batches = BatchRegister()
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event)
         self.channels = {row.id: row for row in self.acquisition.channels}
-        self.engine = Engine(rules_from(site.alarm_rows, _chamber_infos(site.chambers, self.channels)))
+        self.engine = Engine(rules_from(site.alarm_rows, _chamber_infos(site, self.channels)))
         self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
+        self.anchor = Anchor(store, ledger)
+        self.publisher = _publisher(self)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
         self._link_events: list[LinkEvent] = []
         self._rank = {device.id: rank for rank, device in enumerate(site.devices)}
@@ -102,12 +115,15 @@ class Lab:
             work.create_task(self.acquisition.run(self._accept, self._take_results))
             work.create_task(self._tick())
             work.create_task(self._record())
+            if self.mirror is not None:
+                work.create_task(self._watch(self.mirror))
 
     @staticmethod
     def plan(site: Site) -> tuple[dict[str, MeasuredChannel], tuple[Rule, ...]]:
         """Read profiles and rules of a site without touching a device; raises ConfigError."""
         channels = {row.id: row for row in Acquisition(site.devices, SystemClock(), lambda _: None).channels}
-        return channels, rules_from(site.alarm_rows, _chamber_infos(site.chambers, channels))
+        _check_topics(site, channels)
+        return channels, rules_from(site.alarm_rows, _chamber_infos(site, channels))
 
     async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
         """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
@@ -143,6 +159,7 @@ class Lab:
             while self._results:
                 await self.take(*self._results[0])
                 self._results.popleft()
+            await self.anchor.settle(self.clock.now())
 
     def health(self) -> dict[str, object]:
         """Return what tells that readings and records really arrive."""
@@ -151,9 +168,12 @@ class Lab:
         return {
             "durable_frame": {"seq": seq, "sha256": sha256},
             "readings_stored": self.store.count(),
+            "store_warning": warn_of_old_sqlite(),
             "store_failure": None if self.store.failure is None else str(self.store.failure),
             "ledger": {"position": head.position, "hash": head.hash},
             "ledger_failure": None if self.ledger_failure is None else str(self.ledger_failure),
+            "influxdb": None if self.mirror is None else asdict(self.mirror.status()),
+            "mqtt": None if self.publisher is None else asdict(self.publisher.status()),
             "live_messages_dropped": self.feed.dropped,
             "devices": {
                 device: {"misses": poller.misses, "reason": poller.reason.text}
@@ -168,6 +188,8 @@ class Lab:
             self.batches.apply(event)
             if self._lacks_facts_of(event):
                 self._project(event)
+            if self.publisher is not None:
+                self.publisher.recall(event)
         for orphan in self.engine.restore(replay(self.ledger.read_all())):
             log.warning("an alarm is open whose rule has left the site file", alarm=orphan.rule_id)
         self.ledger.on_append.append(self._on_append)
@@ -222,7 +244,17 @@ class Lab:
     async def _tick(self) -> None:
         while True:
             await self.clock.sleep_until(self.clock.now() + TICK_MS)
-            self.recorder.tick(self.clock.now())
+            now = self.clock.now()
+            self.recorder.tick(now)
+            if self.anchor.is_due(now):
+                self._wake.set()
+
+    async def _watch(self, mirror: Mirror) -> None:
+        self.store.declare({LAG_ID: ChannelInfo.of(LAG, simulated=False)})
+        while True:
+            now = self.clock.now()
+            self._accept([lag_reading(mirror.status().lag_s, now)])
+            await self.clock.sleep_until(now + LAG_EVERY_MS)
 
     async def _record(self) -> None:
         """Keep the ledger up with what happens; what it can't take now waits and is tried again."""
@@ -247,10 +279,14 @@ class Lab:
     def _on_transitions(self, transitions: Sequence[Transition]) -> None:
         self.journal.note(transitions)
         self._wake.set()
+        if self.publisher is not None:
+            self.publisher.alarms(transitions)
         if self.feed.has_subscribers:
             self.feed.publish(encode_alarms(self.engine.active(), self.batches.exposed, self.clock.now()))
 
     def _on_readings(self, readings: Sequence[Reading]) -> None:
+        if self.publisher is not None:
+            self.publisher.readings(readings)
         if not self.feed.has_subscribers:
             return
         if not self._unshown:
@@ -266,6 +302,8 @@ class Lab:
         for event in events:
             self.batches.apply(event)
             self._project(event)
+        if self.publisher is not None:
+            self.publisher.exposures()
 
     def _project(self, event: Event) -> None:
         """Write an event's culture facts as readings of the batch."""
@@ -276,21 +314,24 @@ class Lab:
 
 
 @asynccontextmanager
-async def open_lab(site: Site, data_dir: Path, clock: Clock, entropy: Entropy) -> AsyncIterator[Lab]:
-    """Open a lab on its data folder and let go of everything with the block.
+async def open_lab(
+    site: Site, data_dir: Path, clock: Clock, entropy: Entropy, *, gather_s: float = 0.0
+) -> AsyncIterator[Lab]:
+    """Open a lab on its data folder and let go of everything with the block; ``gather_s`` is the store's.
 
     Raises ConfigError for what the site file asks for and can't be, ChainBroken or Unreadable for a folder whose
     history is not whole.
     """
     ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy)
     try:
-        store = EmbeddedStore.open(data_dir / TELEMETRY_FILE)
+        store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s)
         try:
-            lab = Lab(site, clock, ledger, store)
+            lab = Lab(site, clock, ledger, store, _mirror(site, data_dir, clock, store))
             try:
                 await lab.remember()
-                yield lab
-                await lab.settle()
+                async with mirroring(lab.mirror), publishing(lab.publisher):
+                    yield lab
+                    await lab.settle()
             finally:
                 await lab.acquisition.close()
         finally:
@@ -318,15 +359,44 @@ def _info(row: MeasuredChannel) -> ChannelInfo:
     return ChannelInfo.of(row.channel, simulated=row.simulated)
 
 
-def _chamber_infos(chambers: Mapping[str, Chamber], channels: Mapping[str, MeasuredChannel]) -> dict[str, ChamberInfo]:
-    """Say of each chamber which device delivers which channel in which unit."""
-    devices: dict[str, dict[str, dict[str, str]]] = {chamber: {} for chamber in chambers}
+def _mirror(site: Site, data_dir: Path, clock: Clock, store: EmbeddedStore) -> Mirror | None:
+    if site.influxdb is None:
+        return None
+    labels = Labels(site.name, {device.id: device.chamber for device in site.devices})
+    return Mirror(store, site.influxdb, labels, data_dir, clock)
+
+
+def _publisher(lab: Lab) -> Publisher | None:
+    if lab.site.mqtt is None:
+        return None
+    _check_topics(lab.site, lab.channels)
+    shown = frozenset((*lab.channels, *(() if lab.mirror is None else (LAG_ID,))))
+    standing = Standing(lab.site.mqtt.topics, lab.clock, lab.store, lab.engine, lab.batches.exposed, shown)
+    return Publisher(lab.site.mqtt, standing, lab.clock)
+
+
+def _check_topics(site: Site, channels: Mapping[str, MeasuredChannel]) -> None:
+    """Refuse a device whose channels can't be told to the broker."""
+    if site.mqtt is None:
+        return
+    rows = {device.id: device.row for device in site.devices}
+    for channel in channels.values():
+        try:
+            site.mqtt.topics.channel(channel.id)
+        except ConfigError as error:
+            raise rows[channel.device].error(f"device {channel.device!r}: {error}", "options") from None
+
+
+def _chamber_infos(site: Site, channels: Mapping[str, MeasuredChannel]) -> dict[str, ChamberInfo]:
+    """Say of each chamber which device delivers which channel in which unit; the program counts as one of its own."""
+    devices: dict[str, dict[str, dict[str, str]]] = {chamber: {} for chamber in site.chambers}
     for row in channels.values():
         if row.chamber is not None:
             devices[row.chamber].setdefault(row.device, {})[row.channel.name] = row.channel.unit
-    return {
-        chamber.id: ChamberInfo(chamber.id, chamber.chamber_class, devices[chamber.id]) for chamber in chambers.values()
-    }
+    infos = {row.id: ChamberInfo(row.id, row.chamber_class, devices[row.id]) for row in site.chambers.values()}
+    if site.influxdb is not None:
+        infos[OWN_DEVICE] = ChamberInfo(OWN_DEVICE, OWN_DEVICE, {OWN_DEVICE: {LAG.name: LAG.unit}})
+    return infos
 
 
 def _exposure_event(transition: Transition, batch: str) -> tuple[str, NewEvent] | None:

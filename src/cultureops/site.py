@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cultureops.acquisition import DeviceRow, devices_from
 from cultureops.config import Table, load
 from cultureops.equipment import Chamber, chambers_from
+from cultureops.mqtt import MqttSettings, mqtt_from
+from cultureops.telemetry.mirror_lag import OWN_DEVICE
+from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
 
 __all__ = ["Site", "read_site"]
 
@@ -25,6 +28,8 @@ class Site:
     chambers: Mapping[str, Chamber]
     devices: tuple[DeviceRow, ...]
     alarm_rows: tuple[Table, ...]
+    influxdb: MirrorSettings | None = None
+    mqtt: MqttSettings | None = None
 
 
 def read_site(path: Path) -> Site:
@@ -37,8 +42,17 @@ def read_site(path: Path) -> Site:
     chambers = chambers_from(table.tables("chamber"))
     devices = devices_from(table.tables("device"), chambers)
     alarm_rows = table.tables("alarm")
+    _check_names(*table.tables("chamber"), *table.tables("device"))
+    influxdb = mirror_from(table.optional_table("influxdb"))
+    mqtt = mqtt_from(table.optional_table("mqtt"), name)
     table.done()
-    return Site(name, zone, host, port, chambers, devices, alarm_rows)
+    return Site(name, zone, host, port, chambers, devices, alarm_rows, influxdb, mqtt)
+
+
+def _check_names(*rows: Table) -> None:
+    for row in rows:
+        if row.text("id") == OWN_DEVICE:
+            raise row.error(f"{OWN_DEVICE!r} is this program itself; choose another name", "id")
 
 
 def _zone(site: Table) -> ZoneInfo:

@@ -115,9 +115,9 @@ def test_not_a_ledger_is_unreadable_not_broken(tmp_path: Path) -> None:
 
 def test_exported_readings_come_back(tmp_path: Path) -> None:
     rows = [
-        "time_utc,channel,value,unit,quality,reason,received_utc",
-        "2026-01-05T08:00:00.000Z,incubator_1/co2,5.01,%,GOOD,NONE,2026-01-05T08:00:00.010Z",
-        "2026-01-05T08:01:00.000Z,incubator_1/co2,,%,BAD,TIMEOUT,2026-01-05T08:01:00.250Z",
+        "time_utc,channel,value,unit,quality,reason,received_utc,source,standing",
+        "2026-01-05T08:00:00.000Z,incubator_1/co2,5.01,%,GOOD,NONE,2026-01-05T08:00:00.010Z,simulated,",
+        "2026-01-05T08:01:00.000Z,incubator_1/co2,,%,BAD,TIMEOUT,2026-01-05T08:01:00.250Z,simulated,",
     ]
     file, data = tmp_path / "readings.csv", tmp_path / "data"
     file.write_text("\n".join(rows) + "\n")
@@ -125,7 +125,7 @@ def test_exported_readings_come_back(tmp_path: Path) -> None:
     assert cultureops("telemetry", "import", str(file), "--data-dir", str(data)).returncode == 0
     done = cultureops("telemetry", "export", "-", "--data-dir", str(data))
     assert done.stdout.splitlines() == rows
-    file.write_text("\n".join([*rows, "2026-01-05T08:02:00.000Z,incubator_1/co2,nan,%,GOOD,NONE,x"]))
+    file.write_text("\n".join([*rows, "2026-01-05T08:02:00.000Z,incubator_1/co2,nan,%,GOOD,NONE,x,simulated,"]))
     refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data))
     assert refused.returncode == 2 and "readings.csv:4" in refused.stderr and "nothing was imported" in refused.stderr
     assert cultureops("telemetry", "export", "-", "--data-dir", str(data)).stdout.splitlines() == rows

@@ -1,5 +1,6 @@
 """One composed lab on real files: the join between chambers and batches, and what survives a restart."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -162,7 +163,7 @@ async def test_culture_facts_are_readings_of_the_batch_also_after_a_stop_in_betw
         await lab.execute(Command("B-1", look), OPERATOR)
         await lab.store.flush()
         assert lab.store.latest()["batch:B-1/confluence"].value == 42.0
-    (tmp_path / "telemetry.sqlite").unlink()  # as if the store had kept none of it
+    shutil.rmtree(tmp_path / "telemetry")  # as if the store had kept none of it
     async with opened() as lab:
         await lab.store.flush()
         series = await lab.store.series("batch:B-1/confluence", START, clock.now() + 1)

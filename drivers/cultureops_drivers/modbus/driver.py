@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -42,30 +44,52 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> ModbusDevi
         raise given.error(
             "profile", f"{name!r} names no shipped profile; known: {', '.join(shipped_profiles())}, or a path"
         )
-    profile = load_profile(path)
-    unit_id = given.get("unit_id", int, profile.unit_id, "a whole number from 1 to 247")
+    plan = _plan_of(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    unit_id = given.get("unit_id", int, plan.profile.unit_id, "a whole number from 1 to 247")
     if not 1 <= unit_id <= 247:
         raise given.error("unit_id", f"must be a whole number from 1 to 247, not {unit_id}")
     if not isinstance(link, RegisterLink):
         raise ConfigError(f"{device}: a Modbus device needs a modbus+tcp://, modbus+rtu:// or modbus+rtu+tcp:// link")
-    return ModbusDevice(device, link, profile, unit_id)
+    return ModbusDevice(device, link, plan, unit_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """What is asked of a device by its profile: ``requests`` for its points at each poll, ``greeting`` once before."""
+
+    profile: Profile
+    points: tuple[Point, ...]
+    expected: tuple[Point, ...]
+    requests: tuple[Request, ...]
+    greeting: tuple[Request, ...]
+
+    @classmethod
+    def of(cls, profile: Profile) -> ReadPlan:
+        """Plan the requests."""
+        points = tuple(row.point for row in profile.points if row.channel is not None)
+        expected = tuple(row.point for row in profile.points if row.point.expect)
+        watched = {rule.point for point in points for rule in point.status}
+        needed = tuple(row.point for row in profile.points if row.channel is not None or row.point.name in watched)
+        requests = plan(needed, profile.max_gap)
+        return cls(profile, points, expected, requests, plan(expected, profile.max_gap) or requests[:1])
+
+
+@lru_cache
+def _plan_of(path: Path, _modified_ns: int) -> ReadPlan:
+    """Read a profile once for all the devices that have it: they are many, and what they share stays in the cache."""
+    return ReadPlan.of(load_profile(path))
 
 
 class ModbusDevice:
     """A device whose registers are known from its profile."""
 
-    def __init__(self, device: str, link: RegisterLink, profile: Profile, unit_id: int) -> None:
+    def __init__(self, device: str, link: RegisterLink, plan: ReadPlan, unit_id: int) -> None:
         self.device = device
-        self.profile = profile
+        self.profile = plan.profile
+        self._plan = plan
         self._link = link
         self._unit_id = unit_id
         self._connected = False
-        self._points = tuple(row.point for row in profile.points if row.channel is not None)
-        self._expected = tuple(row.point for row in profile.points if row.point.expect)
-        watched = {rule.point for point in self._points for rule in point.status}
-        needed = tuple(row.point for row in profile.points if row.channel is not None or row.point.name in watched)
-        self._requests = plan(needed, profile.max_gap)
-        self._greeting = plan(self._expected, profile.max_gap) or self._requests[:1]
         self._may_ask_at = 0.0
 
     @property
@@ -89,9 +113,9 @@ class ModbusDevice:
         Raises ProtocolError when they hold others: another device or another version of the map.
         """
         raws: dict[str, float] = {}
-        for request in self._greeting:
+        for request in self._plan.greeting:
             raws |= await self._ask(request)
-        for point in self._expected:
+        for point in self._plan.expected:
             if raws[point.name] not in point.expect:
                 wanted = " or ".join(f"{number:g}" for number in point.expect)
                 raise ProtocolError(
@@ -102,13 +126,13 @@ class ModbusDevice:
     async def read(self) -> Sequence[Sample]:
         """Read every channel once; channels whose registers the device refuses have no value, DEVICE_FAULT."""
         raws: dict[str, float] = {}
-        for request in self._requests:
+        for request in self._plan.requests:
             try:
                 raws |= await self._ask(request)
             except DeviceFault:
-                if len(self._requests) == 1:
+                if len(self._plan.requests) == 1:
                     raise
-        return tuple(_sample(point, raws) for point in self._points)
+        return tuple(_sample(point, raws) for point in self._plan.points)
 
     async def _ask(self, request: Request) -> dict[str, float]:
         if not self._connected:

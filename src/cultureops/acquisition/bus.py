@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from cultureops.acquisition.poller import Poller
 from cultureops.clock import Instant
 from cultureops.device.reading import Reading
 
-__all__ = ["Bus"]
+__all__ = ["Bus", "first_due"]
+
+GRID_MS: Final = 10
+"""Places lie on a grid: devices that share one share the costs of waking up, a third of all (1,000 at 1 Hz)."""
+
+
+def first_due(rank: int, count: int, period_ms: int, now: Instant) -> Instant:
+    """Return when the device of that rank among ``count`` is first due, from ``now`` on.
+
+    The devices have places spread evenly over the period, so that a thousand are never asked at once. Places are
+    counted from 1970: a restart moves none.
+    """
+    place = rank * period_ms // count // GRID_MS * GRID_MS
+    return now + (place - now) % period_ms
 
 
 class Bus:
-    """Devices that share a line take turns; each has its own schedule and its own back-off."""
+    """Devices that share a line take turns; each has its own schedule and its own back-off.
+
+    The next due time is counted from the last due time, not from the answer, so that schedules do not drift; periods
+    that were missed altogether are not made up for.
+    """
 
     def __init__(self, link_uri: str, pollers: Sequence[Poller]) -> None:
         self.link_uri = link_uri
@@ -21,26 +39,33 @@ class Bus:
         self._lock = asyncio.Lock()
         self._due: dict[str, Instant] = {}
 
+    def place(self, device: str, due: Instant) -> None:
+        """Say when a device is to be asked next; one that was never placed is due at once."""
+        self._due[device] = due
+
     def next_due(self, now: Instant) -> Instant:
         """Return when the next device on this line is to be asked."""
         return min(self._due.get(poller.device, now) for poller in self.pollers)
 
     async def poll_due(self, now: Instant) -> dict[str, tuple[Reading, ...]]:
-        """Ask every device that is due and return its readings by device.
-
-        The next due time is counted from the last due time, not from the answer, so that schedules do not drift;
-        periods that were missed altogether are not made up for.
-        """
-        answers: dict[str, tuple[Reading, ...]] = {}
+        """Ask every device that is due and return its readings by device."""
         async with self._lock:
-            for poller in self.pollers:
-                due = self._due.get(poller.device, now)
-                if due > now:
-                    continue
-                missed_periods = (now - due) // poller.period_ms
-                self._due[poller.device] = due + (missed_periods + 1) * poller.period_ms
-                answers[poller.device] = await poller.poll_once(now)
-        return answers
+            return {
+                poller.device: await self._poll(poller, now)
+                for poller in self.pollers
+                if self._due.get(poller.device, now) <= now
+            }
+
+    async def poll_next(self, now: Instant) -> tuple[Reading, ...]:
+        """Ask the device that has been due for longest and return its readings."""
+        async with self._lock:
+            return await self._poll(min(self.pollers, key=lambda poller: self._due.get(poller.device, now)), now)
+
+    async def _poll(self, poller: Poller, now: Instant) -> tuple[Reading, ...]:
+        due = self._due.get(poller.device, now)
+        missed_periods = (now - due) // poller.period_ms
+        self._due[poller.device] = due + (missed_periods + 1) * poller.period_ms
+        return await poller.poll_once(now)
 
     async def close(self) -> None:
         """Let go of every device on this line."""

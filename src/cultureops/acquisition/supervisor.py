@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from cultureops.acquisition.bus import Bus
+from cultureops.acquisition.bus import Bus, first_due
 from cultureops.acquisition.poller import LinkEvent, Poller
 from cultureops.acquisition.site import DeviceRow
 from cultureops.clock import Clock, Instant
@@ -93,7 +93,8 @@ class Acquisition:
         accept: Callable[[Sequence[Reading]], object],
         on_results: Callable[[Sequence[tuple[str, Result]]], object],
     ) -> None:
-        """Poll until cancelled; readings go to ``accept`` and results to ``on_results``."""
+        """Poll until cancelled, each device at its place by rank; hand over readings and results as they come."""
+        self._spread()
         try:
             async with asyncio.TaskGroup() as lines:
                 for bus in self.buses:
@@ -108,6 +109,12 @@ class Acquisition:
         for bus in self.buses:
             await bus.close()
 
+    def _spread(self) -> None:
+        now, rank = self._clock.now(), {device: number for number, device in enumerate(self.pollers)}
+        for bus in self.buses:
+            for poller in bus.pollers:
+                bus.place(poller.device, first_due(rank[poller.device], len(rank), poller.period_ms, now))
+
     async def _keep(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Start the work again after a failure nobody foresaw: one bad line never stops the others."""
         while True:
@@ -120,8 +127,7 @@ class Acquisition:
     async def _run_bus(self, bus: Bus, accept: Callable[[Sequence[Reading]], object]) -> None:
         while True:
             await self._clock.sleep_until(bus.next_due(self._clock.now()))
-            for readings in (await bus.poll_due(self._clock.now())).values():
-                accept(readings)
+            accept(await bus.poll_next(self._clock.now()))
 
     async def _run_source(self, device: str, on_results: Callable[[Sequence[tuple[str, Result]]], object]) -> None:
         source, period_ms = self._sources[device]

@@ -5,71 +5,105 @@ from __future__ import annotations
 import asyncio
 import csv
 import math
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final, TextIO
 
-import numpy as np
-
-from cultureops.clock import Instant, iso, parse_iso
+from cultureops.clock import HOUR_MS, Instant, iso, parse_iso
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.telemetry import frame
-from cultureops.telemetry.file import open_reader, read_channels
-from cultureops.telemetry.points import read_frames
+from cultureops.telemetry.points import Points, as_readings, is_shown
+from cultureops.telemetry.reader import Reader
 from cultureops.telemetry.store import ChannelInfo, TelemetryStore
 
-__all__ = ["COLUMNS", "check", "export_csv", "import_csv"]
+__all__ = ["COLUMNS", "Checked", "check", "export_csv", "import_csv", "kept_readings"]
 
-COLUMNS: Final = ("time_utc", "channel", "value", "unit", "quality", "reason", "received_utc")
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a whole folder was found to hold: frames ever written, readings in them, chunks and readings in those."""
+
+    frames: int
+    readings: int
+    chunks: int
+    sealed_readings: int
+
+
+COLUMNS: Final = (
+    "time_utc", "channel", "value", "unit", "quality", "reason", "received_utc", "source", "standing"
+)  # fmt: skip
 READINGS_A_FRAME: Final = 2_000
+STRETCH_H: Final = 24 * 7
 
 
-def export_csv(path: Path, out: TextIO, channels: Sequence[ChannelId] | None, start: Instant, end: Instant) -> int:
-    """Write the readings with ``start <= source time < end`` in order of arrival; return how many.
+def export_csv(folder: Path, out: TextIO, channels: Sequence[ChannelId] | None, start: Instant, end: Instant) -> int:
+    """Write the readings with ``start <= source time < end`` by channel and time; return how many.
 
-    Works beside a writer. Raises StorageError for a channel nobody declared, Unreadable for a damaged file.
+    Of several readings of one instant all are written, in order of arrival; ``shown`` tells the last of them. Works
+    beside a writer. Raises StorageError for a channel nobody declared, Unreadable for damaged files.
     """
-    db = open_reader(path)
+    kept = kept_readings(folder, channels, start, end)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for name, info, points in kept:
+        shown = is_shown(points.source_ms).tolist()
+        for reading, is_last in zip(as_readings([name] * points.size, points), shown, strict=True):
+            writer.writerow(_row(reading, info, is_last))
+            count += 1
+    return count
+
+
+def kept_readings(
+    folder: Path, channels: Sequence[ChannelId] | None, start: Instant, end: Instant
+) -> Iterator[tuple[ChannelId, ChannelInfo, Points]]:
+    """Return what is kept of each channel, some hours at a time, by source time and then arrival.
+
+    Raises StorageError for a channel nobody declared, Unreadable for damaged files.
+    """
+    reader = Reader(folder)
+    with reader.view() as view:
+        described, hours = view.channels(), view.hours()
+    if unknown := [name for name in channels or () if name not in described]:
+        reader.close()
+        known = ", ".join(described) or "none"
+        raise StorageError(f"{folder}: there is no channel {unknown[0]!r}; known: {known}")
+    wanted = described if channels is None else {name: described[name] for name in channels}
+    span = range(max(start // HOUR_MS, hours.start), min(-(-end // HOUR_MS), hours.stop))
+    return _stretches(reader, wanted, span, start, end)
+
+
+def _stretches(
+    reader: Reader, wanted: Mapping[ChannelId, tuple[int, ChannelInfo]], hours: range, start: Instant, end: Instant
+) -> Iterator[tuple[ChannelId, ChannelInfo, Points]]:
     try:
-        described = read_channels(db)
-        if unknown := [name for name in channels or () if name not in described]:
-            raise StorageError(f"{path}: there is no channel {unknown[0]!r}; known: {', '.join(described) or 'none'}")
-        wanted = [described[name][0] for name in channels] if channels is not None else None
-        names = {number: name for name, (number, _) in described.items()}
-        units = {name: info.unit for name, (_, info) in described.items()}
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        count = 0
-        for columns in read_frames(db, start, end):
-            is_wanted = (columns.source_ms >= start) & (columns.source_ms < end)
-            if wanted is not None:
-                is_wanted &= np.isin(columns.channel, wanted)
-            for reading in columns.at(is_wanted).readings(names):
-                writer.writerow(_row(reading, units[reading.channel]))
-                count += 1
-        return count
-    except Unreadable as error:
-        raise Unreadable(f"{path}: {error}") from None
-    except sqlite3.Error as error:
-        raise Unreadable(f"{path}: can't be read: {error}") from None
+        for name, (number, info) in wanted.items():
+            for first in hours[::STRETCH_H]:
+                from_ms, to_ms = max(start, first * HOUR_MS), min(end, (first + STRETCH_H) * HOUR_MS)
+                with reader.view() as view:
+                    points = view.points(number, from_ms, to_ms)
+                if points.size:
+                    yield name, info, points
     finally:
-        db.close()
+        reader.close()
 
 
-def _row(reading: Reading, unit: str) -> tuple[str, ...]:
+def _row(reading: Reading, info: ChannelInfo, is_shown: bool) -> tuple[str, ...]:
     return (
         iso(reading.source_time),
         reading.channel,
         "" if reading.value is None else repr(reading.value),
-        unit,
+        info.unit,
         reading.quality.name,
         reading.reason.name,
         iso(reading.received_time),
+        "simulated" if info.simulated else "",
+        "" if is_shown else "superseded",
     )
 
 
@@ -84,7 +118,7 @@ async def import_csv(store: TelemetryStore, source: Path) -> int:
     store.declare({name: info for name, info in infos.items() if name not in known})
     count = 0
     with _opened(source) as file:
-        readings = (reading for reading, _ in _parsed(file, str(source)))
+        readings = (reading for reading, _, _ in _parsed(file, str(source)))
         while part := await asyncio.to_thread(lambda: list(islice(readings, READINGS_A_FRAME))):
             await store.append(part)
             count += len(part)
@@ -108,73 +142,78 @@ def _opened(source: Path) -> Iterator[TextIO]:
         raise ConfigError(f"{source}: can't be read: {error}") from None
 
 
-def _parsed(source: TextIO, file: str) -> Iterator[tuple[Reading, tuple[int, str]]]:
-    """Yield each reading with its line and unit."""
+def _parsed(source: TextIO, file: str) -> Iterator[tuple[Reading, int, ChannelInfo]]:
+    """Yield each reading with its line and what the line says of the channel."""
     rows = csv.reader(source, strict=True)
     try:
         if tuple(next(rows, ())) != COLUMNS:
             raise ConfigError(f"{file}:1: expected the columns {','.join(COLUMNS)}")
         for row in rows:
             try:
-                reading, unit = _reading(row)
+                reading, info = _reading(row)
             except (ValueError, OverflowError, ConfigError) as error:
                 raise ConfigError(f"{file}:{rows.line_num}: {error}; nothing was imported") from None
-            yield reading, (rows.line_num, unit)
+            yield reading, rows.line_num, info
     except csv.Error as error:
         raise ConfigError(f"{file}:{rows.line_num}: not CSV: {error}; nothing was imported") from None
 
 
 def _in_one_unit(
-    rows: Iterable[tuple[Reading, tuple[int, str]]], infos: dict[ChannelId, ChannelInfo], file: str
+    rows: Iterable[tuple[Reading, int, ChannelInfo]], infos: dict[ChannelId, ChannelInfo], file: str
 ) -> Iterator[Reading]:
-    """Pass readings on and add their channels to ``infos``; raise ConfigError when a channel's unit changes."""
-    for reading, (line, unit) in rows:
-        if (known := infos.setdefault(reading.channel, ChannelInfo(unit))).unit != unit:
+    """Pass readings on and add their channels to ``infos``; raise ConfigError when unit or source change."""
+    for reading, line, info in rows:
+        known = infos.setdefault(reading.channel, info)
+        if known.unit != info.unit:
             raise ConfigError(
-                f"{file}:{line}: {reading.channel} is in {unit!r} here and was in {known.unit!r} before; "
+                f"{file}:{line}: {reading.channel} is in {info.unit!r} here and was in {known.unit!r} before; "
+                "nothing was imported"
+            )
+        if known.simulated != info.simulated:
+            raise ConfigError(
+                f"{file}:{line}: {reading.channel} is simulated in one place and real in the other; "
                 "nothing was imported"
             )
         yield reading
 
 
-def _reading(row: Sequence[str]) -> tuple[Reading, str]:
+def _reading(row: Sequence[str]) -> tuple[Reading, ChannelInfo]:
     if len(row) != len(COLUMNS):
         raise ValueError(f"expected {len(COLUMNS)} fields, not {len(row)}")
-    time_utc, channel, value, unit, quality, reason, received_utc = row
+    time_utc, channel, value, unit, quality, reason, received_utc, source, standing = row
     device, slash, name = channel.partition("/")
     if not (device and slash and name):
         raise ValueError(f"{channel!r} is no channel; write e.g. incubator_1/co2")
     if quality not in Quality.__members__ or reason not in Reason.__members__:
         raise ValueError(f"{quality!r} with reason {reason!r} is no quality and reason that are known here")
+    if source not in ("", "simulated") or standing not in ("", "superseded"):
+        raise ValueError(f"{source!r} and {standing!r}: the last columns are simulated or empty, superseded or empty")
     number = None if value == "" else float(value)
     if number is not None and not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite number")
     reading = Reading(channel, number, Quality[quality], Reason[reason], parse_iso(time_utc), parse_iso(received_utc))
-    return reading, unit
+    return reading, ChannelInfo(unit, simulated=source == "simulated")
 
 
-def check(path: Path) -> tuple[int, int]:
-    """Follow every frame by number and checksum; return how many frames and readings there are.
+def check(folder: Path) -> Checked:
+    """Read every frame and chunk and compare it with its checksum.
 
-    Raises Unreadable for what can't be read, StorageError for a frame that is missing; both name the frame.
+    Raises Unreadable for what can't be read, StorageError for a frame that is missing; both name it.
     """
-    db = open_reader(path)
+    reader = Reader(folder)
     try:
-        expected, readings = 1, 0
-        for seq, count, payload in db.execute("SELECT seq, readings, payload FROM frames ORDER BY seq"):
-            if seq != expected:
-                raise StorageError(f"{path}: frame {expected} is missing, {seq} comes next; restore from a backup")
-            try:
-                found = frame.decode(payload).channel.size
-            except Unreadable as error:
-                raise Unreadable(f"{path}: frame {seq}: {error}; restore from a backup") from None
-            if found != count:
-                raise Unreadable(
-                    f"{path}: frame {seq} holds {found} readings, {count} are noted; restore from a backup"
-                )
-            expected, readings = seq + 1, readings + count
-        return expected - 1, readings
-    except sqlite3.Error as error:
-        raise Unreadable(f"{path}: can't be read: {error}; restore from a backup") from None
+        with reader.view() as view:
+            expected, total = view.journal.execute("SELECT seq, total FROM dropped").fetchone()
+            for seq, noted, payload in view.journal.execute("SELECT seq, total, payload FROM frames ORDER BY seq"):
+                expected += 1
+                if seq != expected:
+                    raise StorageError(f"{folder}: frame {expected} is missing, {seq} comes next; restore it")
+                total += frame.decode([(seq, payload)]).frame.size
+                if total != noted:
+                    raise Unreadable(f"{folder}: frame {seq}: {total} readings up to it, {noted} noted; restore it")
+            chunks = [month.opened(row).size for month in view.months for row in month.all_chunk_rows()]
+            return Checked(expected, total, len(chunks), sum(chunks))
+    except Unreadable as error:
+        raise Unreadable(f"{folder}: {error}") from None
     finally:
-        db.close()
+        reader.close()

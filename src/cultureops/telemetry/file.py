@@ -1,4 +1,4 @@
-"""The SQLite file of the embedded store: how it is laid out and how it is opened."""
+"""How the store's SQLite files are opened, locked and told from others."""
 
 from __future__ import annotations
 
@@ -8,69 +8,66 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from cultureops.device.channel import ChannelId, Kind
+import structlog
+
 from cultureops.errors import StorageError, Unreadable
-from cultureops.telemetry.store import ChannelInfo
 
-__all__ = ["FORMAT", "lock_for_writing", "open_reader", "open_writer", "read_channels"]
+__all__ = ["FORMAT", "lock_for_writing", "open_reader", "open_writer", "rename_durably", "warn_of_old_sqlite"]
 
-FORMAT: Final = 1
+log = structlog.get_logger(__name__)
+
+FORMAT: Final = 2
+LOCK: Final = "writer.lock"
 _BUSY_S: Final = 5.0
-_SCHEMA: Final = """
-CREATE TABLE channels(
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL, decimals INTEGER NOT NULL,
-    kind TEXT NOT NULL, verified INTEGER NOT NULL, simulated INTEGER NOT NULL);
-CREATE TABLE frames(
-    seq INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, readings INTEGER NOT NULL,
-    payload BLOB NOT NULL);
-CREATE INDEX frames_by_time ON frames(to_ms, from_ms, readings);
-CREATE TABLE rollups(channel INTEGER, hour INTEGER, payload BLOB NOT NULL, PRIMARY KEY(channel, hour)) WITHOUT ROWID;
-CREATE TABLE runs(
-    channel INTEGER, from_ms INTEGER, to_ms INTEGER, reason INTEGER NOT NULL,
-    PRIMARY KEY(channel, from_ms)) WITHOUT ROWID;
-CREATE TABLE latest(
-    channel INTEGER PRIMARY KEY, source_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, value REAL,
-    quality INTEGER NOT NULL, reason INTEGER NOT NULL, newest_ms INTEGER NOT NULL);
-CREATE TABLE state(only INTEGER PRIMARY KEY CHECK(only = 1), open_hour INTEGER NOT NULL, rolled_seq INTEGER NOT NULL);
-"""
-"""``open_hour`` is the first hour whose roll-ups are still in memory, ``rolled_seq`` the last frame in ``latest``.
-
-A row of ``latest`` is the last reading to arrive; ``newest_ms`` is the latest source time."""
+_SOUND_SQLITE: Final = (3, 51, 3)
 
 
-def lock_for_writing(path: Path) -> int:
-    """Claim the file for this process and return the lock's descriptor; closing it, or dying, lets go.
+def warn_of_old_sqlite() -> str | None:
+    """Return what to know of this SQLite, None when it is sound.
+
+    Before 3.51.3 a write-ahead log can be damaged when two connections write or fold it back at once
+    (sqlite.org/wal.html, "WAL-reset bug"). The store has one connection that does either, for each file.
+    """
+    if sqlite3.sqlite_version_info >= _SOUND_SQLITE:
+        return None
+    return f"SQLite {sqlite3.sqlite_version} is older than 3.51.3: let no other program write to the store's files"
+
+
+def lock_for_writing(folder: Path) -> int:
+    """Claim the folder for this process and return the lock's descriptor; closing it, or dying, lets go.
 
     SQLite would let two writers take turns; each remembers what the other does not know. Raises StorageError.
     """
-    if not path.parent.is_dir():
-        raise StorageError(f"{path.parent}: no such folder; make it first")
+    if not folder.parent.is_dir():
+        raise StorageError(f"{folder.parent}: no such folder; make it first")
     try:
-        descriptor = os.open(f"{path}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StorageError(f"{path}: can't be opened for writing: {error.strerror}") from None
+        raise StorageError(f"{folder}: can't be opened for writing: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise StorageError(f"{path}: another process writes to it; stop that one first") from None
+        raise StorageError(f"{folder}: another process writes to it; stop that one first") from None
     return descriptor
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
-    """Open or create the file for the one writer.
+def open_writer(path: Path, schema: str, page_bytes: int) -> sqlite3.Connection:
+    """Open or create a file for its one writer.
 
-    Raises Unreadable for a file that is no telemetry store or of a newer format, StorageError when it can't be
+    Raises Unreadable for a file that is none of the store's or of another format, StorageError when it can't be
     written.
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         _check_format(connection, path)
+        connection.execute(f"PRAGMA page_size={page_bytes}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={FORMAT};COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE;{schema}PRAGMA user_version={FORMAT};COMMIT;")
     except sqlite3.OperationalError as error:
         raise StorageError(f"{path}: can't be opened for writing: {error}") from None
     except sqlite3.DatabaseError as error:
@@ -79,17 +76,30 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the file for reading only, beside a writer or not; raises Unreadable."""
+    """Open a file for reading only, beside its writer or not; raises Unreadable."""
     if not path.is_file():
         raise Unreadable(f"{path}: no such file; give the folder of a lab that has run")
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=_BUSY_S
-        )
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False,
+            timeout=_BUSY_S,
+        )  # fmt: skip
         _check_format(connection, path)
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            raise Unreadable(f"{path}: was not finished; start the lab, which makes it good")
     except sqlite3.DatabaseError as error:
         raise Unreadable(f"{path}: can't be read: {error}") from None
     return connection
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Give a file its name so that the name outlives a power cut."""
+    source.rename(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:
@@ -99,14 +109,5 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
         raise Unreadable(
             f"{path}: written by a newer cultureops (format {found}, this one knows {FORMAT}); update first"
         )
-    if found == 0 and tables:
-        raise Unreadable(f"{path}: is another program's database; choose another folder")
-
-
-def read_channels(connection: sqlite3.Connection) -> dict[ChannelId, tuple[int, ChannelInfo]]:
-    """Return the number and description of every channel."""
-    rows = connection.execute("SELECT name, id, unit, decimals, kind, verified, simulated FROM channels ORDER BY id")
-    return {
-        name: (number, ChannelInfo(unit, decimals, Kind(kind), bool(verified), bool(simulated)))
-        for name, number, unit, decimals, kind, verified, simulated in rows
-    }
+    if tables and found < FORMAT:
+        raise Unreadable(f"{path}: is no file of a telemetry store of format {FORMAT}; choose another folder")

@@ -1,61 +1,53 @@
-"""One frame: the readings of one append, packed column by column, with a checksum. Pure.
+"""One frame: the readings of one commit, packed column by column, with a checksum. Pure.
 
-Layout, little-endian: version u8, wide u8, count u16, base i64 [ms], then columns: channel u32, source time minus base
-(u32, or i64 when wide), received minus source time (i32, or i64 when wide), value f64 (NaN where BAD), quality u8,
-reason u8; at the end the CRC-32 of everything before.
+Layout, little-endian: version u8, wide u8, count u16, base i64 [ms], the zstd frame of the columns, and the CRC-32 of
+everything before. Columns: channel u32, source time minus base (u32, or i64 when wide), received minus source time
+(i32, or i64 when wide), value f64 (NaN where BAD), quality u8, reason u8.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
-from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.device.reading import Reading
 from cultureops.errors import Unreadable
+from cultureops.telemetry.integers import compress, decompress
+from cultureops.telemetry.points import Points
 
-__all__ = ["MAX_READINGS", "Columns", "column_offsets", "decode", "decode_one", "encode", "join"]
+__all__ = ["MAX_READINGS", "Columns", "decode", "encode", "last_of_each"]
 
 MAX_READINGS: Final = 65_535
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = struct.Struct("<BBHq")
 _CRC: Final = struct.Struct("<I")
 _NAN: Final = float("nan")
+_CHANNEL, _VALUE, _QUALITY, _REASON, _SOURCE, _RECEIVED = map(
+    attrgetter, ("channel", "value", "quality", "reason", "source_time", "received_time")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A decoded frame; all arrays have one length."""
+    """Readings of many channels in order of arrival; ``frame`` numbers the frame each came with. One length."""
 
+    frame: np.ndarray
     channel: np.ndarray
-    source_ms: np.ndarray
-    received_ms: np.ndarray
-    value: np.ndarray
-    quality: np.ndarray
-    reason: np.ndarray
+    points: Points
 
     def at(self, rows: np.ndarray) -> Columns:
         """Return only these rows, given by number or by mask."""
-        return Columns(*(column[rows] for column in self._columns()))
-
-    def readings(self, names: Mapping[int, ChannelId]) -> Iterator[Reading]:
-        """Yield the rows as readings."""
-        for channel, source, received, value, quality, reason in zip(
-            *(column.tolist() for column in self._columns()), strict=True
-        ):
-            yield Reading(
-                names[channel], None if value != value else value, Quality(quality), Reason(reason), source, received
-            )
-
-    def _columns(self) -> tuple[np.ndarray, ...]:
-        return self.channel, self.source_ms, self.received_ms, self.value, self.quality, self.reason
+        return Columns(self.frame[rows], self.channel[rows], self.points.at(rows))
 
 
 @lru_cache(maxsize=256)
@@ -66,76 +58,74 @@ def _columns(count: int, wide: bool) -> struct.Struct:
 
 def encode(readings: Sequence[Reading], index: Mapping[ChannelId, int]) -> bytes:
     """Pack 1 to 65,535 readings; ``index`` numbers the channels."""
-    sources = [reading.source_time for reading in readings]
+    sources = list(map(_SOURCE, readings))
     base = min(sources)
-    delays = [reading.received_time - reading.source_time for reading in readings]
+    delays = [received - source for received, source in zip(map(_RECEIVED, readings), sources, strict=True)]
     wide = max(sources) - base >= 1 << 32 or not -(1 << 31) <= min(delays) <= max(delays) < 1 << 31
     count = len(readings)
-    packed = _HEAD.pack(_VERSION, wide, count, base) + _columns(count, wide).pack(
-        *[index[reading.channel] for reading in readings],
+    columns = _columns(count, wide).pack(
+        *map(index.__getitem__, map(_CHANNEL, readings)),
         *[source - base for source in sources],
         *delays,
-        *[_NAN if reading.value is None else reading.value for reading in readings],
-        *[reading.quality for reading in readings],
-        *[reading.reason for reading in readings],
+        *[_NAN if value is None else value for value in map(_VALUE, readings)],
+        *map(_QUALITY, readings),
+        *map(_REASON, readings),
     )
+    packed = _HEAD.pack(_VERSION, wide, count, base) + compress(columns)
     return packed + _CRC.pack(zlib.crc32(packed))
 
 
-def decode(payload: bytes) -> Columns:
-    """Unpack a frame; raise Unreadable when its bytes are not as they were written."""
-    wide, count, base = _checked_head(payload)
-    at = column_offsets(count, wide)
-    source_type, received_type = ("<i8", "<i8") if wide else ("<u4", "<i4")
-    source_ms = np.frombuffer(payload, source_type, count, at[1]).astype(np.int64) + base
-    return Columns(
-        channel=np.frombuffer(payload, "<u4", count, at[0]),
-        source_ms=source_ms,
-        received_ms=np.frombuffer(payload, received_type, count, at[2]).astype(np.int64) + source_ms,
-        value=np.frombuffer(payload, "<f8", count, at[3]),
-        quality=np.frombuffer(payload, "u1", count, at[4]),
-        reason=np.frombuffer(payload, "u1", count, at[5]),
-    )
-
-
-def join(frames: Sequence[Columns]) -> Columns:
-    """Return one or more frames as one, in their order."""
-    return Columns(*(np.concatenate(columns) for columns in zip(*(part._columns() for part in frames), strict=True)))
-
-
-def decode_one(payload: bytes, channel: int, places: dict[bytes, tuple[int, ...]]) -> list[tuple[int, float, int, int]]:
-    """Return (source ms, value, quality, reason) of one channel only.
-
-    ``places`` remembers where the channel stands in frames of the same make-up, which most frames share.
-    """
-    wide, count, base = _checked_head(payload)
-    at = column_offsets(count, wide)
-    makeup = payload[at[0] : at[1]]
-    rows = places.get(makeup)
-    if rows is None:
-        rows = places[makeup] = tuple(np.flatnonzero(np.frombuffer(makeup, "<u4") == channel).tolist())
-    width, source = (8, "<q") if wide else (4, "<I")
-    return [
-        (
-            base + struct.unpack_from(source, payload, at[1] + row * width)[0],
-            struct.unpack_from("<d", payload, at[3] + row * 8)[0],
-            payload[at[4] + row],
-            payload[at[5] + row],
-        )
-        for row in rows
+def decode(frames: Sequence[tuple[int, bytes]]) -> Columns:
+    """Unpack (number, payload) pairs; raise Unreadable, naming the frame, when bytes are not as they were written."""
+    opened = [(number, *_opened(number, payload)) for number, payload in frames]
+    parts = [
+        _decode_alike(list(alike), wide, count)
+        for (wide, count), alike in groupby(opened, key=lambda frame: frame[1:3])
     ]
+    if len(parts) == 1:
+        return parts[0]
+    none = np.empty(0, np.int64)
+    columns = zip(*([(none, none, *_NO_POINTS)] if not parts else [_all(part) for part in parts]), strict=True)
+    frame, channel, *rest = (np.concatenate(column) for column in columns)
+    return Columns(frame, channel, Points(*rest))
 
 
-@lru_cache(maxsize=256)
-def column_offsets(count: int, wide: bool) -> tuple[int, ...]:
-    """Return where each column begins, and where the last one ends."""
-    offsets = [_HEAD.size]
-    for width in (4, 8 if wide else 4, 8 if wide else 4, 8, 1, 1):
-        offsets.append(offsets[-1] + width * count)
-    return tuple(offsets)
+def last_of_each(columns: Columns) -> dict[int, Points]:
+    """Return each channel's last reading by arrival."""
+    numbers, from_end = np.unique(columns.channel[::-1], return_index=True)
+    last = columns.points.at(columns.channel.size - 1 - from_end)
+    return {number: last.at(slice(at, at + 1)) for at, number in enumerate(numbers.tolist())}
 
 
-def _checked_head(payload: bytes) -> tuple[bool, int, Instant]:
+_NO_POINTS: Final = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), *[np.empty(0, np.uint8)] * 2)
+
+
+def _all(part: Columns) -> tuple[np.ndarray, ...]:
+    return part.frame, part.channel, *part.points.columns()
+
+
+def _decode_alike(frames: Sequence[tuple[int, bool, int, int, bytes]], wide: bool, count: int) -> Columns:
+    """Unpack frames of one width and count together."""
+    number, base = (np.repeat(np.array([frame[at] for frame in frames], np.int64), count) for at in (0, 3))
+    raw = np.frombuffer(b"".join(frame[4] for frame in frames), np.uint8).reshape(len(frames), -1)
+    columns, at = [], 0
+    for dtype in ("<u4", "<i8" if wide else "<u4", "<i8" if wide else "<i4", "<f8", "u1", "u1"):
+        width = np.dtype(dtype).itemsize * count
+        columns.append(np.ascontiguousarray(raw[:, at : at + width]).view(dtype).reshape(-1))
+        at += width
+    channel, source, delay, value, quality, reason = columns
+    source_ms = base + source
+    return Columns(number, channel, Points(source_ms, source_ms + delay, value, quality, reason))
+
+
+def _opened(number: int, payload: bytes) -> tuple[bool, int, Instant, bytes]:
+    try:
+        return _checked(payload)
+    except Unreadable as error:
+        raise Unreadable(f"frame {number}: {error}; restore the file from a backup") from None
+
+
+def _checked(payload: bytes) -> tuple[bool, int, Instant, bytes]:
     if len(payload) < _HEAD.size + _CRC.size:
         raise Unreadable(f"a frame of {len(payload)} bytes is too short")
     version, wide, count, base = _HEAD.unpack_from(payload)
@@ -143,8 +133,8 @@ def _checked_head(payload: bytes) -> tuple[bool, int, Instant]:
         raise Unreadable(
             f"a frame of format {version}; this program knows format {_VERSION}: damaged, or written by a newer one"
         )
-    if wide > 1 or len(payload) != column_offsets(count, bool(wide))[-1] + _CRC.size:
-        raise Unreadable("a frame whose length does not fit its count of readings")
     if zlib.crc32(payload[: -_CRC.size]) != _CRC.unpack_from(payload, len(payload) - _CRC.size)[0]:
         raise Unreadable("a frame whose checksum does not match its bytes")
-    return bool(wide), count, base
+    if wide > 1 or not count:
+        raise Unreadable("a frame whose head does not fit its columns")
+    return bool(wide), count, base, decompress(payload[_HEAD.size : -_CRC.size], _columns(count, bool(wide)).size)

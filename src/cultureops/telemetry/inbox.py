@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
+from cultureops.telemetry.frame import MAX_READINGS
 from cultureops.telemetry.store import ChannelInfo
 
-__all__ = ["Frame", "Inbox", "Work"]
+__all__ = ["Append", "Cut", "Inbox", "Work"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class Append:
     """Readings of one append and the future that says they are durable."""
 
     readings: Sequence[Reading]
     durable: asyncio.Future[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A wish to seal, once everything put before it is durable; ``after`` counts the appends before it."""
+
+    after: int
+    before_hour: int
+    done: asyncio.Future[int]
 
 
 @dataclass(slots=True)
@@ -28,43 +39,68 @@ class Work:
     """What one transaction takes; ``flushes`` wait for nothing beyond it, ``ends`` when nothing comes after it."""
 
     channels: dict[ChannelId, tuple[int, ChannelInfo]] = field(default_factory=dict)
-    frames: list[Frame] = field(default_factory=list)
+    appends: list[Append] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
     flushes: list[asyncio.Future[None]] = field(default_factory=list)
     ends: bool = False
 
+    @property
+    def readings(self) -> list[Reading]:
+        """All readings in order of arrival."""
+        return [reading for append in self.appends for reading in append.readings]
+
 
 class Inbox:
-    """Frames in order of arrival, at most ``most_readings`` readings together."""
+    """Appends in order of arrival, at most ``most_readings`` readings together.
 
-    def __init__(self, most_readings: int) -> None:
+    A taker that comes back within ``gather_s`` waits out that time for more to come, so that many small appends share
+    one transaction.
+    """
+
+    def __init__(self, most_readings: int, gather_s: float) -> None:
         self._most_readings = most_readings
+        self._gather_s = gather_s
         self._changed = threading.Condition()
-        self._frames: deque[Frame] = deque()
+        self._appends: deque[Append] = deque()
         self._readings = 0
+        self._gone = 0
         self._channels: dict[ChannelId, tuple[int, ChannelInfo]] = {}
+        self._cuts: deque[Cut] = deque()
         self._flushes: list[asyncio.Future[None]] = []
         self._ends = False
         self._is_news = False
+        self._taken_at = 0.0
 
-    def put(self, frame: Frame) -> list[Frame]:
-        """Add a frame; return the oldest ones, which had to make room for it."""
+    def put(self, append: Append) -> list[Append]:
+        """Add an append; return the oldest ones, which had to make room for it."""
         with self._changed:
-            self._frames.append(frame)
-            self._readings += len(frame.readings)
+            self._appends.append(append)
+            self._readings += len(append.readings)
             refused = self._make_room()
             self._tell()
         return refused
 
     def declare(self, channels: Mapping[ChannelId, tuple[int, ChannelInfo]]) -> None:
-        """Add channels; they are written before any frame that is put later."""
+        """Add channels; they are written before any append that is put later."""
         with self._changed:
             self._channels |= channels
             self._tell()
 
+    def cut(self, before_hour: int, done: asyncio.Future[int]) -> None:
+        """Have the wish handed out with the last of the appends that wait now."""
+        with self._changed:
+            self._cuts.append(Cut(self._gone + len(self._appends), before_hour, done))
+            self._tell()
+
     def flush(self, done: asyncio.Future[None]) -> None:
-        """Have the future handed out with the last of the frames that wait now."""
+        """Have the future handed out with the last of the appends that wait now."""
         with self._changed:
             self._flushes.append(done)
+            self._tell()
+
+    def nudge(self) -> None:
+        """Have the taker look around."""
+        with self._changed:
             self._tell()
 
     def end(self) -> None:
@@ -73,39 +109,60 @@ class Inbox:
             self._ends = True
             self._tell()
 
-    def take(self, most_frames: int, timeout_s: float | None) -> Work:
-        """Wait until there is something new, or so many seconds, and take the oldest frames."""
+    def take(self, most_appends: int, timeout_s: float | None) -> Work:
+        """Wait until there is something new, or so many seconds, and take the oldest appends: one frame's worth."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_news, timeout_s)
-            work = Work(self._channels, [self._frames.popleft() for _ in range(min(most_frames, len(self._frames)))])
-            self._readings -= sum(len(frame.readings) for frame in work.frames)
+            self._gather()
+            work = Work(self._channels)
+            until = self._cuts[0].after - self._gone if self._cuts else most_appends
+            size = 0
+            while self._appends and len(work.appends) < min(most_appends, until):
+                size += len(self._appends[0].readings)
+                if size > MAX_READINGS:
+                    break
+                work.appends.append(self._appends.popleft())
+            self._gone += len(work.appends)
+            self._readings -= sum(len(append.readings) for append in work.appends)
             self._channels = {}
-            self._is_news = bool(self._frames)
-            if not self._frames:
+            while self._cuts and self._cuts[0].after <= self._gone:
+                work.cuts.append(self._cuts.popleft())
+            self._is_news = bool(self._appends)
+            if not self._appends:
                 work.flushes, self._flushes = self._flushes, []
                 work.ends = self._ends
+            self._taken_at = time.monotonic()
             return work
 
-    def put_back(self, work: Work) -> tuple[list[Frame], Work]:
+    def _gather(self) -> None:
+        wait_s = self._taken_at + self._gather_s - time.monotonic()
+        if wait_s > 0:
+            self._changed.wait_for(lambda: self._ends or bool(self._flushes) or bool(self._cuts), wait_s)
+
+    def put_back(self, work: Work) -> tuple[list[Append], Work]:
         """Return work that failed to the front of the line.
 
-        Returns the frames that had to make room, and a look at what waits now with the flushes that need wait no more.
+        Returns the appends that had to make room, and a look at what waits now with the wishes that need wait no more.
         """
         with self._changed:
             self._channels = work.channels | self._channels
-            self._frames.extendleft(reversed(work.frames))
-            self._readings += sum(len(frame.readings) for frame in work.frames)
+            self._appends.extendleft(reversed(work.appends))
+            self._gone -= len(work.appends)
+            self._readings += sum(len(append.readings) for append in work.appends)
             refused = self._make_room()
-            waiting = Work({}, list(self._frames), work.flushes + self._flushes, self._ends)
+            cuts, flushes = [*work.cuts, *self._cuts], work.flushes + self._flushes
+            waiting = Work({}, list(self._appends), cuts, flushes, self._ends)
+            self._cuts.clear()
             self._flushes = []
             self._is_news = False
             return refused, waiting
 
-    def _make_room(self) -> list[Frame]:
-        refused: list[Frame] = []
-        while self._readings > self._most_readings and len(self._frames) > 1:
-            refused.append(self._frames.popleft())
+    def _make_room(self) -> list[Append]:
+        refused: list[Append] = []
+        while self._readings > self._most_readings and len(self._appends) > 1:
+            refused.append(self._appends.popleft())
             self._readings -= len(refused[-1].readings)
+        self._gone += len(refused)
         return refused
 
     def _tell(self) -> None:

@@ -1,23 +1,26 @@
-"""Readings at the width of a chart: equal stretches with exact extremes, from roll-ups where they are fine enough."""
+"""Readings at the width of a chart: equal stretches with exact extremes, and the gaps; out of a view of the store."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from cultureops.clock import HOUR_MS, MINUTE_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reason
-from cultureops.telemetry.points import read_points
-from cultureops.telemetry.rollup import MINUTES, empty_hour, roll_up, unpack
+from cultureops.telemetry import rollup
+from cultureops.telemetry.points import Points, is_shown, join, no_points
+from cultureops.telemetry.reader import View
+from cultureops.telemetry.runs import Run, runs_of
 from cultureops.telemetry.store import Buckets, Gap
 
 __all__ = ["read_buckets", "read_gaps"]
 
 
-def read_buckets(db: sqlite3.Connection, channel: int, start: Instant, end: Instant, count: int) -> Buckets:
+def read_buckets(view: View, channel: int, start: Instant, end: Instant, count: int) -> Buckets:
     """Return ``start..end`` in at most ``count`` stretches.
 
     Stretches of a minute or more are whole minutes, begin on one, and come from roll-ups; finer ones from the readings
@@ -27,80 +30,103 @@ def read_buckets(db: sqlite3.Connection, channel: int, start: Instant, end: Inst
         raise ValueError(f"{start}..{end} in {count} stretches is no range")
     width_ms = -(-(end - start) // count)
     if width_ms < MINUTE_MS:
-        return _from_points(db, channel, start, end, width_ms)
+        size = -(-(end - start) // width_ms)
+        points = view.shown(channel, start, end)
+        return _buckets(start, width_ms, rollup.roll_up(points, (points.source_ms - start) // width_ms, size))
     first = start // MINUTE_MS * MINUTE_MS
     width_ms = max(MINUTE_MS, -(-(end - first) // (count * MINUTE_MS)) * MINUTE_MS)
-    return _from_rollups(db, channel, first, end, width_ms)
+    return _from_minutes(view, channel, first, end, width_ms)
 
 
-def _from_points(db: sqlite3.Connection, channel: int, start: Instant, end: Instant, width_ms: int) -> Buckets:
-    points = read_points(db, channel, start, end)
-    bucket, good = (points.source_ms - start) // width_ms, ~points.bad
-    return _gathered(
-        start, end, width_ms, bucket,
-        minimum=points.value, maximum=points.value, total=np.where(good, points.value, 0.0),
-        count=good.astype(np.int64), bad=points.bad.astype(np.int64),
-    )  # fmt: skip
+def _from_minutes(view: View, channel: int, first: Instant, end: Instant, width_ms: int) -> Buckets:
+    size = -(-(end - first) // width_ms)
+    known = view.hours()
+    hours = range(max(first // HOUR_MS, known.start), min(-(-end // HOUR_MS), known.stop))
+    if not hours:
+        return _buckets(first, width_ms, rollup.no_minutes(size))
+    at, minutes = view.minutes(channel, hours.start, hours.stop)
+    inside = (at >= first) & (at < end) & ((minutes.count > 0) | (minutes.bad > 0))
+    return _buckets(first, width_ms, rollup.add((at[inside] - first) // width_ms, minutes.at(inside), size))
 
 
-def _from_rollups(db: sqlite3.Connection, channel: int, start: Instant, end: Instant, width_ms: int) -> Buckets:
-    hours, minutes = _hours(db, channel, start, end)
-    instants = (np.repeat(hours * HOUR_MS, MINUTES) + np.tile(np.arange(MINUTES) * MINUTE_MS, len(hours))).astype(
-        np.int64
-    )
-    inside = (instants >= start) & (instants < end) & ((minutes["count"] > 0) | (minutes["bad"] > 0))
-    minutes, instants = minutes[inside], instants[inside]
-    return _gathered(
-        start, end, width_ms, (instants - start) // width_ms,
-        minimum=minutes["minimum"], maximum=minutes["maximum"], total=minutes["sum"],
-        count=minutes["count"].astype(np.int64), bad=minutes["bad"].astype(np.int64),
-    )  # fmt: skip
+def _buckets(start: Instant, width_ms: int, rows: rollup.Minutes) -> Buckets:
+    mean = np.divide(rows.total, rows.count, out=np.full(rows.count.size, np.nan), where=rows.count > 0)
+    from_ms = start + np.arange(rows.count.size, dtype=np.int64) * width_ms
+    return Buckets(width_ms, from_ms, rows.minimum, rows.maximum, mean, rows.count, rows.bad)
 
 
-def _hours(db: sqlite3.Connection, channel: int, start: Instant, end: Instant) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hours that hold readings and their minutes, the present hour rolled up from its readings."""
-    state = db.execute("SELECT open_hour FROM state").fetchone()
-    first_hour, last_hour = start // HOUR_MS, (end - 1) // HOUR_MS
-    stored = db.execute(
-        "SELECT hour, payload FROM rollups WHERE channel = ? AND hour BETWEEN ? AND ? ORDER BY hour",
-        (channel, first_hour, last_hour),
-    ).fetchall()
-    hours, rows = [hour for hour, _ in stored], [unpack(payload) for _, payload in stored]
-    if state is not None and last_hour >= state[0]:
-        for hour in range(max(first_hour, state[0]), min(last_hour, state[0]) + 1):
-            points = read_points(db, channel, hour * HOUR_MS, (hour + 1) * HOUR_MS)
-            hours.append(hour)
-            rows.append(roll_up(points.source_ms, points.value))
-    return np.array(hours, np.int64), np.concatenate(rows) if rows else empty_hour()[:0]
-
-
-def _gathered(
-    start: Instant, end: Instant, width_ms: int, bucket: np.ndarray, *,
-    minimum: np.ndarray, maximum: np.ndarray, total: np.ndarray, count: np.ndarray, bad: np.ndarray,
-) -> Buckets:  # fmt: skip
-    """Put rows into their stretches; a stretch without a value has NaN for all three values."""
-    size = -(-(end - start) // width_ms)
-    low, high = np.full(size, np.nan), np.full(size, np.nan)
-    sums, counts, bads = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
-    np.fmin.at(low, bucket, minimum)
-    np.fmax.at(high, bucket, maximum)
-    np.add.at(sums, bucket, total)
-    np.add.at(counts, bucket, count)
-    np.add.at(bads, bucket, bad)
-    mean = np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
-    from_ms = start + np.arange(size, dtype=np.int64) * width_ms
-    return Buckets(width_ms, from_ms, low, high, mean, counts, bads)
-
-
-def read_gaps(db: sqlite3.Connection, names: Mapping[int, ChannelId], start: Instant, end: Instant) -> tuple[Gap, ...]:
+def read_gaps(view: View, names: Mapping[int, ChannelId], start: Instant, end: Instant) -> tuple[Gap, ...]:
     """Return the stretches of BAD readings that touch ``start..end``, by channel and time."""
-    rows = db.execute(
-        "SELECT channel, from_ms, to_ms, reason FROM runs WHERE from_ms < ? AND coalesce(to_ms, ?) > ? "
-        "ORDER BY channel, from_ms",
-        (end, end + 1, start),
-    )
+    known = view.hours()
+    hours = range(min(max(start // HOUR_MS, known.start), known.stop), min(-(-end // HOUR_MS), known.stop))
+    tails, bad = view.tails(), view.bad_hours(hours.start, hours.stop)
     return tuple(
-        Gap(names[channel], from_ms, to_ms, Reason(reason))
-        for channel, from_ms, to_ms, reason in rows
-        if channel in names
+        Gap(names[channel], run.from_ms, run.to_ms, Reason(run.reason))
+        for channel in sorted(names)
+        for history in [_History(view, channel, known, tails.get(channel, no_points()))]
+        for run in _runs(history, hours, bad.get(channel, set()))
+        if run.from_ms < end and (run.to_ms is None or run.to_ms > start)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """One channel hour by hour; ``tail`` are its readings that are not sealed."""
+
+    view: View
+    channel: int
+    known: range
+    tail: Points
+
+    def shown(self, hours: range) -> Points:
+        """Return one reading for each instant of these hours."""
+        points = self.view.kept(self.channel, hours.start * HOUR_MS, hours.stop * HOUR_MS, self.tail)
+        return points.at(is_shown(points.source_ms))
+
+    def walk(self, hours: range) -> Iterator[int]:
+        """Yield those of the hours, in their order, in which there are readings."""
+        unsealed = {hour for hour in np.unique(self.tail.source_ms // HOUR_MS).tolist() if hour in hours}
+        is_back = hours.step < 0
+        walks = self.view.walk(self.channel, hours), sorted(unsealed, reverse=is_back)
+        yield from heapq.merge(*walks, reverse=is_back)
+
+    def bad_along(self, hours: range) -> set[int]:
+        """Return which hold BAD readings of the first of these hours, until one holds a reading that is not BAD."""
+        found = set()
+        for hour in self.walk(hours):
+            points = self.shown(range(hour, hour + 1))
+            if points.bad.any():
+                found.add(hour)
+            if not points.bad.all():
+                break
+        return found
+
+
+def _runs(history: _History, hours: range, sealed_bad: set[int]) -> list[Run]:
+    """Return a channel's runs that touch these hours, each with its true begin and end."""
+    bad = history.tail.at(history.tail.bad).source_ms // HOUR_MS
+    found = sealed_bad | {hour for hour in np.unique(bad).tolist() if hour in hours}
+    found |= history.bad_along(range(hours.start - 1, history.known.start - 1, -1))
+    if found:
+        found |= history.bad_along(range(hours.stop, history.known.stop))
+    return runs_of(join([_with_next(history, stretch) for stretch in _stretches(sorted(found))]))
+
+
+def _stretches(hours: list[int]) -> list[range]:
+    """Return ascending hours as stretches of hours that follow on each other."""
+    found: list[range] = []
+    for hour in hours:
+        if found and found[-1].stop == hour:
+            found[-1] = range(found[-1].start, hour + 1)
+        else:
+            found.append(range(hour, hour + 1))
+    return found
+
+
+def _with_next(history: _History, hours: range) -> Points:
+    """Return a channel's readings of these hours and the first one after them, which tells where a run ends."""
+    points = history.shown(hours)
+    if points.size and points.bad[-1]:
+        for hour in history.walk(range(hours.stop, history.known.stop)):
+            return join([points, history.shown(range(hour, hour + 1)).at(slice(0, 1))])
+    return points

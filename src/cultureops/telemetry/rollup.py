@@ -1,109 +1,141 @@
-"""Minute roll-ups of one channel's hour: minimum, maximum, sum, count and BAD apart. Pure.
+"""Minute roll-ups of one channel's day: minimum, maximum, total and count of values, BAD readings apart. Pure.
 
-Packed as format version u8 and the zlib-compressed columns minimum f64, maximum f64, sum f64, count u32, bad u32 of 60
-minutes; a minute without a value has NaN extremes and count 0.
+Packed as decimals u8 (255: float64), base i64 and one zstd frame of five columns of 1,440 minutes with shuffled bytes:
+count, bad, minimum above base, maximum above minimum, total above count times minimum. The columns are u4 where the
+values are whole numbers of their decimals and everything fits, else float64 (minimum, maximum and total as they are).
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from cultureops.clock import HOUR_MS, MINUTE_MS
+from cultureops.clock import DAY_MS, MINUTE_MS
 from cultureops.errors import Unreadable
+from cultureops.telemetry.chunk import RAW, scaled, unscaled
+from cultureops.telemetry.integers import compress, decompress
+from cultureops.telemetry.points import Points
 
-__all__ = ["HOUR_DTYPE", "MINUTES", "HourRollup", "empty_hour", "pack", "roll_up", "unpack"]
+__all__ = ["MINUTES", "Minutes", "add", "no_minutes", "pack", "roll_up", "unpack"]
 
-MINUTES: Final = 60
-_VERSION: Final = b"\x01"
-HOUR_DTYPE: Final = np.dtype([("minimum", "<f8"), ("maximum", "<f8"), ("sum", "<f8"), ("count", "<u4"), ("bad", "<u4")])
-
-
-def empty_hour() -> np.ndarray:
-    """Return the roll-up of an hour without readings [60]."""
-    hour = np.zeros(MINUTES, HOUR_DTYPE)
-    hour["minimum"] = hour["maximum"] = np.nan
-    return hour
+MINUTES: Final = DAY_MS // MINUTE_MS
+_COLUMNS: Final = 5
+_HEAD: Final = struct.Struct("<Bq")
+_WHOLE: Final = np.dtype("<u4")
+_FLOAT: Final = np.dtype("<f8")
 
 
-def roll_up(source_ms: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Roll up one hour's readings, ``value`` being NaN where BAD; all instants lie within one hour [60]."""
-    hour = empty_hour()
-    minute = (source_ms % HOUR_MS) // MINUTE_MS
-    good = ~np.isnan(value)
-    np.fmin.at(hour["minimum"], minute[good], value[good])
-    np.fmax.at(hour["maximum"], minute[good], value[good])
-    np.add.at(hour["sum"], minute[good], value[good])
-    np.add.at(hour["count"], minute[good], 1)
-    np.add.at(hour["bad"], minute[~good], 1)
-    return hour
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """Minutes in a row; ``minimum`` and ``maximum`` are NaN and ``total`` is 0 where no reading had a value."""
+
+    count: np.ndarray
+    bad: np.ndarray
+    minimum: np.ndarray
+    maximum: np.ndarray
+    total: np.ndarray
+
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """Return the columns in the order of the fields."""
+        return self.count, self.bad, self.minimum, self.maximum, self.total
+
+    def at(self, rows: np.ndarray | slice) -> Minutes:
+        """Return only these minutes."""
+        return Minutes(*(column[rows] for column in self.columns()))
 
 
-def pack(hour: np.ndarray) -> bytes:
-    """Write an hour's roll-up as bytes."""
-    columns = b"".join(hour[name].tobytes() for name in HOUR_DTYPE.names or ())
-    return _VERSION + zlib.compress(columns, 1)
+def no_minutes(count: int = MINUTES) -> Minutes:
+    """Return minutes without a reading."""
+    nothing = np.full(count, np.nan)
+    return Minutes(np.zeros(count, np.int64), np.zeros(count, np.int64), nothing, nothing.copy(), np.zeros(count))
 
 
-def unpack(payload: bytes) -> np.ndarray:
-    """Read an hour's roll-up; raise Unreadable when the bytes are not one [60]."""
-    if payload[:1] != _VERSION:
-        raise Unreadable(f"a roll-up of format {payload[:1].hex() or 'none'}; this program knows format 01")
+def add(start: np.ndarray, minutes: Minutes, size: int) -> Minutes:
+    """Gather minutes into ``size`` stretches; ``start`` numbers each one's stretch, ascending."""
+    gathered = no_minutes(size)
+    if not start.size:
+        return gathered
+    firsts = np.flatnonzero(np.append(True, start[1:] != start[:-1]))
+    into = start[firsts]
+    for name, gather in (("count", np.add), ("bad", np.add), ("minimum", np.fmin), ("maximum", np.fmax)):
+        getattr(gathered, name)[into] = gather.reduceat(getattr(minutes, name), firsts)
+    gathered.total[into] = np.add.reduceat(minutes.total, firsts)
+    return gathered
+
+
+def roll_up(points: Points, bucket: np.ndarray, size: int) -> Minutes:
+    """Roll up readings of ascending source time into ``size`` stretches; ``bucket`` numbers each one's stretch."""
+    bad = points.bad
+    total = np.where(bad, 0.0, points.value)
+    each = Minutes((~bad).astype(np.int64), bad.astype(np.int64), points.value, points.value, total)
+    return add(bucket, each, size)
+
+
+def pack(day: Minutes) -> bytes:
+    """Write a day's minutes as bytes."""
+    whole = _whole(day)
+    if whole is not None:
+        places, base, columns = whole
+        return _HEAD.pack(places, base) + compress(_shuffled(np.stack(columns).astype(_WHOLE)))
+    return _HEAD.pack(RAW, 0) + compress(_shuffled(np.stack([column.astype(_FLOAT) for column in day.columns()])))
+
+
+def unpack(payloads: Sequence[bytes]) -> Minutes:
+    """Read days' minutes, one day after the other; raise Unreadable when the bytes are not such days."""
+    days = [no_minutes(0)]
+    at = 0
+    while at < len(payloads):  # days of one make-up are read together
+        end = at + 1
+        while end < len(payloads) and payloads[end][:1] == payloads[at][:1]:
+            end += 1
+        days.append(_unpack_alike(payloads[at:end]))
+        at = end
+    if len(days) <= 2:
+        return days[-1]
+    return Minutes(*(np.concatenate(columns) for columns in zip(*(day.columns() for day in days), strict=True)))
+
+
+def _whole(day: Minutes) -> tuple[int, int, tuple[np.ndarray, ...]] | None:
+    """Return decimals, base and the five columns as whole numbers, or None where they do not fit."""
+    has = day.count > 0
+    found = scaled(np.concatenate((day.minimum[has], day.maximum[has])))
+    if found is None:
+        return None
+    low, high = np.zeros((2, day.count.size), np.int64)
+    low[has], high[has] = np.split(found[1], 2)
+    base = int(low[has].min()) if has.any() else 0
+    total = np.rint(day.total * 10.0 ** found[0]).astype(np.int64)
+    columns = (day.count, day.bad, np.where(has, low - base, 0), high - low, total - low * day.count)
+    if any(int(column.min()) < 0 or int(column.max()) >= 1 << 32 for column in columns):
+        return None
+    return found[0], base, columns
+
+
+def _shuffled(columns: np.ndarray) -> bytes:
+    """Sort the bytes of each column [5, n] by weight."""
+    rows, count = columns.shape
+    return columns.view(np.uint8).reshape(rows, count, columns.itemsize).transpose(0, 2, 1).tobytes()
+
+
+def _unpack_alike(payloads: Sequence[bytes]) -> Minutes:
     try:
-        columns = zlib.decompress(payload[1:])
-    except zlib.error as error:
-        raise Unreadable(f"a roll-up that can't be unpacked: {error}") from None
-    if len(columns) != MINUTES * HOUR_DTYPE.itemsize:
-        raise Unreadable("a roll-up that does not hold 60 minutes")
-    hour, at = np.zeros(MINUTES, HOUR_DTYPE), 0
-    for name in HOUR_DTYPE.names or ():
-        hour[name] = np.frombuffer(columns, HOUR_DTYPE[name], MINUTES, at)
-        at += MINUTES * HOUR_DTYPE[name].itemsize
-    return hour
-
-
-class HourRollup:
-    """The running roll-up of one channel's present hour; minutes that were not touched cost nothing."""
-
-    __slots__ = ("_minutes",)
-
-    def __init__(self) -> None:
-        self._minutes: dict[int, list[float]] = {}
-
-    def add(self, source_ms: int, value: float | None) -> None:
-        """Take one reading that is later than all before."""
-        minute = source_ms % HOUR_MS // MINUTE_MS
-        row = self._minutes.get(minute)
-        if value is None:
-            if row is None:
-                self._minutes[minute] = [np.nan, np.nan, 0.0, 0, 1]
-            else:
-                row[4] += 1
-        elif row is None:
-            self._minutes[minute] = [value, value, value, 1, 0]
-        elif row[3] == 0:
-            row[0] = row[1] = row[2] = value
-            row[3] = 1
-        else:
-            row[0] = min(row[0], value)
-            row[1] = max(row[1], value)
-            row[2] += value
-            row[3] += 1
-
-    def hour(self) -> np.ndarray:
-        """Return the roll-up as it stands [60]."""
-        hour = empty_hour()
-        for minute, row in self._minutes.items():
-            hour[minute] = tuple(row)
-        return hour
-
-    @classmethod
-    def of(cls, rows: Iterable[tuple[int, float | None]]) -> HourRollup:
-        """Roll up (source ms, value) pairs in ascending order."""
-        rollup = cls()
-        for source_ms, value in rows:
-            rollup.add(source_ms, value)
-        return rollup
+        heads = [_HEAD.unpack_from(payload) for payload in payloads]
+    except struct.error:
+        raise Unreadable("a roll-up that is too short") from None
+    places = heads[0][0]
+    dtype = _FLOAT if places == RAW else _WHOLE
+    size = _COLUMNS * MINUTES * dtype.itemsize
+    raw = b"".join(decompress(payload[_HEAD.size :], size) for payload in payloads)
+    weights = np.frombuffer(raw, np.uint8).reshape(len(payloads), _COLUMNS, dtype.itemsize, MINUTES)
+    numbers = np.ascontiguousarray(weights.transpose(1, 0, 3, 2)).view(dtype).reshape(_COLUMNS, -1)
+    if places == RAW:
+        return Minutes(numbers[0].astype(np.int64), numbers[1].astype(np.int64), *numbers[2:])
+    count, bad, above, span, rest = numbers.astype(np.int64)
+    low = above + np.repeat(np.array([base for _, base in heads], np.int64), MINUTES)
+    minimum, maximum = unscaled(low, places), unscaled(low + span, places)
+    minimum[count == 0] = maximum[count == 0] = np.nan
+    return Minutes(count, bad, minimum, maximum, unscaled(np.where(count > 0, rest + low * count, 0), places))

@@ -41,13 +41,15 @@ class ChannelInfo:
 class Series:
     """Readings of one channel by source time, one for each instant; all arrays have one length.
 
-    ``source_ms`` [ms UTC, ascending], ``value`` [NaN where BAD], ``quality`` and ``reason`` codes as stored.
+    ``source_ms`` [ms UTC, ascending], ``value`` [NaN where BAD], ``quality`` and ``reason`` codes as stored;
+    ``revised`` where another reading of the same instant had arrived before and is kept beneath.
     """
 
     source_ms: Integers
     value: Floats
     quality: NDArray[np.uint8]
     reason: NDArray[np.uint8]
+    revised: NDArray[np.bool_]
 
     def readings(self, channel: ChannelId) -> list[Reading]:
         """Return the rows as readings of a channel; when they were received is not part of a series."""
@@ -137,6 +139,13 @@ class TelemetryStore(Protocol):
         self, start: Instant, end: Instant, channels: Collection[ChannelId] | None = None
     ) -> tuple[Gap, ...]:
         """Return the stretches of BAD readings that touch ``start..end``, by channel and time."""
+        ...
+
+    async def seal(self, before: Instant) -> int:
+        """Seal what was appended so far of the full hours before an instant; return how many passes have ended.
+
+        Raises StorageError when it could not be done; nothing is lost and the next call tries again.
+        """
         ...
 
     async def flush(self) -> None:

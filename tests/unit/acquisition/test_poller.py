@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cultureops.acquisition.bus import Bus
+from cultureops.acquisition.bus import GRID_MS, Bus, first_due
 from cultureops.acquisition.poller import LinkEvent, LinkState, Poller
 from cultureops.clock import SteppedClock
 from cultureops.device.channel import Channel
@@ -130,6 +130,34 @@ async def test_schedule_does_not_drift_and_missed_periods_are_not_made_up_for() 
     assert bus.next_due(1150) == 2100
     assert await bus.poll_due(9_999)
     assert bus.next_due(9_999) == 10_100
+
+
+async def test_a_running_line_asks_who_has_been_due_for_longest_and_one_at_a_time() -> None:
+    first, _, _ = poller_of(GOOD)
+    second, _, _ = poller_of(GOOD)
+    second.device = "incubator_2"
+    bus = Bus("tcp://x", [first, second])
+    bus.place(first.device, 700)
+    bus.place(second.device, 300)
+    assert bus.next_due(0) == 300
+    assert [(await bus.poll_next(at))[0].source_time for at in (310, 705)] == [310, 705]
+    assert bus.next_due(705) == 1300
+    assert [r.source_time for r in await bus.poll_next(4_000)] == [4_000, 4_000]
+    assert bus.next_due(4_000) == 1700  # the other one's turn
+
+
+@pytest.mark.parametrize(("count", "period_ms"), [(1, 1000), (3, 1000), (7, 60_000), (1000, 1000), (1000, 10)])
+def test_places_are_spread_evenly_and_a_restart_moves_none(count: int, period_ms: int) -> None:
+    now, later = 1_795_251_600_123, 1_795_251_600_123 + 17 * period_ms + 5
+    due = [first_due(rank, count, period_ms, now) for rank in range(count)]
+    assert all(now <= at < now + period_ms for at in due)
+    assert [at % period_ms for at in due] == [
+        first_due(rank, count, period_ms, later) % period_ms for rank in range(count)
+    ]
+    fair = period_ms / count
+    for rank, at in enumerate(due):
+        assert -GRID_MS < at % period_ms - rank * fair <= 0
+        assert at % GRID_MS == 0
 
 
 async def test_cancel_leaves_the_poller_usable() -> None:

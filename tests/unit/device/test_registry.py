@@ -33,13 +33,13 @@ def test_an_unknown_name_lists_the_known() -> None:
 
 @pytest.mark.parametrize("value", ["no_such_package_here:create", "cultureops.errors:no_such_name"])
 def test_a_broken_driver_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    entries = [EntryPoint("broken", value, registry.GROUP)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    entries = {"broken": EntryPoint("broken", value, registry.GROUP)}
+    monkeypatch.setattr(registry, "installed", lambda: entries)
     with pytest.raises(ConfigError, match=r"x_1: driver 'broken' .* can't be loaded"):
         create_driver("broken", "x_1", Path(), {})
 
 
 def test_an_empty_installation_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "entry_points", lambda group: [])
+    monkeypatch.setattr(registry, "installed", dict)
     with pytest.raises(ConfigError, match="is the package installed"):
         create_driver("modbus", "x_1", Path(), {})

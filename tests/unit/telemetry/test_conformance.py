@@ -156,20 +156,23 @@ POINTS = st.lists(st.tuples(st.integers(0, 5 * 60), VALUES, REASONS), min_size=1
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(points=POINTS, cuts=st.lists(st.integers(0, 40), max_size=5), restart=st.booleans())
+@given(points=POINTS, cuts=st.lists(st.integers(0, 40), max_size=5), restart=st.booleans(), seal=st.booleans())
 async def test_any_order_of_arrival_gives_the_sums_of_a_brute_force(
     points: list[tuple[int, float | None, Reason]],
     cuts: list[int],
     restart: bool,
+    seal: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    path = tmp_path_factory.mktemp("any") / "telemetry.sqlite"
+    path = tmp_path_factory.mktemp("any") / "telemetry"
     store = EmbeddedStore.open(path)
     store.declare({"a/t": ChannelInfo("Cel")})
     rows = [reading("a/t", START + minute * MINUTE_MS, value, reason) for minute, value, reason in points]
     edges = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
     for begin, end in itertools.pairwise(edges):
         await store.append(rows[begin:end])
+        if seal:
+            await store.seal(START + begin % 7 * HOUR_MS)
         if restart:
             await store.close()
             store = EmbeddedStore.open(path)

@@ -18,7 +18,7 @@ def frame(minute: int, channels: list[str]) -> list[Reading]:
 
 
 async def test_an_append_costs_the_loop_next_to_nothing(tmp_path: Path) -> None:
-    store = EmbeddedStore.open(tmp_path / "telemetry.sqlite")
+    store = EmbeddedStore.open(tmp_path / "telemetry")
     store.declare({name: ChannelInfo("Cel") for name in CHANNELS})
     frames, loop_s, cpu = [frame(minute, CHANNELS) for minute in range(1000)], [], time.process_time()
     for readings in frames:
@@ -35,13 +35,15 @@ async def test_an_append_costs_the_loop_next_to_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_month_of_minutes_is_read_within_a_blink(tmp_path: Path) -> None:
-    store = EmbeddedStore.open(tmp_path / "telemetry.sqlite")
+    store = EmbeddedStore.open(tmp_path / "telemetry")
     channels = CHANNELS[:6]
     store.declare({name: ChannelInfo("Cel") for name in channels})
     for day in range(DAYS):
         for minute in range(day * 1440, (day + 1) * 1440):
             store.append(frame(minute, channels))
         await store.flush()
+        if day % 6 == 5:
+            await store.seal(START + day * DAY_MS)
     took_ms = {}
     end = START + DAYS * DAY_MS
     begin = time.perf_counter()

@@ -1,14 +1,18 @@
 """A frame comes back as it went in, or not at all."""
 
+import struct
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import Unreadable
 from cultureops.telemetry import frame
+from cultureops.telemetry.points import as_readings
 
 NAMES = {number: f"device_{number}/t" for number in (1, 2, 3, 70_000)}
 INDEX = {name: number for number, name in NAMES.items()}
@@ -31,25 +35,35 @@ SOME = [
 ]
 
 
+def rows_of(columns: frame.Columns) -> list[Reading]:
+    return list(as_readings([NAMES[number] for number in columns.channel.tolist()], columns.points))
+
+
 @given(FRAMES)
 def test_readings_come_back_exactly(rows: list[Reading]) -> None:
-    assert list(frame.decode(frame.encode(rows, INDEX)).readings(NAMES)) == rows
+    columns = frame.decode([(7, frame.encode(rows, INDEX))])
+    assert rows_of(columns) == rows
+    assert columns.frame.tolist() == [7] * len(rows)
 
 
-@given(FRAMES, st.sampled_from(sorted(NAMES)))
-def test_one_channel_alone_reads_the_same(rows: list[Reading], number: int) -> None:
-    payload, places = frame.encode(rows, INDEX), dict[bytes, tuple[int, ...]]()
-    for _ in range(2):
-        found = frame.decode_one(payload, number, places)
-        assert [(at, None if value != value else value, quality, reason) for at, value, quality, reason in found] == [
-            (row.source_time, row.value, row.quality, row.reason) for row in rows if row.channel == NAMES[number]
-        ]
+@settings(max_examples=40)
+@given(st.lists(FRAMES, max_size=6))
+def test_frames_join_in_their_order_whatever_their_make_up(parts: list[list[Reading]]) -> None:
+    columns = frame.decode([(number, frame.encode(rows, INDEX)) for number, rows in enumerate(parts, 5)])
+    assert rows_of(columns) == [row for rows in parts for row in rows]
+    assert columns.frame.tolist() == [number for number, rows in enumerate(parts, 5) for _ in rows]
 
 
-@given(st.lists(FRAMES, min_size=1, max_size=4))
-def test_frames_join_in_their_order(parts: list[list[Reading]]) -> None:
-    joined = frame.join([frame.decode(frame.encode(rows, INDEX)) for rows in parts])
-    assert list(joined.readings(NAMES)) == [row for rows in parts for row in rows]
+@given(FRAMES)
+def test_the_last_of_each_channel_is_the_last_to_arrive(rows: list[Reading]) -> None:
+    last = frame.last_of_each(frame.decode([(1, frame.encode(rows, INDEX))]))
+    found = {NAMES[number]: next(as_readings([NAMES[number]], points)) for number, points in last.items()}
+    assert found == {row.channel: row for row in rows}
+
+
+def test_the_largest_frame_comes_back() -> None:
+    rows = [SOME[0], SOME[1]] * (frame.MAX_READINGS // 2) + [SOME[1]]
+    assert rows_of(frame.decode([(1, frame.encode(rows, INDEX))])) == rows
 
 
 def test_every_changed_byte_is_noticed() -> None:
@@ -57,31 +71,45 @@ def test_every_changed_byte_is_noticed() -> None:
     for at in range(len(payload)):
         damaged = bytearray(payload)
         damaged[at] ^= 0x10
-        for read in (frame.decode, lambda data: frame.decode_one(data, 1, {})):
-            with pytest.raises(Unreadable):
-                read(bytes(damaged))
+        with pytest.raises(Unreadable, match="frame 9: "):
+            frame.decode([(8, payload), (9, bytes(damaged))])
 
 
 def test_every_missing_or_added_byte_is_noticed() -> None:
     payload = frame.encode(SOME, INDEX)
     for length in range(len(payload)):
         with pytest.raises(Unreadable):
-            frame.decode(payload[:length])
+            frame.decode([(1, payload[:length])])
     with pytest.raises(Unreadable):
-        frame.decode(payload + b"\0")
+        frame.decode([(1, payload + b"\0")])
 
 
 @given(st.binary(max_size=200))
 def test_garbage_is_unreadable(payload: bytes) -> None:
     with pytest.raises(Unreadable):
-        frame.decode(payload)
+        frame.decode([(1, payload)])
 
 
 def test_a_newer_format_says_so() -> None:
-    with pytest.raises(Unreadable, match="format 2; this program knows format 1"):
-        frame.decode(b"\x02" + frame.encode(SOME, INDEX)[1:])
+    with pytest.raises(Unreadable, match=r"frame 3: a frame of format 3; this program knows format 2.*; restore"):
+        frame.decode([(3, b"\x03" + frame.encode(SOME, INDEX)[1:])])
 
 
-def test_a_reading_takes_22_bytes() -> None:
-    rows = [SOME[0]] * 40
-    assert len(frame.encode(rows, INDEX)) == 16 + 40 * 22
+def test_columns_that_do_not_fit_the_head_are_unreadable() -> None:
+    """Bytes with a checksum that is right, and a head that tells of other columns."""
+    payload = frame.encode(SOME, INDEX)
+    for head in (
+        struct.pack("<BBHq", 2, 2, 2, 0),
+        struct.pack("<BBHq", 2, 1, 2, 0),
+        struct.pack("<BBHq", 2, 0, 0, 0),
+        struct.pack("<BBHq", 2, 0, 3, 0),
+    ):
+        damaged = head + payload[len(head) : -4]
+        with pytest.raises(Unreadable, match="frame 1: "):
+            frame.decode([(1, damaged + struct.pack("<I", zlib.crc32(damaged)))])
+
+
+def test_a_frame_of_forty_channels_takes_less_than_ten_bytes_a_reading() -> None:
+    index = {f"device/{number}": number for number in range(1, 41)}
+    rows = [replace(SOME[0], channel=name, value=37 + number / 100) for name, number in index.items()]
+    assert len(frame.encode(rows, index)) < 10 * len(rows)

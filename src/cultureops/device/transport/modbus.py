@@ -1,7 +1,8 @@
 """Registers over Modbus TCP, RTU, or RTU frames through TCP; the only module that knows pymodbus.
 
-pymodbus frames and parses. What it leaves open is settled here: one deadline, no retries and no reconnecting of its
-own, errors raised instead of returned, and no line kept that still owes an answer.
+pymodbus connects, frames and parses. Asking is done here: one deadline, no retries and no reconnecting, errors raised
+instead of returned, and no line kept that still owes an answer. (Its own ``execute`` waits with ``asyncio.wait_for``,
+which in Python 3.11 loses a cancel that comes with the answer, python/cpython issue 86296.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from typing import Final, TypeAlias
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
+from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
+from cultureops.device.transport.deadline import reply_within
 from cultureops.device.transport.serial import SerialSettings
 from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 
@@ -28,6 +32,12 @@ MAX_BITS: Final = 2000
 _BITS: Final = (1, 2)
 _MBAP_BYTES: Final = 7
 _NEVER_S: Final = 3600.0
+_REQUESTS: Final[dict[int, type[ModbusPDU]]] = {
+    1: ReadCoilsRequest,
+    2: ReadDiscreteInputsRequest,
+    3: ReadHoldingRegistersRequest,
+    4: ReadInputRegistersRequest,
+}
 
 _EXCEPTIONS: Final = {
     1: "illegal function",
@@ -54,8 +64,12 @@ class _Line:
         self.heard = b""
         self._framed = framed
         self._expected = (0, 0, 0)
-        self._asking = False
+        self._answer: asyncio.Future[ModbusPDU] | None = None
         self._client = create(self)
+
+    @property
+    def _asking(self) -> bool:
+        return self._answer is not None and not self._answer.done()
 
     @property
     def is_open(self) -> bool:
@@ -67,24 +81,17 @@ class _Line:
     def close(self) -> None:
         self._client.close()
 
-    async def ask(self, unit_id: int, function: int, address: int, count: int) -> ModbusPDU:
+    async def ask(self, unit_id: int, function: int, address: int, count: int, deadline_s: float) -> ModbusPDU:
+        if function not in _REQUESTS:
+            raise ProtocolError(f"{self.name}: function {function} does not read; use 1, 2, 3 or 4")
+        exchange = self._client.ctx
         self.heard = b""
         self._expected = (unit_id, function, 2 * count if function not in _BITS else (count + 7) // 8)
-        self._asking = True
-        try:
-            match function:
-                case 1:
-                    return await self._client.read_coils(address, count=count, device_id=unit_id)
-                case 2:
-                    return await self._client.read_discrete_inputs(address, count=count, device_id=unit_id)
-                case 3:
-                    return await self._client.read_holding_registers(address, count=count, device_id=unit_id)
-                case 4:
-                    return await self._client.read_input_registers(address, count=count, device_id=unit_id)
-                case _:
-                    raise ProtocolError(f"{self.name}: function {function} does not read; use 1, 2, 3 or 4")
-        finally:
-            self._asking = False
+        self._answer = exchange.response_future = asyncio.get_running_loop().create_future()
+        exchange.pdu_send(
+            _REQUESTS[function](address=address, count=count, dev_id=unit_id, transaction_id=exchange.getNextTID())
+        )
+        return await reply_within(deadline_s, self._answer)
 
     def on_packet(self, sending: bool, data: bytes) -> bytes:
         """Keep what came in; hand a TCP frame on only when it is whole and answers the request."""
@@ -120,9 +127,8 @@ class _Line:
             self._fail(NotConnected(f"{self.name}: the line broke"))
 
     def _fail(self, error: DriverError) -> None:
-        answer = self._client.ctx.response_future
-        if self._asking and not answer.done():
-            answer.set_exception(error)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
 
 
 class ModbusLink:
@@ -144,7 +150,8 @@ class ModbusLink:
 
     async def open(self) -> None:
         """Open the line, or raise NotConnected; does nothing when open."""
-        await self._opened()
+        if not self.is_open:
+            await self._reopened()
         self._was_opened = True
 
     async def close(self) -> None:
@@ -155,20 +162,15 @@ class ModbusLink:
         """Read registers (function 3, 4; 1-125) or bits (1, 2; 1-2000) from a 0-based address (see RegisterLink)."""
         if not self._was_opened:
             raise NotConnected(f"{self.name}: the line was not opened; connect first")
-        line = await self._opened()
+        line = self._line if self._line is not None and self._line.is_open else await self._reopened()
         try:
-            async with asyncio.timeout(self.deadline_s):
-                answer = await line.ask(unit_id, function, address, count)
+            answer = await line.ask(unit_id, function, address, count, self.deadline_s)
         except TimeoutError:
             self._distrust()
             raise self._late(line, unit_id) from None
         except (asyncio.CancelledError, ProtocolError):
             self._distrust()
             raise
-        except ModbusException as error:
-            self._distrust()
-            raise ProtocolError(f"{self.name} unit {unit_id}: {error}") from None
-        _heed_cancel()
         return self._values(answer, unit_id, function, address, count)
 
     def _late(self, line: _Line, unit_id: int) -> DriverError:
@@ -190,9 +192,7 @@ class ModbusLink:
             raise ProtocolError(f"{who}: asked for {count} values at {address}, got {len(values)}")
         return [int(value) for value in values[:count]] if function in _BITS else values
 
-    async def _opened(self) -> _Line:
-        if self._line is not None and self._line.is_open:
-            return self._line
+    async def _reopened(self) -> _Line:
         self._drop()
         if not self._framed:
             await asyncio.sleep(max(0.0, self._silent_until - asyncio.get_running_loop().time()))
@@ -224,16 +224,6 @@ class ModbusLink:
             line.close()
 
 
-def _heed_cancel() -> None:
-    """Raise the cancel that ``asyncio.wait_for``, which pymodbus waits with, loses when it comes with the answer.
-
-    Python 3.11 has this fault (python/cpython issue 86296); whoever polls in a loop would never end.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 def _fault(code: int, request: str) -> DriverError:
     text = f"{request}: exception {code} ({_EXCEPTIONS.get(code, 'unknown')})"
     match code:
@@ -255,7 +245,6 @@ def modbus_tcp_link(host: str, port: int, deadline_s: float, *, rtu_frames: bool
             framer=FramerType.RTU if rtu_frames else FramerType.SOCKET,
             reconnect_delay=0,
             timeout=_NEVER_S,
-            retries=0,
             trace_packet=line.on_packet,
             trace_connect=line.on_connection,
         )
@@ -277,7 +266,6 @@ def modbus_rtu_link(device: str, settings: SerialSettings, deadline_s: float) ->
             stopbits=settings.stopbits,
             reconnect_delay=0,
             timeout=_NEVER_S,
-            retries=0,
             trace_packet=line.on_packet,
             trace_connect=line.on_connection,
         )

@@ -8,6 +8,7 @@ import select
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, cast
 
+from cultureops.device.transport.deadline import reply_within
 from cultureops.errors import DriverError, DriverTimeout, NotConnected, ProtocolError
 
 __all__ = ["Connect", "StreamLink"]
@@ -67,14 +68,14 @@ class _Line(asyncio.Protocol):
                 ProtocolError(f"{self.name}: {len(buffer)} bytes came without the end mark {terminator!r}")
             )
 
-    async def ask(self, request: bytes, terminator: bytes, limit: int) -> bytes:
+    async def ask(self, request: bytes, terminator: bytes, limit: int, deadline_s: float) -> bytes:
         await self._drop_stale()
         self._buffer.clear()
         self._terminator, self._limit = terminator, limit
         self._reply = asyncio.get_running_loop().create_future()
         try:
             self.write(request)
-            return await self._reply
+            return await reply_within(deadline_s, self._reply)
         finally:
             self._reply = None
 
@@ -140,8 +141,7 @@ class StreamLink:
         """Send the request and return the reply up to and including the terminator (see ByteLink)."""
         line = await self._usable()
         try:
-            async with asyncio.timeout(self.deadline_s):
-                return await line.ask(request, terminator, limit)
+            return await line.ask(request, terminator, limit, self.deadline_s)
         except TimeoutError:
             self._distrust()
             raise line.late(self.deadline_s) from None

@@ -1,0 +1,61 @@
+"""A writer that is killed at any instant, over and over on the same folder, loses nothing that it called durable."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from proof.checker import Bounds, check
+from proof.course import MOST_AT_ONCE, Course, Shown
+from proof.run import Run, end, start_writer
+
+RUNS_A_FOLDER = 25
+MOST_LINES = 60
+START_S = 0.35
+
+
+async def killed_run(folder: Path, dice: random.Random) -> Run:
+    """Let a writer work until it has said some lines or, as often, until an instant of its start; kill it."""
+    child = await start_writer([], folder)
+    assert child.stdout is not None
+    lines: list[bytes] = []
+    try:
+        if dice.random() < 0.3:
+            await asyncio.sleep(dice.uniform(0.4, 1.6) * START_S)
+        else:
+            lines = [await child.stdout.readline() for _ in range(dice.randrange(1, MOST_LINES))]
+            await asyncio.sleep(dice.uniform(0, 0.003))
+    finally:
+        end(child)
+    rest, errors = await child.communicate()
+    assert not errors.strip(), errors.decode()
+    return Run.of(child, b"".join([*lines, rest]))
+
+
+async def kills(rounds: int, root: Path, seed: int) -> int:
+    dice, durable = random.Random(seed), 0
+    for number in range(rounds):
+        if number % RUNS_A_FOLDER == 0:
+            folder, shown = root / f"{seed}-{number}", Shown(Course())
+        run = await killed_run(folder, dice)
+        least = max(run.durable, shown.number)
+        found = await check(folder, Bounds(least, least + MOST_AT_ONCE), shown, seal=dice.random() < 0.3)
+        assert found.refusal is None or not least, f"after kill {number} a reader is turned away: {found.refusal}"
+        shown = found.shown
+        durable += run.durable > 0
+    return durable
+
+
+async def test_nothing_durable_is_lost_by_five_kills(tmp_path: Path) -> None:
+    assert await kills(5, tmp_path, 20261121) > 0
+
+
+@pytest.mark.soak
+async def test_nothing_durable_is_lost_by_a_thousand_kills(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    heard = await asyncio.gather(kills(500, tmp_path, 1), kills(500, tmp_path, 2))
+    record_property("kills", 1000)
+    record_property("kills_after_a_durable_word", sum(heard))
+    assert sum(heard) > 500
