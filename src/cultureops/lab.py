@@ -29,6 +29,7 @@ from cultureops.acquisition import (
 from cultureops.alarms.engine import AlarmView, Engine, Transition
 from cultureops.alarms.events import replay
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
+from cultureops.alarms.own import NOT_KEPT, kept_reading
 from cultureops.alarms.rule import ChamberInfo, Rule, rules_from
 from cultureops.alarms.state import State
 from cultureops.anchor import Anchor
@@ -85,7 +86,7 @@ class Lab:
         self.batches = BatchRegister()
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event)
         self.channels = {row.id: row for row in self.acquisition.channels}
-        self.engine = Engine(rules_from(site.alarm_rows, _chamber_infos(site, self.channels)))
+        self.engine = Engine((*rules_from(site.alarm_rows, _chamber_infos(site, self.channels)), NOT_KEPT))
         self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
         self.anchor = Anchor(store, ledger)
         self.publisher = _publisher(self)
@@ -235,7 +236,18 @@ class Lab:
         )
 
     def _accept(self, readings: Sequence[Reading]) -> None:
-        self.recorder.accept(readings).add_done_callback(_log_failure)
+        self.recorder.accept(readings).add_done_callback(self._on_kept)
+
+    def _on_kept(self, durable: asyncio.Future[int]) -> None:
+        if not durable.cancelled() and (error := durable.exception()) is not None:
+            log.error("readings are not durable", error=str(error))
+            self._watch_store()
+
+    def _watch_store(self) -> None:
+        """Raise an alarm as soon as readings can't be kept, and clear it when they are again."""
+        reading = kept_reading(self.store.failure is not None, self.clock.now())
+        if transitions := self.engine.evaluate([reading]):
+            self._on_transitions(transitions)
 
     def _take_results(self, results: Sequence[tuple[str, Result]]) -> None:
         self._results.extend(results)
@@ -246,6 +258,7 @@ class Lab:
             await self.clock.sleep_until(self.clock.now() + TICK_MS)
             now = self.clock.now()
             self.recorder.tick(now)
+            self._watch_store()
             if self.anchor.is_due(now):
                 self._wake.set()
 
@@ -419,8 +432,3 @@ def _exposure_event(transition: Transition, batch: str) -> tuple[str, NewEvent] 
         text=transition.cause,
     )
     return stream_of(batch), event
-
-
-def _log_failure(durable: asyncio.Future[int]) -> None:
-    if not durable.cancelled() and (error := durable.exception()) is not None:
-        log.error("readings are not durable", error=str(error))

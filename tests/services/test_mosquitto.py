@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import aiomqtt
 import pytest
@@ -422,6 +422,25 @@ async def test_a_broker_that_hangs_is_noticed_and_keeps_nobody_waiting(
     assert time.monotonic() - began < 9
     broker.signal(signal.SIGCONT)
     await offline(broker)
+
+
+async def test_a_failure_nobody_foresaw_is_said_and_got_over(
+    broker: Broker, opened: OpenLab, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> NoReturn:
+        raise KeyError("what nobody foresaw")
+
+    async with opened() as lab:
+        await published(lab)
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.store, "latest", broken)
+            await poll(lab, clock)
+            await until(lambda: status(lab).last_error is not None)
+            assert "what nobody foresaw" in str(status(lab).last_error)
+            said = (await broker.retained())[f"{PREFIX}/status"]
+            assert (said["state"], said["reason"], said["time"]) == ("offline", "lost", iso(clock.now()))
+        await reconnected(lab, clock)
+        await check_against_board(broker, lab)
 
 
 async def offline(broker: Broker) -> None:

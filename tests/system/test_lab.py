@@ -1,6 +1,8 @@
 """One composed lab on real files: the join between chambers and batches, and what survives a restart."""
 
+import asyncio
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -200,3 +202,34 @@ async def test_a_dead_device_is_recorded_once_and_stored_as_bad(opened: OpenLab,
         assert {gap.reason for gap in gaps} == {Reason.NOT_CONNECTED}
         assert len(gaps) == 8
         assert lab.health()["devices"] == {"incubator_1": {"misses": 4, "reason": Reason.NOT_CONNECTED.text}}
+
+
+async def test_a_store_that_fails_is_an_alarm_and_alarms_go_on_from_memory(
+    opened: OpenLab, clock: SteppedClock, tmp_path: Path
+) -> None:
+    def low(at: int) -> Reading:
+        return Reading("incubator_1/co2", 3.0, Quality.GOOD, Reason.NONE, at, at)
+
+    async with opened() as lab:
+        await lab.store.flush()
+        db = sqlite3.connect(tmp_path / "telemetry" / "journal.sqlite", isolation_level=None)
+        db.execute("CREATE TRIGGER full BEFORE INSERT ON frames BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        for minute in range(12):
+            lab._accept([low(clock.now())])
+            await lab.store.flush()
+            await asyncio.sleep(0)
+            assert lab.store.failure is not None and lab.store.count() == 0
+            active = [view.rule.id for view in lab.engine.active()]
+            assert "cultureops/readings_not_kept" in active
+            assert len(active) == (2 if minute > 10 else 1) or minute == 10
+            clock.advance(MINUTE_MS)
+        db.execute("DROP TRIGGER full")
+        db.close()
+        await lab.recorder.accept([low(clock.now())])
+        lab._watch_store()
+        assert lab.store.count() == 13  # nothing that was accepted is lost
+        views = {view.rule.id: view for view in lab.engine.active()}
+        assert not views["cultureops/readings_not_kept"].state.is_active
+        await lab.settle()
+        raised = [event for event in lab.ledger.read_all() if event.stream == "alarm:cultureops/readings_not_kept"]
+        assert len(raised) == 2

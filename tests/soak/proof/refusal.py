@@ -15,7 +15,7 @@ from proof.run import Run, run_writer
 __all__ = ["APPENDS", "COURSE", "Refusal", "refuse"]
 
 COURSE = Course(appends_an_hour=4, hours_a_month=4, appends_a_seal=6)
-APPENDS = 40
+APPENDS = 26
 NUMBERS = [str(number) for number in (COURSE.appends_an_hour, COURSE.hours_a_month, COURSE.appends_a_seal)]
 INJECTED = b"(INJECTED)"
 
