@@ -23,6 +23,7 @@ from cultureops.telemetry.follow import Cursor, Extract, follow
 from cultureops.telemetry.frame import MAX_READINGS
 from cultureops.telemetry.inbox import Append, Inbox, Work
 from cultureops.telemetry.journal import Journal, Written
+from cultureops.telemetry.migrate import migrate
 from cultureops.telemetry.month import ALL_HOURS, END_MS, FIRST_MS, Pass
 from cultureops.telemetry.points import as_readings, is_shown
 from cultureops.telemetry.query import read_buckets, read_gaps
@@ -85,6 +86,7 @@ class EmbeddedStore:
         files that are damaged, not ours or of a newer format, StorageError when they can't be written or another
         process writes to them.
         """
+        migrate(folder)
         with ExitStack() as undo:
             undo.callback(os.close, lock_for_writing(folder))
             try:
