@@ -23,6 +23,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cultureops.anchor import STREAM, check_roots
 from cultureops.batch.recipe import Recipe, load_recipe
 from cultureops.clock import (
     DAY_MS,
@@ -45,10 +46,10 @@ from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.lab import LEDGER_FILE, TELEMETRY_FOLDER, Lab, open_lab
 from cultureops.ledger.head import Head
-from cultureops.ledger.verify import verify
+from cultureops.ledger.verify import read_stream, verify
 from cultureops.site import Site, read_site
 from cultureops.telemetry import EmbeddedStore
-from cultureops.telemetry.exchange import export_csv, import_csv
+from cultureops.telemetry.exchange import check, export_csv, import_csv
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
 
@@ -61,6 +62,7 @@ __all__ = [
     "run_site",
     "simulator_command",
     "verify_ledger",
+    "verify_telemetry",
     "web_context",
 ]
 
@@ -285,6 +287,24 @@ def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
         print(json.dumps({"events": head.position, "head": head.hash}))
     else:
         print(f"{data_dir / LEDGER_FILE}: {head.position} events, chain unbroken, head {head}")
+
+
+def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
+    """Compare every frame and chunk with its checksum, and every sealed hour with its root in the ledger."""
+    verify(data_dir / LEDGER_FILE)
+    folder = data_dir / TELEMETRY_FOLDER
+    with _patience(f"reading {folder}"):
+        events = read_stream(data_dir / LEDGER_FILE, STREAM)  # first: what is sealed meanwhile has no event here
+        found = check(folder)
+        roots = check_roots(folder, found.passes, events)
+    if as_json:
+        counts = {"frames": found.frames, "readings": found.readings, "chunks": found.chunks}
+        print(json.dumps(counts | {"sealed_readings": found.sealed_readings, "roots": roots}))
+    else:
+        print(
+            f"{folder}: {found.readings} readings in {found.frames} frames, {found.sealed_readings} of them sealed "
+            f"in {found.chunks} chunks; {roots} roots in the ledger, all as sealed"
+        )
 
 
 def export_telemetry(data_dir: Path, out: Path, channels: list[str] | None, start: str | None, end: str | None) -> None:

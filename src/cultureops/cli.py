@@ -109,6 +109,14 @@ def ledger_verify(
     _finish(lambda: verify_ledger(data_dir, known, as_json=as_json))
 
 
+@telemetry_app.command("verify")
+def telemetry_verify(data_dir: DataDir = Path("data"), as_json: AsJson = False) -> None:
+    """Compare every reading's frame or chunk with its checksum, and sealed hours with their roots in the ledger."""
+    from cultureops.app import verify_telemetry
+
+    _finish(lambda: verify_telemetry(data_dir, as_json=as_json))
+
+
 @telemetry_app.command("export")
 def telemetry_export(
     out: Annotated[Path, typer.Argument(help="CSV file to write; '-' is standard output.")],

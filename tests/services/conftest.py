@@ -20,7 +20,7 @@ from tests.conftest import require_program
 
 from cultureops.clock import SECOND_MS, SystemClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
-from cultureops.telemetry import ChannelInfo, EmbeddedStore
+from cultureops.telemetry import ChannelInfo, Cursor, EmbeddedStore
 from cultureops.telemetry.line_protocol import Labels
 from cultureops.telemetry.mirror import Mirror
 from cultureops.telemetry.mirror_settings import MirrorSettings
@@ -37,8 +37,10 @@ CHANNELS = {
     "batch:B-2026-001/confluence": ChannelInfo("%", 1),
     "batch:B-2026-001/passage": ChannelInfo("1", 0),
 }
-Points = dict[tuple[str, str], dict[int, tuple[float | None, int, int]]]
-"""By measurement and owner (device or batch): instant to value, quality and reason."""
+Point = tuple[float | None, int, int]
+"""Value, quality and reason."""
+Points = dict[tuple[str, str], dict[int, Point]]
+"""By measurement and owner (device or batch), then by instant."""
 
 
 def readings(second: int) -> list[Reading]:
@@ -66,36 +68,49 @@ async def fill(store: EmbeddedStore, first: int, last: int) -> None:
     await store.flush()
 
 
+def series_of(channel: str) -> tuple[str, str]:
+    """Measurement and owner of a channel."""
+    owner, _, name = channel.rpartition("/")
+    return (f"batch_{name}", owner.removeprefix("batch:")) if owner.startswith("batch:") else (name, owner)
+
+
 async def stored(store: EmbeddedStore) -> Points:
     """All that the store holds."""
     found: Points = {}
     for channel in store.channels():
-        owner, _, name = channel.rpartition("/")
         series = await store.series(channel, 0, 2**48)
         columns = (series.source_ms, series.value, series.quality, series.reason)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        if owner.startswith("batch:"):
-            owner, name = owner.removeprefix("batch:"), f"batch_{name}"
-        found[name, owner] = {at: (None if v != v else v, q, r) for at, v, q, r in rows}
+        found[series_of(channel)] = {at: (None if v != v else v, q, r) for at, v, q, r in rows}
     return {series: points for series, points in found.items() if points}
 
 
-def close_to(found: Points, everything: Points) -> bool:
-    """Whether these are the same points, values to the twelve digits that VictoriaMetrics keeps."""
-    return found.keys() == everything.keys() and all(
+async def followed(store: EmbeddedStore) -> dict[tuple[str, str], dict[int, list[Point]]]:
+    """All that was ever kept, also what a later reading of the same instant hides."""
+    found: dict[tuple[str, str], dict[int, list[Point]]] = {}
+    cursor = Cursor()
+    while (extract := await store.follow(cursor, 100_000)).next != cursor:
+        cursor, points = extract.next, extract.rows.points
+        columns = (extract.rows.channel, points.source_ms, points.value, points.quality, points.reason)
+        for channel, at, v, quality, reason in zip(*(column.tolist() for column in columns), strict=True):
+            instants = found.setdefault(series_of(extract.names[channel]), {})
+            instants.setdefault(at, []).append((None if v != v else v, quality, reason))
+    return found
+
+
+def one_of(found: Points, kept: dict[tuple[str, str], dict[int, list[Point]]]) -> bool:
+    """Whether each instant has one of its readings, with a value to the twelve digits that VictoriaMetrics keeps."""
+    return found.keys() == kept.keys() and all(
         found[series].keys() == own.keys()
-        and all(
-            found[series][at][1:] == (quality, reason) and _same(found[series][at][0], value)
-            for at, (value, quality, reason) in own.items()
-        )
-        for series, own in everything.items()
+        and all(any(_same(found[series][at], point) for point in points) for at, points in own.items())
+        for series, own in kept.items()
     )
 
 
-def _same(found: float | None, value: float | None) -> bool:
-    if found is None or value is None:
-        return found is value
-    return math.isclose(found, value, rel_tol=1e-11, abs_tol=1e-12)
+def _same(found: Point, point: Point) -> bool:
+    if found[0] is None or point[0] is None:
+        return found == point
+    return found[1:] == point[1:] and math.isclose(found[0], point[0], rel_tol=1e-11, abs_tol=1e-12)
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.services.conftest import START, Victoria, close_to, fill, stored
+from tests.services.conftest import START, Victoria, fill, followed, one_of, stored
 
 from cultureops.clock import HOUR_MS
 from cultureops.telemetry import EmbeddedStore
@@ -143,8 +143,10 @@ async def test_the_demo_is_mirrored_by_a_server_that_was_killed_and_away(
         end(demo)
     assert demo.returncode == 0 and not said, said.decode()
     store = EmbeddedStore.open(tmp_path / "data" / "telemetry")
-    everything = await stored(store)
+    kept = await followed(store)
     await store.close()
-    assert sum(map(len, everything.values())) >= json.loads(out)["readings_stored"] * 0.99
-    assert close_to(victoria.points(), everything)
-    record_property("points", sum(map(len, everything.values())))
+    points = [points for own in kept.values() for points in own.values()]
+    assert sum(map(len, points)) >= json.loads(out)["readings_stored"]
+    assert sum(len(set(readings)) > 1 for readings in points) < 20  # a count and a passage of one minute
+    assert one_of(victoria.points(), kept)
+    record_property("points", len(points))

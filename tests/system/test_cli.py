@@ -1,6 +1,8 @@
 """The command line: one-line errors that say what to do, exit codes, JSON alone on standard output."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +131,16 @@ def test_exported_readings_come_back(tmp_path: Path) -> None:
     refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data))
     assert refused.returncode == 2 and "readings.csv:4" in refused.stderr and "nothing was imported" in refused.stderr
     assert cultureops("telemetry", "export", "-", "--data-dir", str(data)).stdout.splitlines() == rows
+
+
+def test_sealed_telemetry_is_verified_against_the_ledger(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    played = cultureops("demo", "--headless", "--json", "--days", "0.2", "--data-dir", str(data))
+    assert played.returncode == 0, played.stderr
+    found = json.loads(cultureops("telemetry", "verify", "--json", "--data-dir", str(data)).stdout)
+    assert found["roots"] >= 4 and found["sealed_readings"] > 5000 and found["readings"] > found["sealed_readings"]
+    (month,) = data.glob("telemetry/2026-*.sqlite")
+    with contextlib.closing(sqlite3.connect(month, isolation_level=None)) as db:
+        db.execute("DELETE FROM chunks WHERE id = (SELECT max(id) FROM chunks)")
+    done = cultureops("telemetry", "verify", "--data-dir", str(data))
+    assert done.returncode == 1 and "are not those of ledger position" in done.stderr

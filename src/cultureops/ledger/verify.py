@@ -7,10 +7,11 @@ from pathlib import Path
 
 from cultureops.errors import ChainBroken, Unreadable
 from cultureops.ledger.chain import Tail, diagnose
+from cultureops.ledger.event import Event, decode
 from cultureops.ledger.file import SQLITE_FAILURES, cause, open_reader, read_rows
 from cultureops.ledger.head import Head
 
-__all__ = ["trace", "verify"]
+__all__ = ["read_stream", "trace", "verify"]
 
 
 def verify(path: Path, known: Head | None = None) -> Head:
@@ -34,6 +35,17 @@ def verify(path: Path, known: Head | None = None) -> Head:
         structure = " ".join(faults[0].split())
         raise Unreadable(f"{path}: events are intact, but the file is damaged: {structure}; restore a backup")
     return tail.head
+
+
+def read_stream(path: Path, stream: str) -> tuple[Event, ...]:
+    """Return the events of one stream, read-only and beside a running writer; raises Unreadable."""
+    connection = open_reader(path)
+    try:
+        return tuple(decode(row.canonical, row.hash) for row in read_rows(connection) if row.stream == stream)
+    except SQLITE_FAILURES as error:
+        raise Unreadable(f"{path}: can't be read: {cause(error)}; restore a verified backup") from None
+    finally:
+        connection.close()
 
 
 def trace(connection: sqlite3.Connection, path: Path, known: Head | None = None) -> Tail:

@@ -17,6 +17,7 @@ from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.telemetry import frame
+from cultureops.telemetry.month import Pass
 from cultureops.telemetry.points import Points, as_readings, is_shown
 from cultureops.telemetry.reader import Reader
 from cultureops.telemetry.store import ChannelInfo, TelemetryStore
@@ -26,12 +27,13 @@ __all__ = ["COLUMNS", "Checked", "check", "export_csv", "import_csv", "kept_read
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a whole folder was found to hold: frames ever written, readings in them, chunks and readings in those."""
+    """A folder that is whole: frames ever written, readings in them, chunks, readings in those, and passes."""
 
     frames: int
     readings: int
     chunks: int
     sealed_readings: int
+    passes: tuple[Pass, ...]
 
 
 COLUMNS: Final = (
@@ -212,7 +214,8 @@ def check(folder: Path) -> Checked:
                 if total != noted:
                     raise Unreadable(f"{folder}: frame {seq}: {total} readings up to it, {noted} noted; restore it")
             chunks = [month.opened(row).size for month in view.months for row in month.all_chunk_rows()]
-            return Checked(expected, total, len(chunks), sum(chunks))
+            passes = tuple(one for month in view.months for one in month.passes(0))
+            return Checked(expected, total, len(chunks), sum(chunks), passes)
     except Unreadable as error:
         raise Unreadable(f"{folder}: {error}") from None
     finally:

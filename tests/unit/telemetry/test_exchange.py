@@ -165,7 +165,7 @@ def tamper(path: Path, statement: str) -> None:
 async def test_a_check_counts_and_names_the_first_bad_frame(tmp_path: Path) -> None:
     path = tmp_path / "a"
     store = await filled(path)
-    assert check(path) == Checked(90, 180, 0, 0)  # beside the open writer
+    assert check(path) == Checked(90, 180, 0, 0, ())  # beside the open writer
     await store.close()
     for statement, error, message in [
         ("UPDATE frames SET total = 61 WHERE seq = 30", Unreadable, "frame 30: 60 readings up to it, 61 noted"),
@@ -184,9 +184,10 @@ async def test_a_check_counts_and_names_the_first_bad_chunk(tmp_path: Path) -> N
     path = tmp_path / "a"
     store = await filled(path)
     await store.seal(START + 2 * HOUR_MS)
-    assert check(path) == Checked(90, 180, 4, 180)
+    passes = await store.passes(0)
+    assert check(path) == Checked(90, 180, 4, 180, passes)
     assert await store.append([Reading("a/t", 1.0, Quality.GOOD, Reason.NONE, START, START)]) == 91
-    assert check(path) == Checked(91, 181, 4, 180)
+    assert check(path) == Checked(91, 181, 4, 180, passes)
     await store.close()
     (month,) = path.glob("2026-*.sqlite")
     tamper(month, "UPDATE stamps SET payload = zeroblob(length(payload)) WHERE id = 4")
