@@ -12,7 +12,9 @@ import structlog
 
 from cultureops.errors import StorageError, Unreadable
 
-__all__ = ["FORMAT", "lock_for_writing", "open_reader", "open_writer", "rename_durably", "warn_of_old_sqlite"]
+__all__ = [
+    "FORMAT", "leave_log_mode", "lock_for_writing", "open_reader", "open_writer", "rename_durably", "warn_of_old_sqlite",
+]  # fmt: skip
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,7 @@ def lock_for_writing(folder: Path) -> int:
         raise StorageError(f"{folder.parent}: no such folder; make it first")
     try:
         folder.mkdir(exist_ok=True)
+        _sync_names(folder.parent)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(f"{folder}: can't be opened for writing: {error.strerror}") from None
@@ -95,11 +98,29 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def rename_durably(source: Path, target: Path) -> None:
     """Give a file its name so that the name outlives a power cut."""
     source.rename(target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_names(target.parent)
+
+
+def leave_log_mode(path: Path) -> bool:
+    """Make a file one without a write-ahead log, for readers who may write nothing; False while others read it.
+
+    A rollback journal would bar such readers after a power cut, until the next writer came. None is needed: nothing
+    but the first hundred bytes of the file changes (sqlite.org/fileformat.html, "The Database Header"), and a disk
+    writes a sector whole.
+    """
+    db = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
-        os.fsync(folder)
+        return bool(db.execute("PRAGMA journal_mode=MEMORY").fetchone()[0] == "memory")
     finally:
-        os.close(folder)
+        db.close()
+
+
+def _sync_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:

@@ -25,7 +25,7 @@ from cultureops.device.channel import ChannelId
 from cultureops.errors import Unreadable
 from cultureops.telemetry import chunk
 from cultureops.telemetry.extent import Extent
-from cultureops.telemetry.file import open_reader, open_writer, rename_durably
+from cultureops.telemetry.file import leave_log_mode, open_reader, open_writer, rename_durably
 from cultureops.telemetry.journal import CHANNELS_TABLE, write_channel
 from cultureops.telemetry.points import Points
 from cultureops.telemetry.store import ChannelInfo
@@ -300,7 +300,7 @@ class MonthWriter(Month):
                         marks = ", ".join("?" * len(rows[0]))
                         db.executemany(f"INSERT OR REPLACE INTO {table} VALUES({marks})", rows)
                 db.execute("COMMIT")
-            db.execute("PRAGMA journal_mode=DELETE")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             db.close()
         rename_durably(unfinished, path)
@@ -416,15 +416,12 @@ def close_for_good(path: Path) -> None:
     """Make a month's file one that is only read; where somebody reads it just now, the next start does it."""
     if not path.stat().st_mode & stat.S_IWUSR:
         return
-    db = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
-        if db.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete":
+        if leave_log_mode(path):
             path.chmod(0o444)
     except sqlite3.OperationalError as error:
         log.info("a month's file is read by others and stays as it is until the next start", file=str(path),
                  error=str(error))  # fmt: skip
-    finally:
-        db.close()
 
 
 def _day_number(channel: int, day: int) -> int:
