@@ -13,7 +13,8 @@ import structlog
 from cultureops.errors import StorageError, Unreadable
 
 __all__ = [
-    "FORMAT", "leave_log_mode", "lock_for_writing", "open_reader", "open_writer", "rename_durably", "warn_of_old_sqlite",
+    "FORMAT", "leave_log_mode", "lock_for_writing", "open_reader", "open_writer", "rename_durably",
+    "warn_of_old_sqlite",
 ]  # fmt: skip
 
 log = structlog.get_logger(__name__)
