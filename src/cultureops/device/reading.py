@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple, Self
 
 from cultureops.clock import Instant
 from cultureops.device.channel import Channel, ChannelId
@@ -73,14 +74,7 @@ class Sample:
     reason: Reason = Reason.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One value of one channel at one time, or the reason why there is none.
-
-    ``source_time`` is when the instrument says, or when the request was sent; ``received_time`` is when the answer
-    was here [ms UTC]. ``value`` is a finite float, or None exactly when ``quality`` is BAD.
-    """
-
+class _Fields(NamedTuple):
     channel: ChannelId
     value: float | None
     quality: Quality
@@ -88,13 +82,29 @@ class Reading:
     source_time: Instant
     received_time: Instant
 
-    def __post_init__(self) -> None:
-        if (self.value is None) != (self.quality is Quality.BAD):
-            raise ValueError(f"{self.channel}: a reading has no value exactly when it is BAD")
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"{self.channel}: {self.value} is not a finite number")
-        if self.quality is Quality.BAD and self.reason is Reason.NONE:
-            raise ValueError(f"{self.channel}: a BAD reading needs a reason")
+
+class Reading(_Fields):
+    """One value of one channel at one time, or the reason why there is none.
+
+    ``source_time`` is when the instrument says, or when the request was sent; ``received_time`` is when the answer
+    was here [ms UTC]. ``value`` is a finite float, or None exactly when ``quality`` is BAD. A tuple, so that the store
+    takes thousands apart at once; raises ValueError.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, channel: ChannelId, value: float | None, quality: Quality, reason: Reason, source_time: Instant,
+        received_time: Instant,
+    ) -> Self:  # fmt: skip
+        """Refuse a value without quality and a failure without reason."""
+        if (value is None) != (quality is Quality.BAD):
+            raise ValueError(f"{channel}: a reading has no value exactly when it is BAD")
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{channel}: {value} is not a finite number")
+        if quality is Quality.BAD and reason is Reason.NONE:
+            raise ValueError(f"{channel}: a BAD reading needs a reason")
+        return tuple.__new__(cls, (channel, value, quality, reason, source_time, received_time))
 
 
 def bad_reading(channel: ChannelId, reason: Reason, source_time: Instant, received_time: Instant) -> Reading:

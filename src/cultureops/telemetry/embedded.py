@@ -137,10 +137,10 @@ class EmbeddedStore:
 
     def append(self, readings: Sequence[Reading]) -> asyncio.Future[int]:
         """Take 1 to 65,535 readings, all kept or none; see TelemetryStore."""
-        index = self._index
-        for reading in readings:
-            if reading.channel not in index:
-                raise StorageError(f"channel {reading.channel!r} was not declared to the store; declare it first")
+        channels = [reading.channel for reading in readings]
+        if not self._index.keys() >= set(channels):
+            unknown = next(name for name in channels if name not in self._index)
+            raise StorageError(f"channel {unknown!r} was not declared to the store; declare it first")
         durable: asyncio.Future[int] = self._loop.create_future()
         if self._closed:
             durable.set_exception(self._closed_error())
@@ -153,8 +153,7 @@ class EmbeddedStore:
         elif not readings:
             durable.set_result(self._written.seq)
         else:
-            for reading in readings:
-                self._latest[reading.channel] = reading
+            self._latest.update(zip(channels, readings, strict=True))
             self._give_up(self._inbox.put(Append(readings, durable)))
         return durable
 

@@ -11,30 +11,30 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
-from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
-from cultureops.device.reading import Reading
+from cultureops.device.reading import Quality, Reading
 from cultureops.errors import Unreadable
 from cultureops.telemetry.integers import compress, decompress
 from cultureops.telemetry.points import Points
 
-__all__ = ["MAX_READINGS", "Columns", "decode", "encode", "last_of_each"]
+__all__ = ["MAX_READINGS", "Columns", "Packed", "decode", "encode", "last_of_each"]
 
 MAX_READINGS: Final = 65_535
 _VERSION: Final = 2
 _HEAD: Final = struct.Struct("<BBHq")
 _CRC: Final = struct.Struct("<I")
 _NAN: Final = float("nan")
-_CHANNEL, _VALUE, _QUALITY, _REASON, _SOURCE, _RECEIVED = map(
-    attrgetter, ("channel", "value", "quality", "reason", "source_time", "received_time")
-)
+_DTYPES: Final = {
+    False: ("<u4", "<u4", "<i4", "<f8", "u1", "u1"),
+    True: ("<u4", "<i8", "<i8", "<f8", "u1", "u1"),
+}
+_ROW_BYTES: Final = {wide: sum(np.dtype(dtype).itemsize for dtype in dtypes) for wide, dtypes in _DTYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +50,35 @@ class Columns:
         return Columns(self.frame[rows], self.channel[rows], self.points.at(rows))
 
 
-@lru_cache(maxsize=256)
-def _columns(count: int, wide: bool) -> struct.Struct:
-    source, received = ("q", "q") if wide else ("I", "i")
-    return struct.Struct(f"<{count}I{count}{source}{count}{received}{count}d{count}B{count}B")
+class Packed(NamedTuple):
+    """A frame's bytes and the first and last source time in it [ms UTC]."""
+
+    payload: bytes
+    from_ms: Instant
+    to_ms: Instant
 
 
-def encode(readings: Sequence[Reading], index: Mapping[ChannelId, int]) -> bytes:
+def encode(readings: Sequence[Reading], index: Mapping[ChannelId, int]) -> Packed:
     """Pack 1 to 65,535 readings; ``index`` numbers the channels."""
-    sources = list(map(_SOURCE, readings))
-    base = min(sources)
-    delays = [received - source for received, source in zip(map(_RECEIVED, readings), sources, strict=True)]
-    wide = max(sources) - base >= 1 << 32 or not -(1 << 31) <= min(delays) <= max(delays) < 1 << 31
+    channels, values, qualities, reasons, sources, receipts = zip(*readings, strict=True)
     count = len(readings)
-    columns = _columns(count, wide).pack(
-        *map(index.__getitem__, map(_CHANNEL, readings)),
-        *[source - base for source in sources],
-        *delays,
-        *[_NAN if value is None else value for value in map(_VALUE, readings)],
-        *map(_QUALITY, readings),
-        *map(_REASON, readings),
+    source = np.fromiter(sources, np.int64, count)
+    delay = np.fromiter(receipts, np.int64, count) - source
+    base, last = int(source.min()), int(source.max())
+    wide = last - base >= 1 << 32 or not -(1 << 31) <= int(delay.min()) <= int(delay.max()) < 1 << 31
+    quality = bytes(qualities)
+    if Quality.BAD in quality:
+        values = tuple(_NAN if value is None else value for value in values)
+    columns = (
+        struct.pack(f"<{count}I", *map(index.__getitem__, channels)),
+        (source - base).astype("<i8" if wide else "<u4").tobytes(),
+        delay.astype("<i8" if wide else "<i4").tobytes(),
+        struct.pack(f"<{count}d", *values),
+        quality,
+        bytes(reasons),
     )
-    packed = _HEAD.pack(_VERSION, wide, count, base) + compress(columns)
-    return packed + _CRC.pack(zlib.crc32(packed))
+    packed = _HEAD.pack(_VERSION, wide, count, base) + compress(b"".join(columns))
+    return Packed(packed + _CRC.pack(zlib.crc32(packed)), base, last)
 
 
 def decode(frames: Sequence[tuple[int, bytes]]) -> Columns:
@@ -109,7 +115,7 @@ def _decode_alike(frames: Sequence[tuple[int, bool, int, int, bytes]], wide: boo
     number, base = (np.repeat(np.array([frame[at] for frame in frames], np.int64), count) for at in (0, 3))
     raw = np.frombuffer(b"".join(frame[4] for frame in frames), np.uint8).reshape(len(frames), -1)
     columns, at = [], 0
-    for dtype in ("<u4", "<i8" if wide else "<u4", "<i8" if wide else "<i4", "<f8", "u1", "u1"):
+    for dtype in _DTYPES[wide]:
         width = np.dtype(dtype).itemsize * count
         columns.append(np.ascontiguousarray(raw[:, at : at + width]).view(dtype).reshape(-1))
         at += width
@@ -137,4 +143,4 @@ def _checked(payload: bytes) -> tuple[bool, int, Instant, bytes]:
         raise Unreadable("a frame whose checksum does not match its bytes")
     if wide > 1 or not count:
         raise Unreadable("a frame whose head does not fit its columns")
-    return bool(wide), count, base, decompress(payload[_HEAD.size : -_CRC.size], _columns(count, bool(wide)).size)
+    return bool(wide), count, base, decompress(payload[_HEAD.size : -_CRC.size], count * _ROW_BYTES[bool(wide)])

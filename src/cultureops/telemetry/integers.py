@@ -8,6 +8,7 @@ sides, so any 64-bit integers come back as they were.
 from __future__ import annotations
 
 import struct
+import threading
 from typing import Final
 
 import numpy as np
@@ -27,17 +28,26 @@ _PARAMETERS: Final = zstandard.ZstdCompressionParameters.from_level(
 )
 
 
+class _Zstd(threading.local):
+    """A thread's own: neither side may be used by two at once, and making one takes as long as a frame."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(compression_params=_PARAMETERS).compress
+        self.decompress = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS).decompress
+
+
+_zstd: Final = _Zstd()
+
+
 def compress(raw: bytes) -> bytes:
     """Return the bytes as one zstd frame without its magic number."""
-    return zstandard.ZstdCompressor(compression_params=_PARAMETERS).compress(raw)
+    return _zstd.compress(raw)
 
 
 def decompress(packed: bytes, size: int) -> bytes:
     """Return the ``size`` bytes that ``compress`` was given; raise Unreadable when they are not there."""
     try:
-        raw = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS).decompress(
-            packed, max_output_size=size
-        )
+        raw = _zstd.decompress(packed, max_output_size=size)
     except (zstandard.ZstdError, MemoryError) as error:
         raise Unreadable(f"bytes that can't be unpacked: {error}") from None
     if len(raw) != size:

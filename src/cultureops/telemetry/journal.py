@@ -112,12 +112,12 @@ class Journal:
         return written
 
     def _insert(self, readings: Sequence[Reading]) -> Written:
-        payload = frame.encode(readings, self.index)
-        sources = [reading.source_time for reading in readings]
-        written = Written(self.written.seq + 1, hashlib.sha256(payload).hexdigest(), self.written.total + len(readings))
+        packed = frame.encode(readings, self.index)
+        sha256 = hashlib.sha256(packed.payload).hexdigest()
+        written = Written(self.written.seq + 1, sha256, self.written.total + len(readings))
         self._db.execute(
             "INSERT INTO frames VALUES(?, ?, ?, ?, ?)",
-            (written.seq, min(sources), max(sources), written.total, payload),
+            (written.seq, packed.from_ms, packed.to_ms, written.total, packed.payload),
         )
         return written
 

@@ -146,12 +146,17 @@ class Sealer:
         if found is not None:
             for first, last in _groups(found.counts):
                 self._seal_channels(month, first, last)
-        leftover = [
-            int(columns.frame[waits].min())
-            for columns in self._frames(self.extent.pass_seq)
-            if (waits := ~self.extent.covers(columns)).any()
-        ]
-        month.end_pass(min(leftover, default=self.extent.pass_seq + 1) - 1)
+        self._stop_if_told()
+        month.end_pass(self._floor())
+
+    def _floor(self) -> int:
+        """Return the last frame before the first one of which readings will still wait after the pass."""
+        extent = self.extent
+        first = self._journal.execute(
+            "SELECT min(seq) FROM frames WHERE seq > ? AND seq <= ? AND to_ms >= ?",
+            (extent.floor, extent.pass_seq, extent.pass_before_hour * HOUR_MS),
+        ).fetchone()[0]
+        return extent.pass_seq if first is None else int(first) - 1
 
     def _seal_channels(self, month: MonthWriter, first: int, last: int) -> None:
         """Seal the channels ``first..last``, all of their readings being in memory at once."""

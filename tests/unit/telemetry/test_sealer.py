@@ -91,7 +91,7 @@ def dated(steps: list[Step], pace_ms: int) -> list[Step]:
     """Have every reading received some time after the one before, so that months go by while they arrive."""
     now = itertools.count(START, pace_ms)
     return [
-        Arrive([replace(row, received_time=next(now)) for row in step.rows]) if isinstance(step, Arrive) else step
+        Arrive([row._replace(received_time=next(now)) for row in step.rows]) if isinstance(step, Arrive) else step
         for step in steps
     ]
 
@@ -278,7 +278,7 @@ HOUR = START // HOUR_MS
 async def test_a_value_that_was_sealed_already_writes_no_further_generation(tmp_path: Path) -> None:
     folder = tmp_path / "telemetry"
     rows = [reading("a/t", START + at, 1.0) for at in range(0, 60_000, 1000)]
-    again = [replace(row, received_time=row.received_time + 5000) for row in rows]
+    again = [row._replace(received_time=row.received_time + 5000) for row in rows]
     store = await carried_out(folder, [Arrive(rows), Seal(BOUNDARY), Arrive(again), Seal(BOUNDARY)])
     assert chunks_of(folder) == {Key(HOUR, 1, 0): 60}
     series = await store.series("a/t", START, BOUNDARY)
