@@ -130,11 +130,11 @@ class Journal:
 
     @property
     def has_to_drop(self) -> bool:
-        """Whether frames are left that may go."""
-        return bool(self._first < self._drop_until)
+        """Whether frames are left that may go, or may be: after a failure the next write looks."""
+        return self._is_stale or self._first < self._drop_until
 
     def _drop(self) -> None:
-        if not self.has_to_drop:
+        if self._first >= self._drop_until:
             return
         until = min(self._drop_until, self._first + MOST_DROPPED_AT_ONCE)
         if row := self._db.execute("SELECT total, payload FROM frames WHERE seq = ?", (until,)).fetchone():
