@@ -12,8 +12,9 @@ from cultureops.telemetry.journal import Journal
 CHANNELS = {"a/t": (1, ChannelInfo("Cel", 2))}
 
 
-def refuse_to_delete(action: int, *_: object) -> int:
-    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_DELETE else sqlite3.SQLITE_OK
+def refuse_to_commit(action: int, what: str | None, *_: object) -> int:
+    is_commit = action == sqlite3.SQLITE_TRANSACTION and what == "COMMIT"
+    return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
 
 
 def test_a_refused_drop_is_still_to_be_done(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_a_refused_drop_is_still_to_be_done(tmp_path: Path) -> None:
     for at in range(3):
         journal.write(CHANNELS, [Reading("a/t", 37.0, Quality.GOOD, Reason.NONE, at, at)])
     journal.drop_until(2)
-    journal._db.set_authorizer(refuse_to_delete)
+    journal._db.set_authorizer(refuse_to_commit)
     with pytest.raises(sqlite3.DatabaseError):
         journal.write({}, [])
     journal._db.set_authorizer(None)
