@@ -168,7 +168,7 @@ class EmbeddedReader:
 
 
 async def _open(at: Path) -> EmbeddedStore:
-    return EmbeddedStore.open(at)
+    return EmbeddedStore.open(at, seals_apart=True)
 
 
 def _names(data: Workload) -> list[list[str]]:

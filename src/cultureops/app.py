@@ -86,7 +86,7 @@ def run_site(site_file: Path, data_dir: Path) -> None:
 
 
 async def _open_and_run(site: Site, data_dir: Path) -> None:
-    async with open_lab(site, data_dir, SystemClock(), SystemEntropy(), gather_s=GATHER_S) as lab:
+    async with open_lab(site, data_dir, SystemClock(), SystemEntropy(), gather_s=GATHER_S, seals_apart=True) as lab:
         await _run_lab(lab)
 
 
@@ -211,7 +211,7 @@ async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
             site_text(fleet.wires, counts, options.port) + _mirror_section(options.influxdb), encoding="utf-8"
         )
         clock = SteppedClock(parse_iso(LAB_DAY_ONE))
-        async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed)) as lab:
+        async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed), seals_apart=True) as lab:
             pace = DemoPace(clock, options.speed, headless=options.headless)
             technician = Technician(lab, fleet, recipe, options.seed)
             director = Director(lab, fleet, technician, Troubles(clock.now()), pace, options.days)

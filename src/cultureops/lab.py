@@ -328,16 +328,16 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(
-    site: Site, data_dir: Path, clock: Clock, entropy: Entropy, *, gather_s: float = 0.0
+    site: Site, data_dir: Path, clock: Clock, entropy: Entropy, *, gather_s: float = 0.0, seals_apart: bool = False
 ) -> AsyncIterator[Lab]:
-    """Open a lab on its data folder and let go of everything with the block; ``gather_s`` is the store's.
+    """Open a lab on its data folder and let go of everything with the block; the last two are the store's.
 
     Raises ConfigError for what the site file asks for and can't be, ChainBroken or Unreadable for a folder whose
     history is not whole.
     """
     ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy)
     try:
-        store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s)
+        store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)
         try:
             lab = Lab(site, clock, ledger, store, _mirror(site, data_dir, clock, store))
             try:

@@ -16,8 +16,11 @@ START_S = 0.35
 
 
 async def killed_run(folder: Path, dice: random.Random) -> Run:
-    """Let a writer work until it has said some lines or, as often, until an instant of its start; kill it."""
-    child = await start_writer([], folder)
+    """Let a writer work until it has said some lines or, as often, until an instant of its start; kill it.
+
+    In half of the runs a process of its own seals. It is killed with the writer or, as often, outlives it.
+    """
+    child = await start_writer([], folder, *dice.choice([[], ["--apart"]]))
     assert child.stdout is not None
     lines: list[bytes] = []
     try:
@@ -27,7 +30,10 @@ async def killed_run(folder: Path, dice: random.Random) -> Run:
             lines = [await child.stdout.readline() for _ in range(dice.randrange(1, MOST_LINES))]
             await asyncio.sleep(dice.uniform(0, 0.003))
     finally:
-        end(child)
+        if dice.random() < 0.5:
+            end(child)
+        else:
+            child.kill()
         rest, errors = await child.communicate()
     assert not errors.strip(), errors.decode()
     return Run.of(child, b"".join([*lines, rest]))

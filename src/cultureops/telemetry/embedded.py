@@ -79,20 +79,22 @@ class EmbeddedStore:
         sealing.start(self._inbox.nudge)
 
     @classmethod
-    def open(cls, folder: Path, *, gather_s: float = 0.0) -> Self:
+    def open(cls, folder: Path, *, gather_s: float = 0.0, seals_apart: bool = False) -> Self:
         """Open or create the folder; call with a running event loop.
 
-        With ``gather_s`` commits begin at least so far apart, for labs with very many devices. Raises Unreadable for
+        With ``gather_s`` commits begin at least so far apart, for labs with very many devices. With ``seals_apart``
+        a process of its own seals, so that polling never waits for it; otherwise a thread does. Raises Unreadable for
         files that are damaged, not ours or of a newer format, StorageError when they can't be written or another
         process writes to them.
         """
         migrate(folder)
         with ExitStack() as undo:
-            undo.callback(os.close, lock_for_writing(folder))
+            lock = lock_for_writing(folder)
+            undo.callback(os.close, lock)
             try:
                 journal = Journal(folder)
                 undo.callback(journal.close)
-                sealing = Sealing(folder)
+                sealing = Sealing(folder, lock if seals_apart else None)
                 undo.callback(sealing.stop)
                 reader = Reader(folder)
                 undo.callback(reader.close)

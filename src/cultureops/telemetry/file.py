@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 FORMAT: Final = 2
 LOCK: Final = "writer.lock"
+LOCK_WAIT_S: Final = 2.0
+"""How long the sealing process of a writer that was killed may take to end."""
 _BUSY_S: Final = 5.0
 _SOUND_SQLITE: Final = (3, 51, 3)
 
@@ -49,12 +52,17 @@ def lock_for_writing(folder: Path) -> int:
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(f"{folder}: can't be opened for writing: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise StorageError(f"{folder}: another process writes to it; stop that one first") from None
-    return descriptor
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            os.close(descriptor)
+            raise StorageError(f"{folder}: another process writes to it; stop that one first") from None
+        return descriptor
 
 
 def open_writer(path: Path, schema: str, page_bytes: int) -> sqlite3.Connection:

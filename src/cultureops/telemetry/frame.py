@@ -98,8 +98,12 @@ def decode(frames: Sequence[tuple[int, bytes]]) -> Columns:
 
 def last_of_each(columns: Columns) -> dict[int, Points]:
     """Return each channel's last reading by arrival."""
-    numbers, from_end = np.unique(columns.channel[::-1], return_index=True)
-    last = columns.points.at(columns.channel.size - 1 - from_end)
+    if not columns.channel.size:
+        return {}
+    row = np.full(int(columns.channel.max()) + 1, -1)
+    row[columns.channel] = np.arange(columns.channel.size)  # of several rows for one channel the last one stays
+    numbers = np.flatnonzero(row >= 0)
+    last = columns.points.at(row[numbers])
     return {number: last.at(slice(at, at + 1)) for at, number in enumerate(numbers.tolist())}
 
 

@@ -28,7 +28,7 @@ __all__ = ["Journal", "Written", "open_journal", "read_channels", "read_frames"]
 log = structlog.get_logger(__name__)
 
 FILE: Final = "journal.sqlite"
-FOLD_AFTER_FRAMES: Final = 64
+FOLD_AFTER_FRAMES: Final = 16
 MOST_DROPPED_AT_ONCE: Final = 64
 PAGE_BYTES: Final = 4096
 CHANNELS_TABLE: Final = """
@@ -108,7 +108,7 @@ class Journal:
             raise
         self._is_stale = False
         self.written = written
-        self._fold_now_and_then()
+        self._fold_now_and_then(is_quiet=not readings and not self.has_to_drop)
         return written
 
     def _insert(self, readings: Sequence[Reading]) -> Written:
@@ -145,9 +145,9 @@ class Journal:
             self._db.execute("DELETE FROM frames WHERE seq <= ?", (until,))
         self._first = until
 
-    def _fold_now_and_then(self) -> None:
+    def _fold_now_and_then(self, *, is_quiet: bool) -> None:
         self._since_fold += 1
-        if self._since_fold >= FOLD_AFTER_FRAMES:
+        if self._since_fold >= FOLD_AFTER_FRAMES or is_quiet:
             self._since_fold = 0
             self._fold("PASSIVE")
 

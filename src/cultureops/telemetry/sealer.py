@@ -35,7 +35,7 @@ __all__ = ["Sealer", "Stopped"]
 
 CHANNELS_A_COMMIT: Final = 32
 FRAMES_A_SLICE: Final = 128
-MOST_POINTS_AT_ONCE: Final = 1 << 19
+MOST_POINTS_AT_ONCE: Final = 1 << 20
 MOST_STAMPS_KNOWN: Final = 16
 HOUR_MINUTES: Final = HOUR_MS // MINUTE_MS
 _ALL_TIME: Final = -(1 << 62), 1 << 62
@@ -76,6 +76,16 @@ class Sealer:
     def extent(self) -> Extent:
         """How far sealing has come."""
         return Extent() if self._month is None else self._month.extent
+
+    @property
+    def floor(self) -> int:
+        """The last frame up to which every reading is sealed."""
+        return self.extent.floor
+
+    @property
+    def passes(self) -> int:
+        """How many passes have ended."""
+        return self.extent.passes
 
     def seal(self, seq: int, before_hour: int) -> None:
         """Seal every reading up to frame ``seq`` of the hours before ``before_hour``."""
@@ -160,17 +170,25 @@ class Sealer:
 
     def _seal_channels(self, month: MonthWriter, first: int, last: int) -> None:
         """Seal the channels ``first..last``, all of their readings being in memory at once."""
-        wanted: list[Columns] = []
+        parts: list[Points] = []
+        channels: list[np.ndarray] = []
         newest: dict[int, Points] = {}
         for columns in self._frames(self.extent.pass_seq):
             own = (columns.channel >= first) & (columns.channel <= last)
-            wanted.append(columns.at(own & self._to_seal(columns, self.extent.pass_before_hour)))
+            wanted = np.flatnonzero(own & self._to_seal(columns, self.extent.pass_before_hour))
+            parts.append(columns.points.at(wanted))
+            channels.append(columns.channel[wanted] - np.uint32(first))
             newest |= last_of_each(columns.at(own))
-        points = join([columns.points for columns in wanted])
-        channel = np.concatenate([columns.channel for columns in wanted])
-        order = np.argsort(channel.astype(np.uint32), kind="stable")
-        numbers, starts = np.unique(channel[order], return_index=True)
-        bounds = np.append(starts, channel.size)
+        points = join(parts)
+        channel = np.concatenate(channels)
+        parts.clear()
+        channels.clear()
+        # 16-bit numbers are sorted by their digits, in a third of the time.
+        order = np.argsort(channel.astype(np.uint16 if last - first < 1 << 16 else np.uint32), kind="stable")
+        counts = np.bincount(channel)
+        numbers = np.flatnonzero(counts)
+        bounds = np.append(0, np.cumsum(counts[numbers]))
+        numbers += first
         for at in range(0, numbers.size, CHANNELS_A_COMMIT):
             self._stop_if_told()
             with month.transaction():

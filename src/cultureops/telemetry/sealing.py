@@ -12,6 +12,7 @@ import structlog
 
 from cultureops.errors import StorageError, Unreadable
 from cultureops.telemetry.sealer import Sealer, Stopped
+from cultureops.telemetry.sealer_process import SealerProcess
 
 __all__ = ["Sealing"]
 
@@ -21,19 +22,20 @@ Done = Callable[[StorageError | None], None]
 
 
 class Sealing:
-    """Seals a folder beside its writer.
+    """Seals a folder beside its writer, in a process of its own when given the folder's lock to share.
 
     Raises what Sealer raises when the folder can't be opened.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared_lock: int | None) -> None:
         self._folder = folder
+        self._shared_lock = shared_lock
         self._stop = threading.Event()
-        self._sealer: Sealer | None = Sealer(folder, self._stop.is_set)
+        self._sealer: Sealer | SealerProcess | None = self._open()
         self._wishes: queue.SimpleQueue[tuple[int, int, Done] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self.floor = self._sealer.extent.floor
-        self.passes = self._sealer.extent.passes
+        self.floor = self._sealer.floor
+        self.passes = self._sealer.passes
         self.failure: StorageError | None = None
         self.is_busy = False
 
@@ -81,9 +83,14 @@ class Sealing:
 
     def _seal(self, seq: int, before_hour: int) -> None:
         if self._sealer is None:
-            self._sealer = Sealer(self._folder, self._stop.is_set)
+            self._sealer = self._open()
         self._sealer.seal(seq, before_hour)
-        self.floor, self.passes = self._sealer.extent.floor, self._sealer.extent.passes
+        self.floor, self.passes = self._sealer.floor, self._sealer.passes
+
+    def _open(self) -> Sealer | SealerProcess:
+        if self._shared_lock is None:
+            return Sealer(self._folder, self._stop.is_set)
+        return SealerProcess(self._folder, self._stop.is_set, self._shared_lock)
 
     def _let_go(self) -> None:
         """After a failure nothing in memory is trusted: the next wish opens the files anew."""

@@ -82,7 +82,7 @@ class Writer:
 async def run(options: argparse.Namespace) -> None:
     course = Course(*options.course)
     for _ in range(options.sessions):
-        store = EmbeddedStore.open(options.folder)
+        store = EmbeddedStore.open(options.folder, seals_apart=options.apart)
         try:
             store.declare(CHANNELS)
             writer = Writer(store, course)
@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--course", type=int, nargs=3, default=(20, 12, 40))
     parser.add_argument("--recover", action="store_true")
+    parser.add_argument("--apart", action="store_true")
     try:
         asyncio.run(run(parser.parse_args()))
     except CultureOpsError as error:
