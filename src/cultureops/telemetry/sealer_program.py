@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(folder: Path) -> None:
     for ignored in _IGNORED:
         signal.signal(ignored, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.dup(1)
     os.dup2(2, 1)
     ended = threading.Event()
     read_end, write_end = os.pipe()
@@ -45,7 +46,8 @@ def main(folder: Path) -> None:
                 break
             except (sqlite3.Error, OSError, Unreadable, StorageError) as error:
                 answer = {"error": str(error), "is_unreadable": isinstance(error, Unreadable)}
-            print(json.dumps(answer), file=answers, flush=True)
+            with suppress(BrokenPipeError):  # nobody waits for it any more
+                os.write(answers, json.dumps(answer).encode() + b"\n")
             if "error" in answer:
                 break
             line = requests.readline()

@@ -102,11 +102,11 @@ async def test_a_damaged_month_is_refused_at_the_start(tmp_path: Path) -> None:
 
 async def test_it_ends_with_a_writer_that_is_killed_and_the_next_one_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "telemetry"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, str(folder), stdout=PIPE)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, str(folder), stdout=PIPE, stderr=PIPE)
     assert child.stdout is not None
     assert await child.stdout.readline() == b"sealing\n"
     child.kill()
-    await child.wait()
+    assert (await child.communicate())[1] == b""
     store = EmbeddedStore.open(folder, seals_apart=True)
     await store.seal(START + 10 * HOUR_MS)
     kept = store.count()
