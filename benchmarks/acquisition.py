@@ -186,13 +186,17 @@ class _Program:
         os.sched_setaffinity(self.process.pid, {core})
 
     def cpu_s(self) -> float:
-        """Return the CPU time of all its threads so far, as clock_getcpuclockid(3) has it."""
-        return time.clock_gettime(~self.process.pid << 3 | 2)
+        """Return the CPU time of all its threads and of its children so far, as clock_getcpuclockid(3) has it."""
+        return sum(time.clock_gettime(~pid << 3 | 2) for pid in self._pids())
 
     def resident_mb(self) -> float:
-        """Return the most memory it ever had."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        """Return the most memory that it and its children ever had, each for itself."""
+        return sum(_most_resident_mb(pid) for pid in self._pids())
+
+    def _pids(self) -> list[int]:
+        pid = self.process.pid
+        children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        return [pid, *(int(child) for found in children for child in found)]
 
     async def window(self, seconds: float) -> tuple[float, float, int, int]:
         """Let time pass; return CPU time [s], most memory [MB] and the window's first and last instant [ms]."""
@@ -215,6 +219,11 @@ class _Program:
         """Return the error with the program's last words."""
         said = self._log.with_suffix(".err").read_text(errors="replace").strip().splitlines() or ["nothing said"]
         return BenchError(f"{self.process.args}: {what}; last words: {said[-1][:300]}")
+
+
+def _most_resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 @contextlib.contextmanager

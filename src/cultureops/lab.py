@@ -46,14 +46,14 @@ from cultureops.batch.results import take_result
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
 from cultureops.device.reading import Reading
 from cultureops.equipment import Chamber
-from cultureops.errors import ConfigError, StorageError
+from cultureops.errors import StorageError
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source, draft
 from cultureops.ledger.store import SqlLedger
-from cultureops.mqtt import Publisher, Standing, publishing
+from cultureops.mqtt import publishing
+from cultureops.outlets import check_topics, mirror_of, publisher_of
 from cultureops.site import Site
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.telemetry.file import warn_of_old_sqlite
-from cultureops.telemetry.line_protocol import Labels
 from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_ID, OWN_DEVICE, lag_reading
 from cultureops.web.stream import encode_alarms, encode_readings
@@ -89,7 +89,7 @@ class Lab:
         self.engine = Engine((*rules_from(site.alarm_rows, _chamber_infos(site, self.channels)), NOT_KEPT))
         self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
         self.anchor = Anchor(store, ledger)
-        self.publisher = _publisher(self)
+        self.publisher = publisher_of(site, self.channels, clock, store, self.engine, self.batches.exposed)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
         self._link_events: list[LinkEvent] = []
         self._rank = {device.id: rank for rank, device in enumerate(site.devices)}
@@ -123,7 +123,7 @@ class Lab:
     def plan(site: Site) -> tuple[dict[str, MeasuredChannel], tuple[Rule, ...]]:
         """Read profiles and rules of a site without touching a device; raises ConfigError."""
         channels = {row.id: row for row in Acquisition(site.devices, SystemClock(), lambda _: None).channels}
-        _check_topics(site, channels)
+        check_topics(site, channels)
         return channels, rules_from(site.alarm_rows, _chamber_infos(site, channels))
 
     async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
@@ -339,7 +339,7 @@ async def open_lab(
     try:
         store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)
         try:
-            lab = Lab(site, clock, ledger, store, _mirror(site, data_dir, clock, store))
+            lab = Lab(site, clock, ledger, store, mirror_of(site, data_dir, clock, store))
             try:
                 await lab.remember()
                 async with mirroring(lab.mirror), publishing(lab.publisher):
@@ -370,34 +370,6 @@ def _link_event(event: LinkEvent) -> NewEvent:
 
 def _info(row: MeasuredChannel) -> ChannelInfo:
     return ChannelInfo.of(row.channel, simulated=row.simulated)
-
-
-def _mirror(site: Site, data_dir: Path, clock: Clock, store: EmbeddedStore) -> Mirror | None:
-    if site.influxdb is None:
-        return None
-    labels = Labels(site.name, {device.id: device.chamber for device in site.devices})
-    return Mirror(store, site.influxdb, labels, data_dir, clock)
-
-
-def _publisher(lab: Lab) -> Publisher | None:
-    if lab.site.mqtt is None:
-        return None
-    _check_topics(lab.site, lab.channels)
-    shown = frozenset((*lab.channels, *(() if lab.mirror is None else (LAG_ID,))))
-    standing = Standing(lab.site.mqtt.topics, lab.clock, lab.store, lab.engine, lab.batches.exposed, shown)
-    return Publisher(lab.site.mqtt, standing, lab.clock)
-
-
-def _check_topics(site: Site, channels: Mapping[str, MeasuredChannel]) -> None:
-    """Refuse a device whose channels can't be told to the broker."""
-    if site.mqtt is None:
-        return
-    rows = {device.id: device.row for device in site.devices}
-    for channel in channels.values():
-        try:
-            site.mqtt.topics.channel(channel.id)
-        except ConfigError as error:
-            raise rows[channel.device].error(f"device {channel.device!r}: {error}", "options") from None
 
 
 def _chamber_infos(site: Site, channels: Mapping[str, MeasuredChannel]) -> dict[str, ChamberInfo]:

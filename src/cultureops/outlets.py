@@ -1,0 +1,53 @@
+"""The outlets that a site file asks for: the InfluxDB mirror and the MQTT publisher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cultureops.acquisition import MeasuredChannel
+from cultureops.alarms.engine import Engine
+from cultureops.alarms.rule import Exposure
+from cultureops.clock import Clock
+from cultureops.errors import ConfigError
+from cultureops.mqtt import Publisher, Standing
+from cultureops.site import Site
+from cultureops.telemetry import EmbeddedStore
+from cultureops.telemetry.line_protocol import Labels
+from cultureops.telemetry.mirror import Mirror
+from cultureops.telemetry.mirror_lag import LAG_ID
+
+__all__ = ["check_topics", "mirror_of", "publisher_of"]
+
+
+def mirror_of(site: Site, data_dir: Path, clock: Clock, store: EmbeddedStore) -> Mirror | None:
+    """Return the mirror of a site that names a server; raises Unreadable for its damaged files."""
+    if site.influxdb is None:
+        return None
+    labels = Labels(site.name, {device.id: device.chamber for device in site.devices})
+    return Mirror(store, site.influxdb, labels, data_dir, clock)
+
+
+def publisher_of(
+    site: Site, channels: Mapping[str, MeasuredChannel], clock: Clock, store: EmbeddedStore, engine: Engine,
+    exposed: Exposure,
+) -> Publisher | None:  # fmt: skip
+    """Return the publisher of a site that names a broker; raises ConfigError for a name that no topic can bear."""
+    if site.mqtt is None:
+        return None
+    check_topics(site, channels)
+    shown = frozenset((*channels, *(() if site.influxdb is None else (LAG_ID,))))
+    standing = Standing(site.mqtt.topics, clock, store, engine, exposed, shown)
+    return Publisher(site.mqtt, standing, clock)
+
+
+def check_topics(site: Site, channels: Mapping[str, MeasuredChannel]) -> None:
+    """Refuse a device whose channels can't be told to the broker; raises ConfigError."""
+    if site.mqtt is None:
+        return
+    rows = {device.id: device.row for device in site.devices}
+    for channel in channels.values():
+        try:
+            site.mqtt.topics.channel(channel.id)
+        except ConfigError as error:
+            raise rows[channel.device].error(f"device {channel.device!r}: {error}", "options") from None
