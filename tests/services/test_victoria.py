@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import random
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.services.conftest import START, Victoria, fill, followed, one_of, stored
+from tests.services.conftest import START, Victoria, fill, stored
 
 from cultureops.clock import HOUR_MS
 from cultureops.telemetry import EmbeddedStore
@@ -121,32 +120,3 @@ async def test_a_restart_that_no_call_has_met_is_noticed(
         await mirror.drain()
         assert mirror.status().last_error is None
     assert victoria.points() == await stored(store)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(1800)
-async def test_the_demo_is_mirrored_by_a_server_that_was_killed_and_away(
-    victoria: Victoria, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    arguments = ("demo", "--headless", "--json", "--data-dir", str(tmp_path / "data"), "--influxdb", victoria.url)
-    demo = subprocess.Popen(
-        (sys.executable, "-m", "cultureops", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        for away_s in (0, 3):
-            await asyncio.sleep(10)
-            victoria.kill()
-            await asyncio.sleep(away_s)
-            victoria.start()
-        out, said = await asyncio.to_thread(demo.communicate, timeout=1500)
-    finally:
-        end(demo)
-    assert demo.returncode == 0 and not said, said.decode()
-    store = EmbeddedStore.open(tmp_path / "data" / "telemetry")
-    kept = await followed(store)
-    await store.close()
-    points = [points for own in kept.values() for points in own.values()]
-    assert sum(map(len, points)) >= json.loads(out)["readings_stored"]
-    assert sum(len(set(readings)) > 1 for readings in points) < 20  # a count and a passage of one minute
-    assert one_of(victoria.points(), kept)
-    record_property("points", len(points))
