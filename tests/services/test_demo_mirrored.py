@@ -33,7 +33,7 @@ async def demo_mirrored(server: Victoria | Influx, url: str, data: Path) -> int:
         demo.kill()
         demo.communicate()
     complaints = [line for line in said.decode().splitlines() if "[info" not in line]
-    assert demo.returncode == 0 and not complaints, complaints
+    assert demo.returncode == 0 and not complaints, "\n".join(complaints)
     store = EmbeddedStore.open(data / "telemetry")
     kept = await followed(store)
     await store.close()

@@ -35,7 +35,7 @@ __all__ = ["Sealer", "Stopped"]
 
 CHANNELS_A_COMMIT: Final = 32
 FRAMES_A_SLICE: Final = 128
-MOST_POINTS_AT_ONCE: Final = 1 << 20
+MOST_POINTS_AT_ONCE: Final = 1 << 19
 MOST_STAMPS_KNOWN: Final = 16
 HOUR_MINUTES: Final = HOUR_MS // MINUTE_MS
 _ALL_TIME: Final = -(1 << 62), 1 << 62
