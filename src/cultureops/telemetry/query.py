@@ -1,10 +1,11 @@
-"""Readings at the width of a chart: equal stretches with exact extremes, and the gaps; out of a view of the store."""
+"""Readings at the width of a chart: equal stretches with exact extremes, and the gaps; from what is kept somewhere."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,14 +14,54 @@ from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reason
 from cultureops.telemetry import rollup
 from cultureops.telemetry.points import Points, is_shown, join, no_points
-from cultureops.telemetry.reader import View
 from cultureops.telemetry.runs import Run, runs_of
-from cultureops.telemetry.store import Buckets, Gap
+from cultureops.telemetry.store import Buckets, Gap, Integers, Series
 
-__all__ = ["read_buckets", "read_gaps"]
+__all__ = ["Kept", "read_buckets", "read_gaps", "read_series"]
 
 
-def read_buckets(view: View, channel: int, start: Instant, end: Instant, count: int) -> Buckets:
+class Kept(Protocol):
+    """What a query asks of readings that are kept, in a store's folder or in an archive; channels are numbers."""
+
+    def hours(self) -> range:
+        """Return the hours between the first and the last of which there are readings."""
+        ...
+
+    def tails(self) -> Mapping[int, Points]:
+        """Return, by channel, the readings that ``walk`` and ``bad_hours`` know nothing of."""
+        ...
+
+    def points(self, channel: int, start: Instant, end: Instant) -> Points:
+        """Return what is kept of a channel in ``start <= source time < end``, by source time and then arrival."""
+        ...
+
+    def kept(self, channel: int, start: Instant, end: Instant, tail: Points) -> Points:
+        """Do as ``points``, for a caller who has the channel's tail."""
+        ...
+
+    def minutes(self, channel: int, first_hour: int, end_hour: int) -> tuple[Integers, rollup.Minutes]:
+        """Return when each minute begins [ms] and the minutes of the days that hold readings."""
+        ...
+
+    def bad_hours(self, first_hour: int, end_hour: int) -> Mapping[int, set[int]]:
+        """Return, by channel, the hours in which there are BAD readings."""
+        ...
+
+    def walk(self, channel: int, hours: range) -> Iterator[int]:
+        """Yield those of the hours, in their order, in which there are readings of a channel."""
+        ...
+
+
+def read_series(view: Kept, channel: int, start: Instant, end: Instant) -> Series:
+    """Return one reading for each instant of ``start <= source time < end``: the last to arrive."""
+    kept = view.points(channel, start, end)
+    is_last = is_shown(kept.source_ms)
+    revised = ~np.append(True, is_last[:-1]) if kept.size else is_last
+    points = kept.at(is_last)
+    return Series(points.source_ms, points.value, points.quality, points.reason, revised[is_last])
+
+
+def read_buckets(view: Kept, channel: int, start: Instant, end: Instant, count: int) -> Buckets:
     """Return ``start..end`` in at most ``count`` stretches.
 
     Stretches of a minute or more are whole minutes, begin on one, and come from roll-ups; finer ones from the readings
@@ -31,14 +72,15 @@ def read_buckets(view: View, channel: int, start: Instant, end: Instant, count: 
     width_ms = -(-(end - start) // count)
     if width_ms < MINUTE_MS:
         size = -(-(end - start) // width_ms)
-        points = view.shown(channel, start, end)
+        kept = view.points(channel, start, end)
+        points = kept.at(is_shown(kept.source_ms))
         return _buckets(start, width_ms, rollup.roll_up(points, (points.source_ms - start) // width_ms, size))
     first = start // MINUTE_MS * MINUTE_MS
     width_ms = max(MINUTE_MS, -(-(end - first) // (count * MINUTE_MS)) * MINUTE_MS)
     return _from_minutes(view, channel, first, end, width_ms)
 
 
-def _from_minutes(view: View, channel: int, first: Instant, end: Instant, width_ms: int) -> Buckets:
+def _from_minutes(view: Kept, channel: int, first: Instant, end: Instant, width_ms: int) -> Buckets:
     size = -(-(end - first) // width_ms)
     known = view.hours()
     hours = range(max(first // HOUR_MS, known.start), min(-(-end // HOUR_MS), known.stop))
@@ -55,7 +97,7 @@ def _buckets(start: Instant, width_ms: int, rows: rollup.Minutes) -> Buckets:
     return Buckets(width_ms, from_ms, rows.minimum, rows.maximum, mean, rows.count, rows.bad)
 
 
-def read_gaps(view: View, names: Mapping[int, ChannelId], start: Instant, end: Instant) -> tuple[Gap, ...]:
+def read_gaps(view: Kept, names: Mapping[int, ChannelId], start: Instant, end: Instant) -> tuple[Gap, ...]:
     """Return the stretches of BAD readings that touch ``start..end``, by channel and time."""
     known = view.hours()
     hours = range(min(max(start // HOUR_MS, known.start), known.stop), min(-(-end // HOUR_MS), known.stop))
@@ -73,7 +115,7 @@ def read_gaps(view: View, names: Mapping[int, ChannelId], start: Instant, end: I
 class _History:
     """One channel hour by hour; ``tail`` are its readings that are not sealed."""
 
-    view: View
+    view: Kept
     channel: int
     known: range
     tail: Points
