@@ -6,6 +6,7 @@ This is the composition root: the only module that knows everyone.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import signal
@@ -13,10 +14,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
@@ -49,12 +51,25 @@ from cultureops.ledger.head import Head
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.site import Site, read_site
 from cultureops.telemetry import EmbeddedStore
-from cultureops.telemetry.exchange import check, export_csv, import_csv
+from cultureops.telemetry.archive import Archive, archive_month, check_archive, file_name, is_archive, month_range
+from cultureops.telemetry.exchange import (
+    PARQUET,
+    UTC,
+    Stretch,
+    check,
+    import_readings,
+    kept_readings,
+    write_csv,
+    write_parquet,
+)
+from cultureops.telemetry.local_time import zone_named
+from cultureops.telemetry.whole_file import whole_file
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
 
 __all__ = [
     "DemoOptions",
+    "archive_telemetry",
     "check_site",
     "export_telemetry",
     "import_telemetry",
@@ -71,6 +86,8 @@ EXPECTED_DAYS: Final = 34
 GATHER_S: Final = 0.02
 """A thousand devices polled each second share fifty commits; a reading is durable that much later."""
 DRAIN_S: Final = 60.0
+SITE_FILE: Final = "site.toml"
+"""The site file that the demo leaves in its data folder."""
 _END_OF_TIME: Final = 253_402_300_800_000
 
 
@@ -206,7 +223,7 @@ async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
     counts.mkdir()
     devices = fleet_devices(driver_folder("modbus") / "profiles", counts)
     async with start_fleet(folder / "fleet.json", options.seed, LAB_DAY_ONE, devices) as fleet:
-        site_file = folder / "site.toml"
+        site_file = folder / SITE_FILE
         site_file.write_text(
             site_text(fleet.wires, counts, options.port) + _mirror_section(options.influxdb), encoding="utf-8"
         )
@@ -291,8 +308,11 @@ def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
 
 def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
     """Compare every frame and chunk with its checksum, and every sealed hour with its root in the ledger."""
-    verify(data_dir / LEDGER_FILE)
     folder = data_dir / TELEMETRY_FOLDER
+    if not folder.exists() and is_archive(data_dir):
+        _verify_archive(data_dir, as_json=as_json)
+        return
+    verify(data_dir / LEDGER_FILE)
     with _patience(f"reading {folder}"):
         events = read_stream(data_dir / LEDGER_FILE, STREAM)  # first: what is sealed meanwhile has no event here
         found = check(folder)
@@ -307,22 +327,86 @@ def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
         )
 
 
-def export_telemetry(data_dir: Path, out: Path, channels: list[str] | None, start: str | None, end: str | None) -> None:
-    """Write readings as CSV; '-' is standard output."""
+def _verify_archive(path: Path, *, as_json: bool) -> None:
+    """Compare every file of an archive with the SHA-256 it notes of its readings."""
+    with _patience(f"reading {path}"):
+        Archive.open(path).close()
+        files = [path] if path.is_file() else sorted(path.glob(f"*{PARQUET}"))
+        found = [check_archive(file) for file in files]
+    if as_json:
+        print(json.dumps({"archives": [asdict(one) for one in found]}))
+        return
+    for one in found:
+        print(f"{one.month}: {one.readings} readings of {one.channels} channels, SHA-256 {one.sha256} as noted")
+
+
+def export_telemetry(
+    data_dir: Path, out: Path, channels: list[str] | None, start: str | None, end: str | None, zone: str | None
+) -> None:
+    """Write readings of a data folder or an archive as Parquet or CSV; '-' is CSV on standard output."""
     first = 0 if start is None else parse_iso(start)
     last = _END_OF_TIME if end is None else parse_iso(end)
-    source = data_dir / TELEMETRY_FOLDER
-    if str(out) == "-":
-        export_csv(source, sys.stdout, channels, first, last)
+    with _readings(data_dir, channels, first, last, zone) as (kept, where):
+        if str(out) == "-":
+            write_csv(kept, sys.stdout, where)
+            return
+        with _patience(f"writing {out}"), whole_file(out) as file:
+            if out.suffix.lower() == PARQUET:
+                count = write_parquet(kept, file, where)
+            else:
+                text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+                count = write_csv(kept, text, where)
+                text.detach()
+    print(f"{count} readings written to {out}, UTC offsets of {where.key}", file=sys.stderr)
+
+
+@contextmanager
+def _readings(
+    data_dir: Path, channels: list[str] | None, start: Instant, end: Instant, zone: str | None
+) -> Iterator[tuple[Iterator[Stretch], ZoneInfo]]:
+    """Give what a data folder or an archive holds, and the zone that was asked for or is the source's own."""
+    asked_for = None if zone is None else zone_named(zone)
+    if (data_dir / TELEMETRY_FOLDER).exists() or not is_archive(data_dir):
+        kept = kept_readings(data_dir / TELEMETRY_FOLDER, channels, start, end)
+        yield kept, asked_for or _zone_of(data_dir)
         return
+    archive = Archive.open(data_dir)
     try:
-        with out.open("x", encoding="utf-8", newline="") as file, _patience(f"writing {out}"):
-            count = export_csv(source, file, channels, first, last)
-    except FileExistsError:
-        raise ConfigError(f"{out} exists; name a new file") from None
-    except OSError as error:
-        raise ConfigError(f"{out}: can't be written: {error}") from None
-    print(f"{count} readings written to {out}", file=sys.stderr)
+        yield archive.kept(channels, start, end), asked_for or archive.zone
+    finally:
+        archive.close()
+
+
+def _zone_of(data_dir: Path) -> ZoneInfo:
+    """Return the time zone of the site file in a data folder, UTC where there is none."""
+    site_file = data_dir / SITE_FILE
+    return read_site(site_file).zone if site_file.is_file() else UTC
+
+
+def archive_telemetry(data_dir: Path, month: str, out: Path, zone: str | None, *, so_far: bool, as_json: bool) -> None:
+    """Write one month's readings to a Parquet file of its own, read back before it gets its name."""
+    month_range(month)
+    where = _zone_of(data_dir) if zone is None else zone_named(zone)
+    if not out.is_dir():
+        raise ConfigError(f"{out}: no such folder; make it first")
+    target = out / file_name(month, so_far=so_far)
+    with whole_file(target) as file, _steps(f"archiving {month}") as show:
+        found = archive_month(
+            data_dir / TELEMETRY_FOLDER, month, where, file, SystemClock().now(), so_far=so_far, show=show
+        )
+    if as_json:
+        print(json.dumps({"file": str(target), **asdict(found)}))
+    else:
+        print(f"{target}: {found.readings} readings of {found.channels} channels, SHA-256 {found.sha256}")
+
+
+@contextmanager
+def _steps(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on standard error, where somebody watches it, how many steps of how many are done."""
+    columns = (TextColumn(doing), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(doing)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 async def import_telemetry(data_dir: Path, source: Path) -> None:
@@ -332,7 +416,7 @@ async def import_telemetry(data_dir: Path, source: Path) -> None:
     store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
     try:
         with _patience(f"reading {source}"):
-            count = await import_csv(store, source)
+            count = await import_readings(store, source)
     finally:
         await store.close()
     print(f"{count} readings imported", file=sys.stderr)

@@ -30,6 +30,13 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(telemetry_app, name="telemetry")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry/.")]
+Source = Annotated[
+    Path,
+    typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry/, or an archive file or folder."),
+]
+Zone = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Time zone of the UTC offsets; that of the site by default, or UTC.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -110,8 +117,11 @@ def ledger_verify(
 
 
 @telemetry_app.command("verify")
-def telemetry_verify(data_dir: DataDir = Path("data"), as_json: AsJson = False) -> None:
-    """Compare every reading's frame or chunk with its checksum, and sealed hours with their roots in the ledger."""
+def telemetry_verify(data_dir: Source = Path("data"), as_json: AsJson = False) -> None:
+    """Compare every reading's frame or chunk with its checksum, and sealed hours with their roots in the ledger.
+
+    Of an archive, compare the readings with the SHA-256 that it notes.
+    """
     from cultureops.app import verify_telemetry
 
     _finish(lambda: verify_telemetry(data_dir, as_json=as_json))
@@ -119,21 +129,40 @@ def telemetry_verify(data_dir: DataDir = Path("data"), as_json: AsJson = False) 
 
 @telemetry_app.command("export")
 def telemetry_export(
-    out: Annotated[Path, typer.Argument(help="CSV file to write; '-' is standard output.")],
-    data_dir: DataDir = Path("data"),
+    out: Annotated[
+        Path,
+        typer.Argument(help="File to write, Parquet when it ends with .parquet, else CSV; '-' is standard output."),
+    ],
+    data_dir: Source = Path("data"),
     channel: Annotated[list[str] | None, typer.Option(help="Channel, e.g. incubator_1/co2; all by default.")] = None,
     start: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
     end: Annotated[str | None, typer.Option(help="ISO 8601 with offset.")] = None,
+    zone: Zone = None,
 ) -> None:
-    """Write readings with unit, quality, reason and UTC times."""
+    """Write readings with unit, quality, reason, UTC times and the site's UTC offset."""
     from cultureops.app import export_telemetry
 
-    _finish(lambda: export_telemetry(data_dir, out, channel, start, end))
+    _finish(lambda: export_telemetry(data_dir, out, channel, start, end, zone))
+
+
+@telemetry_app.command("archive")
+def telemetry_archive(
+    month: Annotated[str, typer.Option(help="Month in UTC, e.g. 2026-10.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write 2026-10.parquet into.")],
+    data_dir: DataDir = Path("data"),
+    zone: Zone = None,
+    so_far: Annotated[bool, typer.Option("--so-far", help="Take a month that is not over or not sealed yet.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all readings of one month to a Parquet file and read it back; nothing is taken out of the store."""
+    from cultureops.app import archive_telemetry
+
+    _finish(lambda: archive_telemetry(data_dir, month, out, zone, so_far=so_far, as_json=as_json))
 
 
 @telemetry_app.command("import")
 def telemetry_import(
-    source: Annotated[Path, typer.Argument(help="CSV file as written by export.")],
+    source: Annotated[Path, typer.Argument(help="CSV or .parquet file as written by export or archive.")],
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Read exported readings back, all of them or, on the first bad row, none; not beside a running lab."""

@@ -79,7 +79,11 @@ def test_a_wrong_site_is_refused_in_one_line(site: Path, old: str, new: str, sai
         (("ledger", "verify", "--data-dir", "/nowhere"), 1),
         (("telemetry", "export", "-", "--data-dir", "/nowhere"), 1),
         (("telemetry", "export", "-", "--start", "yesterday"), 2),
+        (("telemetry", "export", "-", "--zone", "Europe/Wien"), 2),
         (("telemetry", "import", "/nowhere/readings.csv"), 2),
+        (("telemetry", "archive", "--month", "2026-13", "--out", "."), 2),
+        (("telemetry", "archive", "--month", "2026-01", "--out", "/nowhere"), 2),
+        (("telemetry", "archive", "--month", "2026-01", "--out", ".", "--data-dir", "/nowhere"), 1),
     ],
 )
 def test_a_users_mistake_is_one_line_and_never_a_traceback(arguments: tuple[str, ...], code: int) -> None:
@@ -117,9 +121,9 @@ def test_not_a_ledger_is_unreadable_not_broken(tmp_path: Path) -> None:
 
 def test_exported_readings_come_back(tmp_path: Path) -> None:
     rows = [
-        "time_utc,channel,value,unit,quality,reason,received_utc,source,standing",
-        "2026-01-05T08:00:00.000Z,incubator_1/co2,5.01,%,GOOD,NONE,2026-01-05T08:00:00.010Z,simulated,",
-        "2026-01-05T08:01:00.000Z,incubator_1/co2,,%,BAD,TIMEOUT,2026-01-05T08:01:00.250Z,simulated,",
+        "time_utc,channel,value,unit,quality,reason,received_utc,source,standing,utc_offset",
+        "2026-01-05T08:00:00.000Z,incubator_1/co2,5.01,%,GOOD,NONE,2026-01-05T08:00:00.010Z,simulated,,+00:00",
+        "2026-01-05T08:01:00.000Z,incubator_1/co2,,%,BAD,TIMEOUT,2026-01-05T08:01:00.250Z,simulated,,+00:00",
     ]
     file, data = tmp_path / "readings.csv", tmp_path / "data"
     file.write_text("\n".join(rows) + "\n")
@@ -127,10 +131,55 @@ def test_exported_readings_come_back(tmp_path: Path) -> None:
     assert cultureops("telemetry", "import", str(file), "--data-dir", str(data)).returncode == 0
     done = cultureops("telemetry", "export", "-", "--data-dir", str(data))
     assert done.stdout.splitlines() == rows
-    file.write_text("\n".join([*rows, "2026-01-05T08:02:00.000Z,incubator_1/co2,nan,%,GOOD,NONE,x,simulated,"]))
+    file.write_text("\n".join([*rows, "2026-01-05T08:02:00.000Z,incubator_1/co2,nan,%,GOOD,NONE,x,simulated,,+00:00"]))
     refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data))
     assert refused.returncode == 2 and "readings.csv:4" in refused.stderr and "nothing was imported" in refused.stderr
     assert cultureops("telemetry", "export", "-", "--data-dir", str(data)).stdout.splitlines() == rows
+
+
+def test_a_month_is_archived_and_asked_like_the_lab(tmp_path: Path) -> None:
+    rows = [
+        "time_utc,channel,value,unit,quality,reason,received_utc,source,standing,utc_offset",
+        "2026-03-29T00:59:59.000Z,incubator_1/co2,5.01,%,GOOD,NONE,2026-03-29T00:59:59.010Z,,,+01:00",
+        "2026-03-29T01:00:00.000Z,incubator_1/co2,5.03,%,GOOD,NONE,2026-03-29T01:00:00.010Z,,superseded,+02:00",
+        "2026-03-29T01:00:00.000Z,incubator_1/co2,,%,BAD,TIMEOUT,2026-03-29T01:00:00.250Z,,,+02:00",
+        "2026-04-01T00:00:00.000Z,incubator_1/co2,5.0,%,GOOD,NONE,2026-04-01T00:00:00.010Z,,,+02:00",
+    ]
+    source, data, out = tmp_path / "readings.csv", tmp_path / "data", tmp_path / "archive"
+    source.write_text("\n".join(rows) + "\n")
+    data.mkdir()
+    out.mkdir()
+    here, there = ("--data-dir", str(data)), ("--data-dir", str(out))
+    (data / "site.toml").write_text('[site]\nname = "lab"\ntime_zone = "Europe/Vienna"\n')
+    assert cultureops("telemetry", "import", str(source), *here).returncode == 0
+    archive = ("telemetry", "archive", "--month", "2026-03", "--out", str(out), *here)
+    refused = cultureops(*archive)
+    assert refused.returncode == 2 and "3 readings of 2026-03 are not sealed yet" in refused.stderr
+    assert list(out.iterdir()) == []
+    done = cultureops(*archive, "--so-far", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["file"] == str(out / "2026-03-so-far.parquet") and (found["readings"], found["channels"]) == (3, 1)
+    again = cultureops(*archive, "--so-far")
+    assert again.returncode == 2 and "exists; name a new file" in again.stderr
+    done = cultureops("telemetry", "export", "-", "--data-dir", found["file"])
+    assert done.stdout.splitlines() == rows[:4]  # with the archive's own zone
+    verified = cultureops("telemetry", "verify", "--json", *there)
+    assert json.loads(verified.stdout)["archives"][0]["sha256"] == found["sha256"]
+    for name in ("a.parquet", "a.csv"):
+        assert cultureops("telemetry", "export", str(tmp_path / name), *there).returncode == 0
+    assert (tmp_path / "a.csv").read_text().splitlines() == rows[:4]
+    (tmp_path / "b").mkdir()
+    assert (
+        cultureops("telemetry", "import", str(tmp_path / "a.parquet"), "--data-dir", str(tmp_path / "b")).returncode
+        == 0
+    )
+    done = cultureops("telemetry", "export", "-", "--zone", "Europe/Vienna", "--data-dir", str(tmp_path / "b"))
+    assert done.stdout.splitlines() == rows[:4]
+    for arguments in (("export", "-", "--data-dir", str(tmp_path / "a.parquet")), ("export", found["file"], *here)):
+        done = cultureops("telemetry", *arguments)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert "a.parquet: is no archive" in done.stderr or "far.parquet exists; name a new file" in done.stderr
 
 
 def test_sealed_telemetry_is_verified_against_the_ledger(tmp_path: Path) -> None:
