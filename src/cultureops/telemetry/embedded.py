@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-import numpy as np
 import structlog
 
 from cultureops.clock import HOUR_MS, Instant
@@ -25,8 +24,8 @@ from cultureops.telemetry.inbox import Append, Inbox, Work
 from cultureops.telemetry.journal import Journal, Written
 from cultureops.telemetry.migrate import migrate
 from cultureops.telemetry.month import ALL_HOURS, END_MS, FIRST_MS, Pass
-from cultureops.telemetry.points import as_readings, is_shown
-from cultureops.telemetry.query import read_buckets, read_gaps
+from cultureops.telemetry.points import as_readings
+from cultureops.telemetry.query import read_buckets, read_gaps, read_series
 from cultureops.telemetry.reader import Reader, View
 from cultureops.telemetry.sealing import Sealing
 from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Series
@@ -162,11 +161,7 @@ class EmbeddedStore:
     async def series(self, channel: ChannelId, start: Instant, end: Instant) -> Series:
         """Return the readings with ``start <= source time < end``; see TelemetryStore."""
         number = self._index.get(channel, 0)
-        kept = await self._read(lambda view: view.points(number, start, end))
-        is_last = is_shown(kept.source_ms)
-        revised = ~np.append(True, is_last[:-1]) if kept.size else is_last
-        points = kept.at(is_last)
-        return Series(points.source_ms, points.value, points.quality, points.reason, revised[is_last])
+        return await self._read(lambda view: read_series(view, number, start, end))
 
     async def buckets(self, channel: ChannelId, start: Instant, end: Instant, count: int) -> Buckets:
         """Return ``start..end`` in at most ``count`` stretches; see TelemetryStore."""

@@ -122,10 +122,12 @@ def _stretches(
 ) -> Iterator[Stretch]:
     try:
         for name, (number, info) in wanted.items():
-            for first in hours[::STRETCH_H]:
-                from_ms, to_ms = max(start, first * HOUR_MS), min(end, (first + STRETCH_H) * HOUR_MS)
+            first = hours.start
+            while first < hours.stop:
+                after = min(first + STRETCH_H, hours.stop)
                 with reader.view() as view:
-                    points = view.points(number, from_ms, to_ms)
+                    points = view.points(number, max(start, first * HOUR_MS), min(end, after * HOUR_MS))
+                    first = after if points.size else view.next_hour(number, range(after, hours.stop))
                 if points.size:
                     yield name, info, points
     finally:
