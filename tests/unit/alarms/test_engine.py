@@ -77,9 +77,9 @@ def test_the_limit_itself_raises_and_the_edge_of_the_deadband_does_not_clear() -
 
 def test_high_side_mirrors_the_low_side() -> None:
     engine = Engine([replace(HOT, on_delay_s=0, off_delay_s=0)])
-    hot = [replace(co2(value, at), channel="incubator_1/temperature") for at, value in enumerate((37.99, 38, 37.8))]
+    hot = [co2(value, at)._replace(channel="incubator_1/temperature") for at, value in enumerate((37.99, 38, 37.8))]
     assert fed(engine, *hot) == [(State.UNACK, 1)]
-    assert fed(engine, replace(co2(37.79, 9), channel="incubator_1/temperature")) == [(State.RTN_UNACK, 9)]
+    assert fed(engine, co2(37.79, 9)._replace(channel="incubator_1/temperature")) == [(State.RTN_UNACK, 9)]
 
 
 def test_one_sample_inside_starts_the_on_delay_anew() -> None:
@@ -123,7 +123,7 @@ def test_an_uncertain_value_counts_like_a_good_one() -> None:
 
 def test_source_time_counts_not_the_time_of_receipt() -> None:
     engine = Engine([CO2_LOW])
-    late = [replace(co2(3, at), received_time=T0 + 9_999 * S) for at in (0, 60, 119)]
+    late = [co2(3, at)._replace(received_time=T0 + 9_999 * S) for at in (0, 60, 119)]
     assert fed(engine, *late) == []
 
 
@@ -240,7 +240,7 @@ def test_a_limit_alarm_and_a_cut_cable_at_once() -> None:
 
 def test_readings_that_no_rule_speaks_of_pass() -> None:
     engine = Engine([CO2_LOW])
-    assert engine.evaluate([replace(co2(99, 0), channel="batch:b-1/viability"), lost("x/y", 0)]) == ()
+    assert engine.evaluate([co2(99, 0)._replace(channel="batch:b-1/viability"), lost("x/y", 0)]) == ()
     assert Engine([]).evaluate([co2(0, 0)]) == ()
 
 
