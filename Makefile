@@ -26,7 +26,7 @@ check: .venv/dev.stamp ## run the gates: style, types, who may import whom
 	@$(BIN)/lint-imports
 
 soak: .venv/dev.stamp ## run the full counts; writes soak.json
-	@$(BIN)/python -m pytest -q -m soak --timeout 3600 --soak-report soak.json $(ARGS) tests
+	@$(BIN)/python -m pytest -q -m soak -n 2 --timeout 3600 --soak-report soak.json $(ARGS) tests
 
 bench: .venv/dev.stamp ## measure; writes bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -59,12 +59,11 @@ async def test_nothing_durable_is_lost_by_five_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-async def test_nothing_durable_is_lost_by_a_thousand_kills(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_nothing_durable_is_lost_by_five_hundred_kills(
+    tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
 ) -> None:
-    async with asyncio.TaskGroup() as lanes:
-        heard = [lanes.create_task(kills(500, tmp_path, seed)) for seed in (1, 2)]
-    after_a_word = sum(lane.result() for lane in heard)
-    record_property("kills", 1000)
+    after_a_word = await kills(500, tmp_path, seed)
+    record_property("kills", 500)
     record_property("kills_after_a_durable_word", after_a_word)
-    assert after_a_word > 500
+    assert after_a_word > 250
