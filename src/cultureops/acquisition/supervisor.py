@@ -128,13 +128,22 @@ class Acquisition:
         while True:
             await self._clock.sleep_until(bus.next_due(self._clock.now()))
             accept(await bus.poll_next(self._clock.now()))
+            _heed_cancellation()
 
     async def _run_source(self, device: str, on_results: Callable[[Sequence[tuple[str, Result]]], object]) -> None:
         source, period_ms = self._sources[device]
         while True:
             if results := await source.collect():
                 on_results([(device, result) for result in results])
+            _heed_cancellation()
             await self._clock.sleep_until(self._clock.now() + period_ms)
+
+
+def _heed_cancellation() -> None:
+    """End a task whose cancellation a library took for an answer, as asyncio.wait_for does before Python 3.12."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _open_driver(device: DeviceRow, links: dict[str, Link]) -> Driver | ResultSource:
