@@ -51,7 +51,9 @@ from cultureops.ledger.head import Head
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.site import Site, read_site
 from cultureops.telemetry import EmbeddedStore
-from cultureops.telemetry.archive import Archive, archive_month, check_archive, file_name, is_archive, month_range
+from cultureops.telemetry.archive import Archive, is_archive
+from cultureops.telemetry.archive_contents import file_name, month_range
+from cultureops.telemetry.archiving import archive_month, check_archive
 from cultureops.telemetry.exchange import (
     PARQUET,
     UTC,

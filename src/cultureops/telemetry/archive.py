@@ -1,278 +1,35 @@
-"""A month of readings in one Parquet file, for good: written beside a running store, read back, and asked like it."""
+"""Archived months, asked as the store is asked."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import rfc8785
 
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, Instant
-from cultureops.device.channel import ChannelId, Kind
-from cultureops.device.reading import Quality, Reading
-from cultureops.errors import ConfigError, StorageError, Unreadable
+from cultureops.device.channel import ChannelId
+from cultureops.device.reading import Reading
+from cultureops.errors import ConfigError
 from cultureops.telemetry import rollup
-from cultureops.telemetry.exchange import PARQUET, Stretch, kept_readings
-from cultureops.telemetry.local_time import zone_named
-from cultureops.telemetry.month import DAY_HOURS, hour_after
-from cultureops.telemetry.parquet import FORMAT, ParquetFile, ParquetWriter, RowGroup
+from cultureops.telemetry.archive_contents import Contents
+from cultureops.telemetry.exchange import PARQUET, Stretch
+from cultureops.telemetry.month import DAY_HOURS
+from cultureops.telemetry.parquet import ParquetFile, RowGroup
 from cultureops.telemetry.points import Points, as_readings, is_shown, join, no_points
 from cultureops.telemetry.query import read_buckets, read_gaps, read_series
-from cultureops.telemetry.reader import Reader
 from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Integers, Series
 
-__all__ = ["Archive", "Archived", "archive_month", "check_archive", "file_name", "is_archive", "month_range"]
+__all__ = ["Archive", "is_archive"]
 
 GROUPS_IN_MEMORY: Final = 8
-_MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-_ROW: Final = np.dtype(
-    [("source_ms", "<i8"), ("received_ms", "<i8"), ("value", "<f8"), ("quality", "u1"), ("reason", "u1")]
-)
-"""A reading as it is hashed; the value is the quiet NaN 0x7ff8000000000000 where BAD."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Archived:
-    """What a month's file holds; ``sha256`` [hex] is over its readings and channels, not over its bytes."""
-
-    month: str
-    readings: int
-    channels: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What a file says of a channel: how it was described, and how many readings with which SHA-256 [hex] it has."""
-
-    channel: ChannelId
-    info: ChannelInfo
-    readings: int = 0
-    sha256: str = ""
-
-    def row(self) -> dict[str, str | int | bool]:
-        info = self.info
-        return {
-            "channel": self.channel, "unit": info.unit, "decimals": info.decimals, "kind": info.kind.value,
-            "verified": info.verified, "simulated": info.simulated, "readings": self.readings, "sha256": self.sha256,
-        }  # fmt: skip
-
-    @classmethod
-    def of(cls, row: Mapping[str, object]) -> _Entry:
-        """Read what ``row`` wrote; raises KeyError, TypeError or ValueError."""
-        info = ChannelInfo(
-            str(row["unit"]), int(str(row["decimals"])), Kind(str(row["kind"])), bool(row["verified"]),
-            bool(row["simulated"]),
-        )  # fmt: skip
-        return cls(str(row["channel"]), info, int(str(row["readings"])), str(row["sha256"]))
-
-
-class _Digest:
-    """Counts and hashes readings channel by channel, however they are parted."""
-
-    def __init__(self) -> None:
-        self._hashes: dict[ChannelId, tuple[int, hashlib._Hash]] = {}
-
-    def add(self, channel: ChannelId, points: Points) -> None:
-        count, sha256 = self._hashes.get(channel) or (0, hashlib.sha256())
-        rows = np.empty(points.size, _ROW)
-        for name, column in zip(_ROW.names or (), points.columns(), strict=True):
-            rows[name] = column
-        rows["value"][points.bad] = np.nan
-        sha256.update(rows.tobytes())
-        self._hashes[channel] = count + points.size, sha256
-
-    def entries(self, infos: Mapping[ChannelId, ChannelInfo]) -> list[_Entry]:
-        """Return an entry for each of the channels, in their order."""
-        counted = {name: (count, sha256.hexdigest()) for name, (count, sha256) in self._hashes.items()}
-        return [_Entry(name, info, *counted.get(name, (0, ""))) for name, info in infos.items()]
-
-
-def _sha256(month: str, entries: Iterable[_Entry]) -> str:
-    """Return the SHA-256 of the month and one RFC 8785 line for each channel that has readings, by name."""
-    held = sorted((entry for entry in entries if entry.readings), key=lambda entry: entry.channel)
-    lines = [month.encode(), *(rfc8785.dumps(entry.row()) for entry in held)]
-    return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
-
-
-def _archived(month: str, entries: Sequence[_Entry]) -> Archived:
-    counts = [entry.readings for entry in entries]
-    return Archived(month, sum(counts), sum(count > 0 for count in counts), _sha256(month, entries))
-
-
-def month_range(month: str) -> tuple[Instant, Instant]:
-    """Return begin and end of a month such as 2026-10 [ms UTC]; raise ConfigError for what is none."""
-    found = _MONTH.fullmatch(month)
-    if found is None or int(found[1]) == 0:
-        raise ConfigError(f"{month!r} is no month; write e.g. 2026-10")
-    begin = datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC)
-    return int(begin.timestamp()) * 1000, hour_after(month) * HOUR_MS
-
-
-def file_name(month: str, *, so_far: bool) -> str:
-    """Return what the file of a month is called; that of a month so far never bears the name of the whole one."""
-    return f"{month}-so-far{PARQUET}" if so_far else f"{month}{PARQUET}"
-
-
-def archive_month(
-    folder: Path, month: str, zone: ZoneInfo, out: BinaryIO, now: Instant, *, so_far: bool,
-    show: Callable[[int, int], None],
-) -> Archived:  # fmt: skip
-    """Write all readings of a month, superseded ones too, by channel and time, read them back and compare.
-
-    ``out`` is a new file open for writing and reading; ``show`` is told how many channels of how many are done.
-    Nothing is taken out of the store. Raises ConfigError for a month that is not over or not sealed, unless ``so_far``
-    asks for what there is; StorageError when it holds no readings or the file does not give back what was written.
-    """
-    start, end = month_range(month)
-    if now < end and not so_far:
-        raise ConfigError(f"{month} is not over in UTC; archive it then, or give --so-far for what there is")
-    infos, notes = _look(folder, month, start, end, so_far=so_far)
-    names = sorted(infos)
-    digest, writer, steps = _Digest(), ParquetWriter(out, zone), 2 * len(names)
-    for name, info, points in kept_readings(folder, names, start, end):
-        digest.add(name, points)
-        writer.write(name, info, points)
-        infos[name] = info
-        show(names.index(name), steps)
-    entries = digest.entries(infos)
-    found = _archived(month, entries)
-    if not found.readings:
-        raise StorageError(f"{folder}: holds no readings of {month}")
-    rows = [entry.row() for entry in entries]
-    writer.close(
-        notes
-        | {"format": FORMAT, "month": month, "zone": zone.key, "readings": str(found.readings), "sha256": found.sha256}
-        | {"channels": json.dumps(rows, ensure_ascii=False)}
-    )
-    out.flush()
-    out.seek(0)
-    with ParquetFile(out, "the file just written") as file:
-        if _read_back(file, lambda name: show(len(names) + names.index(name), steps)) != found:
-            raise StorageError(f"{month}: the file just written holds something else than the store; check the disk")
-    return found
-
-
-def _look(
-    folder: Path, month: str, start: Instant, end: Instant, *, so_far: bool
-) -> tuple[dict[ChannelId, ChannelInfo], dict[str, str]]:
-    """Return the channels by number, and what to note of the moment; refuse what is not sealed."""
-    reader = Reader(folder)
-    try:
-        with reader.view() as view:
-            described = view.channels()
-            waiting = view.unsealed(start, end).channel.size
-            if waiting and not so_far:
-                raise ConfigError(
-                    f"{folder}: {waiting} readings of {month} are not sealed yet; a lab that runs seals them within "
-                    "the hour, or give --so-far for what there is"
-                )
-            names = {number: name for name, (number, _) in described.items()}
-            latest = {
-                names[number]: [*(column.tolist()[0] for column in points.columns())]
-                for number, points in view.latest().items()
-                if start <= points.source_ms[0] < end
-            }
-            for row in latest.values():
-                row[2] = None if row[3] == Quality.BAD else row[2]
-            frames = view.journal.execute(
-                "SELECT coalesce((SELECT max(seq) FROM frames), (SELECT seq FROM dropped))"
-            ).fetchone()[0]
-        infos = {name: info for name, (_, info) in described.items()}
-        return infos, {"latest": json.dumps(latest, ensure_ascii=False), "frames": str(frames)}
-    finally:
-        reader.close()
-
-
-def check_archive(path: Path) -> Archived:
-    """Read a whole file and compare it with the SHA-256 it notes of itself; raise Unreadable when they differ."""
-    with ParquetFile(path, str(path)) as file:
-        noted = _Contents.of(file).archived
-        found = _read_back(file, lambda name: None)
-        if found != noted:
-            raise Unreadable(f"{path}: holds {found.readings} readings with SHA-256 {found.sha256}, noted were "
-                             f"{noted.readings} with {noted.sha256}; take it from a backup")  # fmt: skip
-        return found
-
-
-def _read_back(file: ParquetFile, show: Callable[[ChannelId], None]) -> Archived:
-    """Read every reading of a file and say what it holds."""
-    contents = _Contents.of(file)
-    infos = {entry.channel: entry.info for entry in contents.entries}
-    digest = _Digest()
-    for group in contents.groups:
-        points = file.points(group)
-        if not file.is_labelled(group, infos[group.channel], points):
-            raise Unreadable(
-                f"{file.name}: row group {group.number}: unit, simulated or superseded are not as noted of "
-                f"{group.channel}; take the file from a backup"
-            )
-        digest.add(group.channel, points)
-        show(group.channel)
-    return _archived(contents.month, digest.entries(infos))
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What a file says of itself; ``latest`` are the readings that were the store's last ones after ``frames``."""
-
-    month: str
-    zone: ZoneInfo
-    entries: tuple[_Entry, ...]
-    latest: Mapping[ChannelId, Points]
-    frames: int
-    sha256: str
-    groups: tuple[RowGroup, ...]
-
-    @property
-    def archived(self) -> Archived:
-        counts = [entry.readings for entry in self.entries]
-        return Archived(self.month, sum(counts), sum(count > 0 for count in counts), self.sha256)
-
-    @classmethod
-    def of(cls, file: ParquetFile) -> _Contents:
-        """Read the notes of a file; raises ConfigError for one that is no archive, Unreadable for a damaged one."""
-        notes, path = file.notes, file.name
-        if "month" not in notes:
-            raise ConfigError(f"{path}: is no archive; give a file that `telemetry archive` wrote, or import this one")
-        if notes.get("format") != FORMAT:
-            raise Unreadable(
-                f"{path}: is of format {notes.get('format')}, this program knows {FORMAT}; update cultureops first"
-            )
-        try:
-            found = cls(
-                notes["month"], zone_named(notes["zone"]), tuple(map(_Entry.of, json.loads(notes["channels"]))),
-                {name: _one_point(*row) for name, row in json.loads(notes["latest"]).items()}, int(notes["frames"]),
-                notes["sha256"], file.row_groups(),
-            )  # fmt: skip
-            start, end = month_range(found.month)
-        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-            raise Unreadable(f"{path}: what the file says of itself is damaged: {error!r}") from None
-        if any(not start <= group.first_ms <= group.last_ms < end for group in found.groups):
-            raise Unreadable(f"{path}: holds readings that are not of {found.month}; take it from a backup")
-        if {group.channel for group in found.groups} != {entry.channel for entry in found.entries if entry.readings}:
-            raise Unreadable(f"{path}: channels and readings do not belong together; take it from a backup")
-        return found
-
-
-def _one_point(source_ms: int, received_ms: int, value: float | None, quality: int, reason: int) -> Points:
-    return Points(
-        np.array([source_ms]), np.array([received_ms]), np.array([np.nan if value is None else value]),
-        np.array([quality], np.uint8), np.array([reason], np.uint8),
-    )  # fmt: skip
 
 
 def is_archive(path: Path) -> bool:
@@ -287,7 +44,7 @@ class Archive:
     differ, where the store had sealed a day in several steps.
     """
 
-    def __init__(self, files: Sequence[tuple[ParquetFile, _Contents]]) -> None:
+    def __init__(self, files: Sequence[tuple[ParquetFile, Contents]]) -> None:
         self._files = files
         self._lock = threading.Lock()
         self._infos = {entry.channel: entry.info for _, contents in files for entry in contents.entries}
@@ -305,12 +62,12 @@ class Archive:
         paths = [path] if path.is_file() else sorted(path.glob(f"*{PARQUET}"))
         if not paths:
             raise ConfigError(f"{path}: no archive is there; give a file or folder that `telemetry archive` wrote")
-        opened: dict[str, tuple[Path, ParquetFile, _Contents]] = {}
+        opened: dict[str, tuple[Path, ParquetFile, Contents]] = {}
         try:
             for one in paths:
                 file = ParquetFile(one, str(one))
                 try:
-                    contents = _Contents.of(file)
+                    contents = Contents.of(file)
                     if contents.month in opened:
                         raise ConfigError(f"{one}: {opened[contents.month][0].name} is of the same month; keep one")
                 except BaseException:
@@ -410,7 +167,7 @@ class Archive:
 class _Sight:
     """What queries ask of readings that are kept, answered out of row groups."""
 
-    def __init__(self, files: Sequence[tuple[ParquetFile, _Contents]], numbers: Mapping[ChannelId, int]) -> None:
+    def __init__(self, files: Sequence[tuple[ParquetFile, Contents]], numbers: Mapping[ChannelId, int]) -> None:
         self._groups: dict[int, list[tuple[ParquetFile, RowGroup]]] = {number: [] for number in numbers.values()}
         for file, contents in files:
             for group in contents.groups:

@@ -22,15 +22,9 @@ from cultureops.device.channel import Kind
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.telemetry import ChannelInfo, EmbeddedStore, parquet
-from cultureops.telemetry.archive import (
-    Archive,
-    Archived,
-    archive_month,
-    check_archive,
-    file_name,
-    is_archive,
-    month_range,
-)
+from cultureops.telemetry.archive import Archive, is_archive
+from cultureops.telemetry.archive_contents import Archived, file_name, month_range
+from cultureops.telemetry.archiving import archive_month, check_archive
 from cultureops.telemetry.exchange import UTC, export_csv, import_readings, write_csv
 from cultureops.telemetry.month import ALL_HOURS
 from cultureops.telemetry.parquet import NOTES
