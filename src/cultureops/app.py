@@ -230,7 +230,7 @@ async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
             site_text(fleet.wires, counts, options.port) + _mirror_section(options.influxdb), encoding="utf-8"
         )
         clock = SteppedClock(parse_iso(LAB_DAY_ONE))
-        async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed), seals_apart=True) as lab:
+        async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed)) as lab:
             pace = DemoPace(clock, options.speed, headless=options.headless)
             technician = Technician(lab, fleet, recipe, options.seed)
             director = Director(lab, fleet, technician, Troubles(clock.now()), pace, options.days)
