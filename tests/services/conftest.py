@@ -210,16 +210,16 @@ store-enabled = false
         command = [require_program("influxd"), "run", "-config", str(folder / "influxdb.conf")]
         super().__init__(command, port, "/ping", folder / "influx.log")
 
-    def query(self, q: str) -> list[dict[str, Any]]:
-        body = urllib.parse.urlencode({"q": q, "db": "lab", "epoch": "ms"}).encode()
+    def query(self, q: str, database: str = "lab") -> list[dict[str, Any]]:
+        body = urllib.parse.urlencode({"q": q, "db": database, "epoch": "ms"}).encode()
         with urllib.request.urlopen(f"{self.url}/query", body, timeout=30) as answer:
             result: dict[str, Any] = json.loads(answer.read())["results"][0]
         assert "error" not in result, result
         return list(result.get("series", []))
 
-    def points(self) -> Points:
+    def points(self, database: str = "lab") -> Points:
         fields: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
-        for row in self.query('SELECT value, quality, reason_code FROM /.*/ GROUP BY "device", "batch"'):
+        for row in self.query('SELECT value, quality, reason_code FROM /.*/ GROUP BY "device", "batch"', database):
             own = fields[row["name"], row["tags"]["device"] or row["tags"]["batch"]] = {}
             for number, field in enumerate(("value", "quality", "reason_code"), 1):
                 own[field] = {line[0]: line[number] for line in row["values"] if line[number] is not None}
