@@ -20,13 +20,16 @@ from cultureops.telemetry.integers import compress, decompress, pack, shuffled, 
 from cultureops.telemetry.points import Points
 from cultureops.telemetry.store import Floats, Integers
 
-__all__ = ["FORMAT", "decode", "digest", "encode_stamps", "encode_values", "scaled", "unscaled"]
+__all__ = [
+    "EXACT", "FORMAT", "MOST_DECIMALS", "RAW", "decode", "digest", "encode_stamps", "encode_values", "scaled",
+    "unscaled",
+]  # fmt: skip
 
 FORMAT: Final = 2
 RAW: Final = 255
-_MOST_DECIMALS: Final = 9
+MOST_DECIMALS: Final = 9
 _SAMPLE: Final = 16
-_EXACT: Final = float(1 << 53)
+EXACT: Final = float(1 << 53)
 _HEAD: Final = struct.Struct("<BBII")
 _PART: Final = struct.Struct("<I")
 _FLOAT: Final = np.dtype("<f8")
@@ -68,8 +71,8 @@ def decode(stamps: bytes, values: bytes, count: int) -> Points:
         numbers = unshuffled(decompress(body, good * 8), _FLOAT) if good else np.empty(0)
         if not np.isfinite(numbers).all():
             raise Unreadable("a chunk with a value that is no number")
-    elif places > _MOST_DECIMALS:
-        raise Unreadable(f"a chunk of values with {places} decimals; at most {_MOST_DECIMALS} are written")
+    elif places > MOST_DECIMALS:
+        raise Unreadable(f"a chunk of values with {places} decimals; at most {MOST_DECIMALS} are written")
     else:
         numbers = unscaled(unpack(body, good), places)
     if good == count:
@@ -86,9 +89,9 @@ def digest(key: int, stamps: bytes, values: bytes) -> bytes:
 
 def scaled(values: Floats) -> tuple[int, Integers] | None:
     """Return the fewest decimals and the values as whole numbers of these, or None where that would change one."""
-    if values.size and not np.abs(values).max() < _EXACT:
+    if values.size and not np.abs(values).max() < EXACT:
         return None
-    for places in range(_MOST_DECIMALS + 1):
+    for places in range(MOST_DECIMALS + 1):
         if _exactly(values[:_SAMPLE], places) is not None and (numbers := _exactly(values, places)) is not None:
             return places, numbers
     return None
@@ -96,7 +99,7 @@ def scaled(values: Floats) -> tuple[int, Integers] | None:
 
 def _exactly(values: Floats, places: int) -> Integers | None:
     rounded = np.rint(values * 10.0**places)
-    if rounded.size and not np.abs(rounded).max() < _EXACT:
+    if rounded.size and not np.abs(rounded).max() < EXACT:
         return None
     numbers = rounded.astype(np.int64)
     is_same = unscaled(numbers, places).view(np.int64) == values.view(np.int64)  # bits: there is a negative zero

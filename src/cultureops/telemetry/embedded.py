@@ -1,4 +1,4 @@
-"""The store inside cultureops: a folder of SQLite files, one thread that writes the journal and one that seals it."""
+"""The store inside cultureops: a folder of SQLite files; one thread writes the journal, one seals, one reads."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from cultureops.telemetry.month import ALL_HOURS, END_MS, FIRST_MS, Pass
 from cultureops.telemetry.points import as_readings
 from cultureops.telemetry.query import read_buckets, read_gaps, read_series
 from cultureops.telemetry.reader import Reader, View
+from cultureops.telemetry.reading_thread import ReadingThread
 from cultureops.telemetry.sealing import Sealing
 from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Series
 
@@ -73,6 +74,7 @@ class EmbeddedStore:
         self._lost = 0
         self._closed = False
         self._let_go = ExitStack()
+        self._queries = ReadingThread("telemetry-queries")
         self._thread = threading.Thread(target=self._write_until_closed, name="telemetry", daemon=True)
         self._thread.start()
         sealing.start(self._inbox.nudge)
@@ -208,6 +210,7 @@ class EmbeddedStore:
 
     def _end(self) -> None:
         self._thread.join()
+        self._queries.end()
         try:
             self._let_go.close()
         except (sqlite3.Error, OSError) as error:
@@ -217,7 +220,9 @@ class EmbeddedStore:
         return StorageError(f"{self._folder}: the store is closed; open it again")
 
     async def _read(self, query: Callable[[View], T]) -> T:
-        return await asyncio.to_thread(self._read_now, query)
+        if self._closed:
+            raise self._closed_error()
+        return await self._queries.ask(lambda: self._read_now(query))
 
     def _read_now(self, query: Callable[[View], T]) -> T:
         with self._reader.view() as view:

@@ -7,6 +7,7 @@ which they are sealed. What arrives late for a month that is closed lies in the 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import stat
@@ -124,7 +125,7 @@ def hour_after(month: str) -> int:
 
 def month_files(folder: Path) -> list[Path]:
     """Return the files of all months, in order."""
-    return sorted(path for path in folder.glob("*.sqlite") if _NAME.fullmatch(path.name))
+    return [folder / name for name in sorted(os.listdir(folder)) if _NAME.fullmatch(name)]
 
 
 class Month:

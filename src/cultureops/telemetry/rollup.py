@@ -16,7 +16,7 @@ import numpy as np
 
 from cultureops.clock import DAY_MS, MINUTE_MS
 from cultureops.errors import Unreadable
-from cultureops.telemetry.chunk import RAW, scaled, unscaled
+from cultureops.telemetry.chunk import EXACT, MOST_DECIMALS, RAW, scaled, unscaled
 from cultureops.telemetry.integers import compress, decompress
 from cultureops.telemetry.points import Points
 
@@ -27,6 +27,7 @@ _COLUMNS: Final = 5
 _HEAD: Final = struct.Struct("<Bq")
 _WHOLE: Final = np.dtype("<u4")
 _FLOAT: Final = np.dtype("<f8")
+_ROUNDING: Final = 1e-11
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,30 @@ def _whole(day: Minutes) -> tuple[int, int, tuple[np.ndarray, ...]] | None:
     found = scaled(np.concatenate((day.minimum[has], day.maximum[has])))
     if found is None:
         return None
+    places = _places_of(day.total, found[0])
+    more = 10 ** (places - found[0])
+    if places > MOST_DECIMALS or np.abs(found[1]).max(initial=0) * more >= EXACT:
+        return None
     low, high = np.zeros((2, day.count.size), np.int64)
-    low[has], high[has] = np.split(found[1], 2)
+    low[has], high[has] = np.split(found[1] * more, 2)
     base = int(low[has].min()) if has.any() else 0
-    total = np.rint(day.total * 10.0 ** found[0]).astype(np.int64)
+    total = np.rint(day.total * 10.0**places).astype(np.int64)
     columns = (day.count, day.bad, np.where(has, low - base, 0), high - low, total - low * day.count)
     if any(int(column.min()) < 0 or int(column.max()) >= 1 << 32 for column in columns):
         return None
-    return found[0], base, columns
+    return places, base, columns
+
+
+def _places_of(totals: np.ndarray, fewest: int) -> int:
+    """Return the decimals at which sums are whole numbers but for the rounding of adding up; beyond the most for none.
+
+    A reading between the extremes may have more decimals than both.
+    """
+    for places in range(fewest, MOST_DECIMALS + 1):
+        numbers = totals * 10.0**places
+        if (np.abs(numbers - np.rint(numbers)) <= _ROUNDING * (1 + np.abs(numbers))).all():
+            return places
+    return MOST_DECIMALS + 1
 
 
 def _shuffled(columns: np.ndarray) -> bytes:
