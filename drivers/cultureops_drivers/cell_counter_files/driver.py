@@ -62,6 +62,9 @@ class CountFiles:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{device}-files")
         self._visit: asyncio.Future[tuple[CountResult | RejectedFile, ...]] | None = None
 
+    async def close(self) -> None:
+        """Do nothing: a folder is not held open."""
+
     async def collect(self) -> Sequence[CountResult | RejectedFile]:
         """Return the counts and rejections of the files that are new, by file name.
 

@@ -97,6 +97,11 @@ class ModbusDevice:
         """The channels of the profile."""
         return self.profile.channels
 
+    @property
+    def check_bits(self) -> int:
+        """What the link's framing has: 16, or 8 in Modbus ASCII."""
+        return self._link.check_bits
+
     async def connect(self) -> None:
         """Open the link; a second call on an open link does nothing."""
         await self._link.open()

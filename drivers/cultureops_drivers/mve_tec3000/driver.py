@@ -53,6 +53,8 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> MveTec3000
 class MveTec3000:
     """One controller, alone on its line or one of several."""
 
+    check_bits: Final = 0
+
     def __init__(self, device: str, link: ByteLink, controller: str = "") -> None:
         self.device = device
         self._link = link

@@ -38,6 +38,8 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Heracell:
 class Heracell:
     """One incubator on its RS-232 port."""
 
+    check_bits: Final = 8
+
     def __init__(self, device: str, link: ByteLink) -> None:
         self.device = device
         self._link = link

@@ -40,6 +40,11 @@ class Driver(Protocol):
         """The rows this device can deliver; a quantity that nobody can read is absent."""
         ...
 
+    @property
+    def check_bits(self) -> int:
+        """How many check bits guard each answer: 0, 8, 16 or 32; with 8 or fewer a leap is read again (Poller)."""
+        ...
+
     async def connect(self) -> None:
         """Open the link; a second call on an open link does nothing."""
         ...
@@ -94,7 +99,11 @@ class ResultSource(Protocol):
     """An instrument that hands over results when it has them, such as a cell counter's export folder."""
 
     async def collect(self) -> Sequence[CountResult | RejectedFile]:
-        """Return what is new since the last call, in a stable order."""
+        """Return what is new since the last call, in a stable order; the first call begins to listen where needed."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening; never raises."""
         ...
 
 

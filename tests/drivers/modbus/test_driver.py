@@ -18,6 +18,7 @@ class Registers:
     """A RegisterLink over a dictionary; absent addresses are refused."""
 
     is_open = True
+    check_bits = 16
 
     def __init__(self, values: dict[int, int]) -> None:
         self.values = values

@@ -17,6 +17,8 @@ CHANNELS = (Channel("temperature", "Cel", valid_range=(-20.0, 80.0)), Channel("c
 
 
 class ScriptedDriver:
+    check_bits = 16
+
     """Does what the script says at each read: raises an error, or returns samples."""
 
     def __init__(self, *script: Exception | Sequence[Sample]) -> None:

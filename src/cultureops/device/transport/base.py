@@ -49,6 +49,11 @@ class RegisterLink(Protocol):
     """A Modbus line of any framing."""
 
     @property
+    def check_bits(self) -> int:
+        """How many check bits guard each answer: 16 for RTU and TCP, 8 for ASCII."""
+        ...
+
+    @property
     def is_open(self) -> bool:
         """Whether requests can be sent at once."""
         ...

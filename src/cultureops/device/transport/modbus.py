@@ -134,6 +134,8 @@ class _Line:
 class ModbusLink:
     """A RegisterLink over a pymodbus client; ``deadline_s`` bounds the opening and each request (> 0)."""
 
+    check_bits: Final = 16
+
     def __init__(self, name: str, create: Callable[[_Watch], _Client], deadline_s: float, *, framed: bool) -> None:
         self.name = name
         self.deadline_s = deadline_s
