@@ -12,6 +12,8 @@ from cultureops.device.reading import Reading
 
 __all__ = ["Bus", "first_due"]
 
+STALL_DEADLINES: Final = 2
+"""What a silent device takes of its line: its deadline, and one more in which a late answer is not heard."""
 GRID_MS: Final = 10
 """Places lie on a grid: devices that share one share the costs of waking up, a third of all (1,000 at 1 Hz)."""
 
@@ -30,7 +32,8 @@ class Bus:
     """Devices that share a line take turns; each has its own schedule and its own back-off.
 
     The next due time is counted from the last due time, not from the answer, so that schedules do not drift; periods
-    that were missed altogether are not made up for.
+    that were missed altogether are not made up for. A device that has long been silent comes last: it is tried when no
+    other is due for as long as that may take, or when it has waited a period for such a time.
     """
 
     def __init__(self, link_uri: str, pollers: Sequence[Poller]) -> None:
@@ -45,21 +48,31 @@ class Bus:
 
     def next_due(self, now: Instant) -> Instant:
         """Return when the next device on this line is to be asked."""
-        return min(self._due.get(poller.device, now) for poller in self.pollers)
+        return min(self._turn(poller, now) for poller in self.pollers)
 
     async def poll_due(self, now: Instant) -> dict[str, tuple[Reading, ...]]:
         """Ask every device that is due and return its readings by device."""
         async with self._lock:
-            return {
-                poller.device: await self._poll(poller, now)
-                for poller in self.pollers
-                if self._due.get(poller.device, now) <= now
-            }
+            due = [poller for poller in self.pollers if self._due.get(poller.device, now) <= now]
+            due.sort(key=lambda poller: poller.may_stall(now))
+            return {poller.device: await self._poll(poller, now) for poller in due}
 
     async def poll_next(self, now: Instant) -> tuple[Reading, ...]:
-        """Ask the device that has been due for longest and return its readings."""
+        """Ask the device whose turn came first and return its readings."""
         async with self._lock:
-            return await self._poll(min(self.pollers, key=lambda poller: self._due.get(poller.device, now)), now)
+            return await self._poll(min(self.pollers, key=lambda poller: self._turn(poller, now)), now)
+
+    def _turn(self, poller: Poller, now: Instant) -> Instant:
+        """Return when a device is to be asked, its neighbours considered."""
+        due = self._due.get(poller.device, now)
+        if not poller.may_stall(max(due, now)):
+            return due
+        stall_ms = STALL_DEADLINES * poller.deadline_ms
+        turn, longest = max(due, now), due + poller.period_ms
+        for other in sorted(self._due.get(other.device, now) for other in self.pollers if other is not poller):
+            if other < turn + stall_ms:
+                turn = max(turn, other + 1)
+        return min(turn, max(longest, now))
 
     async def _poll(self, poller: Poller, now: Instant) -> tuple[Reading, ...]:
         due = self._due.get(poller.device, now)

@@ -3,26 +3,29 @@
 Drivers never retry, stamp or log outages; this does, once, for all of them. A failure is a set of BAD readings with
 the reason. After ``MISSES_BEFORE_BACK_OFF`` failures in a row the device is tried ever less often (in lab time), so
 that a dead device costs its neighbours on a shared line at most one deadline per try; in between its readings repeat
-why there is no value.
+why there is no value. Where a frame has few check bits a leap is read again (see doubt.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from cultureops.clock import Clock, Instant
+from cultureops.acquisition.doubt import MOST_CHECK_BITS, Doubt
+from cultureops.clock import SECOND_MS, Clock, Instant
 from cultureops.device.channel import Channel, ChannelId, channel_id
 from cultureops.device.driver import Driver, Identity
 from cultureops.device.reading import COMMUNICATION_REASONS, Reading, Reason, Sample, bad_reading, judge
-from cultureops.errors import DeviceFault, DriverTimeout, NotConnected, ProtocolError
+from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 
 __all__ = ["LinkEvent", "LinkState", "Poller"]
 
 MISSES_BEFORE_BACK_OFF: Final = 3
-LONGEST_BACK_OFF_PERIODS: Final = 8
+LONGEST_BACK_OFF_MS: Final = 15 * SECOND_MS
+"""But never less than a period."""
 
 
 class LinkState(StrEnum):
@@ -45,7 +48,11 @@ class LinkEvent:
 
 
 class Poller:
-    """The one who asks one device."""
+    """The one who asks one device.
+
+    ``deadline_ms`` is the real time that a device takes which does not answer [ms]; ``max_rates`` are the fastest
+    believable changes by channel name [unit per minute], where the site says more than the driver.
+    """
 
     def __init__(
         self,
@@ -54,14 +61,23 @@ class Poller:
         clock: Clock,
         period_ms: int,
         on_link_event: Callable[[LinkEvent], None],
+        *,
+        deadline_ms: int = 0,
+        max_rates: Mapping[str, float] | None = None,
     ) -> None:
+        rows = tuple(
+            replace(row, max_rate_per_min=(max_rates or {}).get(row.name, row.max_rate_per_min))
+            for row in driver.channels
+        )
         self.device = device
         self.period_ms = period_ms
-        self.channels: dict[ChannelId, Channel] = {channel_id(device, row.name): row for row in driver.channels}
+        self.deadline_ms = deadline_ms
+        self.channels: dict[ChannelId, Channel] = {channel_id(device, row.name): row for row in rows}
         self.misses = 0
         self.reason = Reason.NOT_CONNECTED
         self.detail = ""
-        self._ids = {row.name: channel_id(device, row.name) for row in driver.channels}
+        self._ids = {row.name: channel_id(device, row.name) for row in rows}
+        self._doubt = Doubt(rows) if driver.check_bits <= MOST_CHECK_BITS else None
         self._driver = driver
         self._clock = clock
         self._on_link_event = on_link_event
@@ -70,6 +86,10 @@ class Poller:
         self._is_up: bool | None = None  # None: nothing was said of this device yet
         self._next_try: Instant = 0
 
+    def may_stall(self, now: Instant) -> bool:
+        """Whether asking now means trying a device that has long been silent."""
+        return self.misses >= MISSES_BEFORE_BACK_OFF and now >= self._next_try
+
     async def poll_once(self, now: Instant) -> tuple[Reading, ...]:
         """Return one reading for each channel, stamped ``now`` (source) and the time of the answer (received)."""
         if now < self._next_try:
@@ -77,7 +97,7 @@ class Poller:
         try:
             if not self._connected:
                 await self._connect()
-            samples = await self._driver.read()
+            samples = await self._read(now)
         except Exception as error:  # a driver's own bug must not silence its neighbours on the line
             await self._lost(now, _reason_of(error), str(error))
             return self._all_bad(now, self._clock.now())
@@ -87,6 +107,21 @@ class Poller:
         else:
             self._answered(now)
         return readings
+
+    async def _read(self, now: Instant) -> Sequence[Sample]:
+        samples = await self._driver.read()
+        if self._doubt is None:
+            return samples
+        if self._doubt.doubtful(samples, now):
+            samples = self._doubt.settled(samples, await self._read_again(), now)
+        self._doubt.believe(samples, now)
+        return samples
+
+    async def _read_again(self) -> Sequence[Sample]:
+        try:
+            return await self._driver.read()
+        except DriverError:
+            return ()  # it did answer before: what is doubtful of that stays so
 
     async def close(self) -> None:
         """Let go of the device."""
@@ -110,12 +145,18 @@ class Poller:
         if reason is Reason.DEVICE_FAULT:
             return
         if self.misses >= MISSES_BEFORE_BACK_OFF:
-            periods = min(2 ** (self.misses - MISSES_BEFORE_BACK_OFF), LONGEST_BACK_OFF_PERIODS)
-            self._next_try = now + periods * self.period_ms
+            self._next_try = now + self._back_off_ms()
         if self._is_up is not False:
             self._is_up = False
             self._on_link_event(LinkEvent(self.device, LinkState.LOST, now, None, reason, detail))
         await self.close()
+
+    def _back_off_ms(self) -> int:
+        """Return how long to leave the device alone; devices that were lost together do not come back together."""
+        longest = max(self.period_ms, LONGEST_BACK_OFF_MS)
+        whole = min(self.period_ms << min(self.misses - MISSES_BEFORE_BACK_OFF, 16), longest)
+        share = zlib.crc32(f"{self.device} {self.misses}".encode()) / (1 << 32)
+        return round(whole * (1 - share / 4))
 
     def _judged(self, samples: Sequence[Sample], source_time: Instant, received_time: Instant) -> tuple[Reading, ...]:
         delivered = {sample.name: sample for sample in samples}

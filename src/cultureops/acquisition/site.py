@@ -19,7 +19,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 class DeviceRow:
     """One device as the site file describes it.
 
-    ``deadline_s`` is the real time an answer may take; ``period_ms`` is lab time between polls.
+    ``deadline_s`` is the real time an answer may take; ``period_ms`` is lab time between polls; ``max_rates`` are the
+    fastest believable changes by channel name [unit per minute].
     """
 
     id: str
@@ -32,6 +33,7 @@ class DeviceRow:
     in_service: bool
     calibrated_until: Instant | None
     options: Mapping[str, object]
+    max_rates: Mapping[str, float]
     row: Table
 
 
@@ -66,7 +68,17 @@ def _device(row: Table, chambers: Collection[str]) -> DeviceRow:
         in_service=row.flag("in_service", True),
         calibrated_until=calibrated_until(row),
         options=options.raw() if options else {},
+        max_rates=_max_rates(row),
         row=row,
     )
     row.done()
     return device
+
+
+def _max_rates(row: Table) -> Mapping[str, float]:
+    table = row.optional_table("max_rate_per_min")
+    if table is None:
+        return {}
+    rates = {name: table.number(name, minimum=0) for name in tuple(table.keys())}
+    table.done()
+    return rates

@@ -61,7 +61,16 @@ class Acquisition:
             if isinstance(driver, ResultSource):
                 self._sources[device.id] = (driver, device.period_ms)
             else:
-                poller = Poller(device.id, driver, clock, device.period_ms, on_link_event)
+                _check_names(device, driver)
+                poller = Poller(
+                    device.id,
+                    driver,
+                    clock,
+                    device.period_ms,
+                    on_link_event,
+                    deadline_ms=round(device.deadline_s * 1000),
+                    max_rates=device.max_rates,
+                )
                 self.pollers[device.id] = poller
                 lines.setdefault(device.link, []).append(poller)
         self.buses = tuple(Bus(uri, pollers) for uri, pollers in lines.items())
@@ -108,6 +117,8 @@ class Acquisition:
         """Let go of every device."""
         for bus in self.buses:
             await bus.close()
+        for source, _ in self._sources.values():
+            await source.close()
 
     def _spread(self) -> None:
         now, rank = self._clock.now(), {device: number for number, device in enumerate(self.pollers)}
@@ -144,6 +155,15 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _check_names(device: DeviceRow, driver: Driver) -> None:
+    names = [channel.name for channel in driver.channels]
+    for name in device.max_rates:
+        if name not in names:
+            raise device.row.error(
+                f"device {device.id!r} has no channel {name!r}; its channels: {', '.join(names)}", "max_rate_per_min"
+            )
 
 
 def _open_driver(device: DeviceRow, links: dict[str, Link]) -> Driver | ResultSource:

@@ -38,6 +38,7 @@ class Reason(IntEnum):
     NOT_DELIVERED = 8
     UNVERIFIED = 9
     DRIVER_ERROR = 10
+    SUSPECT = 11
 
     @property
     def text(self) -> str:
@@ -57,6 +58,7 @@ _TEXTS: dict[Reason, str] = {
     Reason.NOT_DELIVERED: "answer lacks this channel",
     Reason.UNVERIFIED: "address or meaning is second-hand",
     Reason.DRIVER_ERROR: "driver failed",
+    Reason.SUSPECT: "a leap that a second reading did not confirm",
 }
 
 COMMUNICATION_REASONS = frozenset(

@@ -1,6 +1,7 @@
 """A poller turns whatever a driver does into readings: one for each channel, a failure with its reason."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -17,9 +18,9 @@ CHANNELS = (Channel("temperature", "Cel", valid_range=(-20.0, 80.0)), Channel("c
 
 
 class ScriptedDriver:
-    check_bits = 16
-
     """Does what the script says at each read: raises an error, or returns samples."""
+
+    check_bits = 16
 
     def __init__(self, *script: Exception | Sequence[Sample]) -> None:
         self.script = list(script)
@@ -47,9 +48,15 @@ class ScriptedDriver:
 GOOD = (Sample("temperature", 37.0), Sample("co2", 5.0))
 
 
-def poller_of(*script: Exception | Sequence[Sample]) -> tuple[Poller, ScriptedDriver, list[LinkEvent]]:
+def poller_of(
+    *script: Exception | Sequence[Sample], name: str = "incubator_1", period_ms: int = 1000, deadline_ms: int = 0
+) -> tuple[Poller, ScriptedDriver, list[LinkEvent]]:
     driver, events = ScriptedDriver(*script), []
-    return Poller("incubator_1", driver, SteppedClock(0), 1000, events.append), driver, events
+    return (
+        Poller(name, driver, SteppedClock(0), period_ms, events.append, deadline_ms=deadline_ms),
+        driver,
+        events,
+    )
 
 
 async def test_good_values_and_second_hand_ones() -> None:
@@ -105,10 +112,57 @@ async def test_outage_is_said_once_and_return_once() -> None:
 
 async def test_a_dead_device_is_tried_ever_less_often_and_its_readings_go_on() -> None:
     poller, driver, _ = poller_of(NotConnected("x"))
-    counted = [len(await poller.poll_once(instant)) for instant in range(0, 40_000, 1000)]
-    assert counted == [2] * 40
-    tries = driver.calls.count("read")
-    assert tries == 9  # at 0, 1, 2, then after 1, 2, 4, 8 and again 8 periods: 3, 5, 9, 17, 25, 33
+    tries = []
+    for instant in range(0, 240_000, 1000):
+        before = driver.calls.count("read")
+        assert len(await poller.poll_once(instant)) == 2
+        if driver.calls.count("read") > before:
+            tries.append(instant // 1000)
+    assert tries[:3] == [0, 1, 2]
+    waits = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert all(wait <= 15 for wait in waits)
+    assert sum(waits[-8:]) >= 8 * 0.75 * 15
+    assert len(set(waits[-8:])) > 1  # what was lost together does not come back together
+
+
+@pytest.mark.parametrize("period_ms", [60_000, 20_000])
+async def test_a_slow_device_is_tried_at_every_poll(period_ms: int) -> None:
+    poller, driver, _ = poller_of(NotConnected("x"), period_ms=period_ms)
+    for number in range(20):
+        await poller.poll_once(number * period_ms)
+    assert driver.calls.count("read") == 20
+
+
+async def test_the_dead_one_of_a_line_is_tried_when_no_other_is_due_for_long_enough() -> None:
+    dead, _, _ = poller_of(DriverTimeout("x"), name="dead", period_ms=10_000, deadline_ms=200)
+    dead.misses = 3
+    others = [poller_of(GOOD, name=f"d{n}", period_ms=10_000)[0] for n in range(4)]
+    bus = Bus("serial:///x", [dead, *others])
+    bus.place("dead", 0)
+    for other, due in zip(others, (100, 300, 600, 5_000), strict=True):
+        bus.place(other.device, due)
+    asked = []
+    for _ in range(5):
+        now = bus.next_due(0 if not asked else asked[-1][0])
+        readings = await bus.poll_next(now)
+        asked.append((now, readings[0].channel.partition("/")[0]))
+    assert asked == [(100, "d0"), (300, "d1"), (600, "d2"), (600, "dead"), (5_000, "d3")]
+
+
+async def test_the_dead_one_of_a_crowded_line_waits_a_period_at_most() -> None:
+    dead, _, _ = poller_of(DriverTimeout("x"), name="dead", deadline_ms=200)
+    dead.misses = 3
+    others = [poller_of(GOOD, name=f"d{n}")[0] for n in range(10)]
+    bus = Bus("serial:///x", [dead, *others])
+    bus.place("dead", 0)
+    for number, other in enumerate(others):
+        bus.place(other.device, 100 * number)
+    now, asked = 0, []
+    while "dead" not in asked:
+        now = max(now, bus.next_due(now))
+        asked.append((await bus.poll_next(now))[0].channel.partition("/")[0])
+    assert now == 1000
+    assert set(asked) == {"dead", *(other.device for other in others)}
 
 
 async def test_devices_on_one_line_take_turns_and_one_failure_spares_the_other() -> None:
