@@ -19,7 +19,7 @@ from cultureops.device.reading import Reading
 from cultureops.errors import StorageError
 from cultureops.telemetry.file import lock_for_writing
 from cultureops.telemetry.follow import Cursor, Extract, follow
-from cultureops.telemetry.frame import MAX_READINGS
+from cultureops.telemetry.frame import MAX_READINGS, take_apart
 from cultureops.telemetry.inbox import Append, Inbox, Work
 from cultureops.telemetry.journal import Journal, Written
 from cultureops.telemetry.migrate import migrate
@@ -140,24 +140,26 @@ class EmbeddedStore:
 
     def append(self, readings: Sequence[Reading]) -> asyncio.Future[int]:
         """Take 1 to 65,535 readings, all kept or none; see TelemetryStore."""
-        channels = [reading.channel for reading in readings]
-        if not self._index.keys() >= set(channels):
-            unknown = next(name for name in channels if name not in self._index)
-            raise StorageError(f"channel {unknown!r} was not declared to the store; declare it first")
         durable: asyncio.Future[int] = self._loop.create_future()
+        if not readings:
+            durable.set_result(self._written.seq)
+            return durable
+        try:
+            names, rows = take_apart(readings, self._index)
+        except KeyError as unknown:
+            raise StorageError(f"channel {unknown} was not declared to the store; declare it first") from None
         if self._closed:
             durable.set_exception(self._closed_error())
         elif len(readings) > MAX_READINGS:
             durable.set_exception(StorageError(f"{len(readings)} readings at once; append at most {MAX_READINGS}"))
-        elif misdated := [reading for reading in readings if not FIRST_MS <= reading.source_time < END_MS]:
+        elif not FIRST_MS <= rows.from_ms <= rows.to_ms < END_MS:
+            misdated = next(reading for reading in readings if not FIRST_MS <= reading.source_time < END_MS)
             durable.set_exception(
-                StorageError(f"{misdated[0].channel}: {misdated[0].source_time} ms is no time of the years 1 to 9999")
+                StorageError(f"{misdated.channel}: {misdated.source_time} ms is no time of the years 1 to 9999")
             )
-        elif not readings:
-            durable.set_result(self._written.seq)
         else:
-            self._latest.update(zip(channels, readings, strict=True))
-            self._give_up(self._inbox.put(Append(readings, durable)))
+            self._latest.update(zip(names, readings, strict=True))
+            self._give_up(self._inbox.put(Append(rows, durable)))
         return durable
 
     async def series(self, channel: ChannelId, start: Instant, end: Instant) -> Series:
@@ -251,7 +253,7 @@ class EmbeddedStore:
     def _write(self, work: Work) -> None:
         self._journal.drop_until(self._sealing.floor)
         if work.channels or work.appends or self._journal.has_to_drop:
-            written = self._journal.write(work.channels, work.readings)
+            written = self._journal.write(work.channels, work.rows)
             self._tell(self._kept, work, written)
         for cut in work.cuts:
             self._sealing.wish(self._journal.written.seq, cut.before_hour, self._teller(cut.done))
@@ -293,7 +295,7 @@ class EmbeddedStore:
             return
         if not self._lost:
             log.error("readings are lost: too many wait for the disk", folder=str(self._folder))
-        self._lost += sum(len(append.readings) for append in refused)
+        self._lost += sum(append.size for append in refused)
         _fail(refused, StorageError(f"{self._folder}: too many readings wait for the disk, the oldest are lost"))
 
 

@@ -11,19 +11,19 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
-from cultureops.device.reading import Quality, Reading
+from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import Unreadable
 from cultureops.telemetry.integers import compress, decompress
 from cultureops.telemetry.points import Points
 
-__all__ = ["MAX_READINGS", "Columns", "Packed", "decode", "encode", "last_of_each"]
+__all__ = ["MAX_READINGS", "Columns", "Rows", "decode", "encode", "last_of_each", "take_apart", "together"]
 
 MAX_READINGS: Final = 65_535
 _VERSION: Final = 2
@@ -50,35 +50,54 @@ class Columns:
         return Columns(self.frame[rows], self.channel[rows], self.points.at(rows))
 
 
-class Packed(NamedTuple):
-    """A frame's bytes and the first and last source time in it [ms UTC]."""
+class Rows(NamedTuple):
+    """Readings taken apart, a sequence for each column, of one length; and the first and last source time [ms UTC]."""
 
-    payload: bytes
+    channel: Sequence[int]
+    value: Sequence[float | None]
+    quality: Sequence[Quality]
+    reason: Sequence[Reason]
+    source_ms: Sequence[Instant]
+    received_ms: Sequence[Instant]
     from_ms: Instant
     to_ms: Instant
 
 
-def encode(readings: Sequence[Reading], index: Mapping[ChannelId, int]) -> Packed:
-    """Pack 1 to 65,535 readings; ``index`` numbers the channels."""
-    channels, values, qualities, reasons, sources, receipts = zip(*readings, strict=True)
-    count = len(readings)
-    source = np.fromiter(sources, np.int64, count)
-    delay = np.fromiter(receipts, np.int64, count) - source
-    base, last = int(source.min()), int(source.max())
-    wide = last - base >= 1 << 32 or not -(1 << 31) <= int(delay.min()) <= int(delay.max()) < 1 << 31
-    quality = bytes(qualities)
+def take_apart(readings: Sequence[Reading], index: Mapping[ChannelId, int]) -> tuple[Sequence[ChannelId], Rows]:
+    """Return names and columns of one or more readings; ``index`` numbers the channels, KeyError where it does not."""
+    names, values, qualities, reasons, sources, receipts = zip(*readings, strict=True)
+    channels = list(map(index.__getitem__, names))
+    return names, Rows(channels, values, qualities, reasons, sources, receipts, min(sources), max(sources))
+
+
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return one or more parts as one, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    *columns, from_ms, to_ms = zip(*parts, strict=True)
+    channel, value, quality, reason, source_ms, received_ms = (list(chain.from_iterable(column)) for column in columns)
+    return Rows(channel, value, quality, reason, source_ms, received_ms, min(from_ms), max(to_ms))
+
+
+def encode(rows: Rows) -> bytes:
+    """Pack 1 to 65,535 readings."""
+    count, base = len(rows.channel), rows.from_ms
+    source = np.fromiter(rows.source_ms, np.int64, count)
+    delay = np.fromiter(rows.received_ms, np.int64, count) - source
+    wide = rows.to_ms - base >= 1 << 32 or not -(1 << 31) <= int(delay.min()) <= int(delay.max()) < 1 << 31
+    values, quality = rows.value, bytes(rows.quality)
     if Quality.BAD in quality:
-        values = tuple(_NAN if value is None else value for value in values)
+        values = [_NAN if value is None else value for value in values]
     columns = (
-        struct.pack(f"<{count}I", *map(index.__getitem__, channels)),
+        struct.pack(f"<{count}I", *rows.channel),
         (source - base).astype("<i8" if wide else "<u4").tobytes(),
         delay.astype("<i8" if wide else "<i4").tobytes(),
         struct.pack(f"<{count}d", *values),
         quality,
-        bytes(reasons),
+        bytes(rows.reason),
     )
     packed = _HEAD.pack(_VERSION, wide, count, base) + compress(b"".join(columns))
-    return Packed(packed + _CRC.pack(zlib.crc32(packed)), base, last)
+    return packed + _CRC.pack(zlib.crc32(packed))
 
 
 def decode(frames: Sequence[tuple[int, bytes]]) -> Columns:

@@ -6,12 +6,11 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cultureops.device.channel import ChannelId
-from cultureops.device.reading import Reading
-from cultureops.telemetry.frame import MAX_READINGS
+from cultureops.telemetry.frame import MAX_READINGS, Rows, together
 from cultureops.telemetry.store import ChannelInfo
 
 __all__ = ["Append", "Cut", "Inbox", "Work"]
@@ -19,10 +18,15 @@ __all__ = ["Append", "Cut", "Inbox", "Work"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Append:
-    """Readings of one append and the future that says they are durable."""
+    """Readings of one append, taken apart, and the future that says they are durable."""
 
-    readings: Sequence[Reading]
+    rows: Rows
     durable: asyncio.Future[int]
+
+    @property
+    def size(self) -> int:
+        """How many readings."""
+        return len(self.rows.channel)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +49,9 @@ class Work:
     ends: bool = False
 
     @property
-    def readings(self) -> list[Reading]:
-        """All readings in order of arrival."""
-        return [reading for append in self.appends for reading in append.readings]
+    def rows(self) -> Rows | None:
+        """All readings in order of arrival, None where there are none."""
+        return together([append.rows for append in self.appends]) if self.appends else None
 
 
 class Inbox:
@@ -75,7 +79,7 @@ class Inbox:
         """Add an append; return the oldest ones, which had to make room for it."""
         with self._changed:
             self._appends.append(append)
-            self._readings += len(append.readings)
+            self._readings += append.size
             refused = self._make_room()
             self._tell()
         return refused
@@ -118,12 +122,12 @@ class Inbox:
             until = self._cuts[0].after - self._gone if self._cuts else most_appends
             size = 0
             while self._appends and len(work.appends) < min(most_appends, until):
-                size += len(self._appends[0].readings)
+                size += self._appends[0].size
                 if size > MAX_READINGS:
                     break
                 work.appends.append(self._appends.popleft())
             self._gone += len(work.appends)
-            self._readings -= sum(len(append.readings) for append in work.appends)
+            self._readings -= sum(append.size for append in work.appends)
             self._channels = {}
             while self._cuts and self._cuts[0].after <= self._gone:
                 work.cuts.append(self._cuts.popleft())
@@ -148,7 +152,7 @@ class Inbox:
             self._channels = work.channels | self._channels
             self._appends.extendleft(reversed(work.appends))
             self._gone -= len(work.appends)
-            self._readings += sum(len(append.readings) for append in work.appends)
+            self._readings += sum(append.size for append in work.appends)
             refused = self._make_room()
             cuts, flushes = [*work.cuts, *self._cuts], work.flushes + self._flushes
             waiting = Work({}, list(self._appends), cuts, flushes, self._ends)
@@ -161,7 +165,7 @@ class Inbox:
         refused: list[Append] = []
         while self._readings > self._most_readings and len(self._appends) > 1:
             refused.append(self._appends.popleft())
-            self._readings -= len(refused[-1].readings)
+            self._readings -= refused[-1].size
         self._gone += len(refused)
         return refused
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ import structlog
 
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId, Kind
-from cultureops.device.reading import Reading
 from cultureops.telemetry import frame
 from cultureops.telemetry.file import open_reader, open_writer
 from cultureops.telemetry.store import ChannelInfo
@@ -88,7 +87,7 @@ class Journal:
         """How many readings lie in frames that may not go yet."""
         return self.written.total - self._sealed_total
 
-    def write(self, channels: Mapping[ChannelId, tuple[int, ChannelInfo]], readings: Sequence[Reading]) -> Written:
+    def write(self, channels: Mapping[ChannelId, tuple[int, ChannelInfo]], rows: frame.Rows | None) -> Written:
         """Write channels and one frame in one transaction; when it raises (sqlite3.Error) nothing was written."""
         if self._is_stale:
             self._recall()
@@ -98,7 +97,7 @@ class Journal:
             for name, (number, info) in channels.items():
                 write_channel(self._db, name, number, info)
                 self.index[name] = number
-            written = self._insert(readings) if readings else self.written
+            written = self.written if rows is None else self._insert(rows)
             self._drop()
             self._db.execute("COMMIT")
         except BaseException:
@@ -108,16 +107,16 @@ class Journal:
             raise
         self._is_stale = False
         self.written = written
-        self._fold_now_and_then(is_quiet=not readings and not self.has_to_drop)
+        self._fold_now_and_then(is_quiet=rows is None and not self.has_to_drop)
         return written
 
-    def _insert(self, readings: Sequence[Reading]) -> Written:
-        packed = frame.encode(readings, self.index)
-        sha256 = hashlib.sha256(packed.payload).hexdigest()
-        written = Written(self.written.seq + 1, sha256, self.written.total + len(readings))
+    def _insert(self, rows: frame.Rows) -> Written:
+        payload = frame.encode(rows)
+        sha256 = hashlib.sha256(payload).hexdigest()
+        written = Written(self.written.seq + 1, sha256, self.written.total + len(rows.channel))
         self._db.execute(
             "INSERT INTO frames VALUES(?, ?, ?, ?, ?)",
-            (written.seq, packed.from_ms, packed.to_ms, written.total, packed.payload),
+            (written.seq, rows.from_ms, rows.to_ms, written.total, payload),
         )
         return written
 

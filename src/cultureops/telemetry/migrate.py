@@ -17,6 +17,7 @@ from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
 from cultureops.errors import StorageError, Unreadable
 from cultureops.telemetry.file import rename_durably
+from cultureops.telemetry.frame import take_apart
 from cultureops.telemetry.journal import Journal, read_channels
 from cultureops.telemetry.month import ALL_HOURS
 from cultureops.telemetry.points import Points, as_readings
@@ -66,10 +67,10 @@ def _copy(old: Path, folder: Path) -> None:
             raise Unreadable(f"{old}: is no telemetry store of format 1 (found {found}); move it elsewhere")
         channels = read_channels(source)
         names = {number: name for name, (number, _) in channels.items()}
-        journal.write(channels, [])
+        journal.write(channels, None)
         sealed = 0
         for readings in _frames(source, names, old):
-            total = journal.write({}, readings).total
+            total = journal.write({}, take_apart(readings, journal.index)[1]).total
             if total - sealed >= SEAL_AFTER_READINGS:
                 sealed = total
                 _seal(folder, journal)
@@ -87,7 +88,7 @@ def _seal(folder: Path, journal: Journal) -> None:
     finally:
         sealer.close()
     while journal.has_to_drop:
-        journal.write({}, [])
+        journal.write({}, None)
 
 
 def _frames(source: sqlite3.Connection, names: dict[int, ChannelId], old: Path) -> Iterator[Sequence[Reading]]:

@@ -34,13 +34,17 @@ SOME = [
 ]
 
 
+def packed(readings: list[Reading], index: dict[str, int]) -> bytes:
+    return frame.encode(frame.take_apart(readings, index)[1])
+
+
 def rows_of(columns: frame.Columns) -> list[Reading]:
     return list(as_readings([NAMES[number] for number in columns.channel.tolist()], columns.points))
 
 
 @given(FRAMES)
 def test_readings_come_back_exactly(rows: list[Reading]) -> None:
-    columns = frame.decode([(7, frame.encode(rows, INDEX).payload)])
+    columns = frame.decode([(7, packed(rows, INDEX))])
     assert rows_of(columns) == rows
     assert columns.frame.tolist() == [7] * len(rows)
 
@@ -48,25 +52,31 @@ def test_readings_come_back_exactly(rows: list[Reading]) -> None:
 @settings(max_examples=40)
 @given(st.lists(FRAMES, max_size=6))
 def test_frames_join_in_their_order_whatever_their_make_up(parts: list[list[Reading]]) -> None:
-    columns = frame.decode([(number, frame.encode(rows, INDEX).payload) for number, rows in enumerate(parts, 5)])
+    columns = frame.decode([(number, packed(rows, INDEX)) for number, rows in enumerate(parts, 5)])
     assert rows_of(columns) == [row for rows in parts for row in rows]
     assert columns.frame.tolist() == [number for number, rows in enumerate(parts, 5) for _ in rows]
 
 
 @given(FRAMES)
 def test_the_last_of_each_channel_is_the_last_to_arrive(rows: list[Reading]) -> None:
-    last = frame.last_of_each(frame.decode([(1, frame.encode(rows, INDEX).payload)]))
+    last = frame.last_of_each(frame.decode([(1, packed(rows, INDEX))]))
     found = {NAMES[number]: next(as_readings([NAMES[number]], points)) for number, points in last.items()}
     assert found == {row.channel: row for row in rows}
 
 
+@given(st.lists(FRAMES, min_size=1, max_size=4))
+def test_parts_packed_together_are_as_if_they_had_come_at_once(parts: list[list[Reading]]) -> None:
+    rows = frame.together([frame.take_apart(part, INDEX)[1] for part in parts])
+    assert rows_of(frame.decode([(1, frame.encode(rows))])) == [reading for part in parts for reading in part]
+
+
 def test_the_largest_frame_comes_back() -> None:
     rows = [SOME[0], SOME[1]] * (frame.MAX_READINGS // 2) + [SOME[1]]
-    assert rows_of(frame.decode([(1, frame.encode(rows, INDEX).payload)])) == rows
+    assert rows_of(frame.decode([(1, packed(rows, INDEX))])) == rows
 
 
 def test_every_changed_byte_is_noticed() -> None:
-    payload = frame.encode(SOME, INDEX).payload
+    payload = packed(SOME, INDEX)
     for at in range(len(payload)):
         damaged = bytearray(payload)
         damaged[at] ^= 0x10
@@ -75,7 +85,7 @@ def test_every_changed_byte_is_noticed() -> None:
 
 
 def test_every_missing_or_added_byte_is_noticed() -> None:
-    payload = frame.encode(SOME, INDEX).payload
+    payload = packed(SOME, INDEX)
     for length in range(len(payload)):
         with pytest.raises(Unreadable):
             frame.decode([(1, payload[:length])])
@@ -91,12 +101,12 @@ def test_garbage_is_unreadable(payload: bytes) -> None:
 
 def test_a_newer_format_says_so() -> None:
     with pytest.raises(Unreadable, match=r"frame 3: a frame of format 3; this program knows format 2.*; restore"):
-        frame.decode([(3, b"\x03" + frame.encode(SOME, INDEX).payload[1:])])
+        frame.decode([(3, b"\x03" + packed(SOME, INDEX)[1:])])
 
 
 def test_columns_that_do_not_fit_the_head_are_unreadable() -> None:
     """Bytes with a checksum that is right, and a head that tells of other columns."""
-    payload = frame.encode(SOME, INDEX).payload
+    payload = packed(SOME, INDEX)
     for head in (
         struct.pack("<BBHq", 2, 2, 2, 0),
         struct.pack("<BBHq", 2, 1, 2, 0),
@@ -111,4 +121,4 @@ def test_columns_that_do_not_fit_the_head_are_unreadable() -> None:
 def test_a_frame_of_forty_channels_takes_less_than_ten_bytes_a_reading() -> None:
     index = {f"device/{number}": number for number in range(1, 41)}
     rows = [SOME[0]._replace(channel=name, value=37 + number / 100) for name, number in index.items()]
-    assert len(frame.encode(rows, index).payload) < 10 * len(rows)
+    assert len(packed(rows, index)) < 10 * len(rows)

@@ -3,6 +3,7 @@
 import asyncio
 
 from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.telemetry.frame import take_apart
 from cultureops.telemetry.inbox import Append, Inbox
 from cultureops.telemetry.store import ChannelInfo
 
@@ -11,7 +12,7 @@ INFO = ChannelInfo("Cel")
 
 def append(readings: int) -> Append:
     row = Reading("a/t", 1.0, Quality.GOOD, Reason.NONE, 0, 0)
-    return Append([row] * readings, asyncio.get_running_loop().create_future())
+    return Append(take_apart([row] * readings, {"a/t": 1})[1], asyncio.get_running_loop().create_future())
 
 
 async def test_the_oldest_make_room_for_the_newest() -> None:

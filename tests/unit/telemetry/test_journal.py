@@ -7,6 +7,7 @@ import pytest
 
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.telemetry import ChannelInfo
+from cultureops.telemetry.frame import take_apart
 from cultureops.telemetry.journal import Journal
 
 CHANNELS = {"a/t": (1, ChannelInfo("Cel", 2))}
@@ -20,14 +21,14 @@ def refuse_to_commit(action: int, what: str | None, *_: object) -> int:
 def test_a_refused_drop_is_still_to_be_done(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for at in range(3):
-        journal.write(CHANNELS, [Reading("a/t", 37.0, Quality.GOOD, Reason.NONE, at, at)])
+        journal.write(CHANNELS, take_apart([Reading("a/t", 37.0, Quality.GOOD, Reason.NONE, at, at)], {"a/t": 1})[1])
     journal.drop_until(2)
     journal._db.set_authorizer(refuse_to_commit)
     with pytest.raises(sqlite3.DatabaseError):
-        journal.write({}, [])
+        journal.write({}, None)
     journal._db.set_authorizer(None)
     assert journal.has_to_drop
-    assert journal.write({}, []).total == 3
+    assert journal.write({}, None).total == 3
     assert not journal.has_to_drop
     assert journal._db.execute("SELECT seq FROM frames").fetchall() == [(3,)]
     journal.close()
