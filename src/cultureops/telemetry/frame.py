@@ -22,6 +22,7 @@ from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import Unreadable
 from cultureops.telemetry.integers import compress, decompress
 from cultureops.telemetry.points import Points
+from cultureops.telemetry.store import Integers
 
 __all__ = ["MAX_READINGS", "Columns", "Rows", "decode", "encode", "last_of_each", "take_apart", "together"]
 
@@ -57,8 +58,8 @@ class Rows(NamedTuple):
     value: Sequence[float | None]
     quality: Sequence[Quality]
     reason: Sequence[Reason]
-    source_ms: Sequence[Instant]
-    received_ms: Sequence[Instant]
+    source_ms: Integers
+    received_ms: Integers
     from_ms: Instant
     to_ms: Instant
 
@@ -67,7 +68,9 @@ def take_apart(readings: Sequence[Reading], index: Mapping[ChannelId, int]) -> t
     """Return names and columns of one or more readings; ``index`` numbers the channels, KeyError where it does not."""
     names, values, qualities, reasons, sources, receipts = zip(*readings, strict=True)
     channels = list(map(index.__getitem__, names))
-    return names, Rows(channels, values, qualities, reasons, sources, receipts, min(sources), max(sources))
+    source_ms, received_ms = (np.fromiter(instants, np.int64, len(readings)) for instants in (sources, receipts))
+    from_ms, to_ms = int(source_ms.min()), int(source_ms.max())
+    return names, Rows(channels, values, qualities, reasons, source_ms, received_ms, from_ms, to_ms)
 
 
 def together(parts: Sequence[Rows]) -> Rows:
@@ -75,22 +78,22 @@ def together(parts: Sequence[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
     *columns, from_ms, to_ms = zip(*parts, strict=True)
-    channel, value, quality, reason, source_ms, received_ms = (list(chain.from_iterable(column)) for column in columns)
+    channel, value, quality, reason = (list(chain.from_iterable(column)) for column in columns[:4])
+    source_ms, received_ms = map(np.concatenate, columns[4:])
     return Rows(channel, value, quality, reason, source_ms, received_ms, min(from_ms), max(to_ms))
 
 
 def encode(rows: Rows) -> bytes:
     """Pack 1 to 65,535 readings."""
     count, base = len(rows.channel), rows.from_ms
-    source = np.fromiter(rows.source_ms, np.int64, count)
-    delay = np.fromiter(rows.received_ms, np.int64, count) - source
+    delay = rows.received_ms - rows.source_ms
     wide = rows.to_ms - base >= 1 << 32 or not -(1 << 31) <= int(delay.min()) <= int(delay.max()) < 1 << 31
     values, quality = rows.value, bytes(rows.quality)
     if Quality.BAD in quality:
         values = [_NAN if value is None else value for value in values]
     columns = (
         struct.pack(f"<{count}I", *rows.channel),
-        (source - base).astype("<i8" if wide else "<u4").tobytes(),
+        (rows.source_ms - base).astype("<i8" if wide else "<u4").tobytes(),
         delay.astype("<i8" if wide else "<i4").tobytes(),
         struct.pack(f"<{count}d", *values),
         quality,

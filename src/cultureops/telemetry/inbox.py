@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cultureops.device.channel import ChannelId
@@ -54,6 +55,21 @@ class Work:
         return together([append.rows for append in self.appends]) if self.appends else None
 
 
+class _Bell:
+    """Rung by one thread, heard by another: once, however often it was rung meanwhile; half the cost of a Condition."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        with suppress(RuntimeError):  # it rings already
+            self._lock.release()
+
+    def hear(self, timeout_s: float | None) -> None:
+        self._lock.acquire(timeout=-1 if timeout_s is None else timeout_s)
+
+
 class Inbox:
     """Appends in order of arrival, at most ``most_readings`` readings together.
 
@@ -64,7 +80,8 @@ class Inbox:
     def __init__(self, most_readings: int, gather_s: float) -> None:
         self._most_readings = most_readings
         self._gather_s = gather_s
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._bell = _Bell()
         self._appends: deque[Append] = deque()
         self._readings = 0
         self._gone = 0
@@ -77,7 +94,7 @@ class Inbox:
 
     def put(self, append: Append) -> list[Append]:
         """Add an append; return the oldest ones, which had to make room for it."""
-        with self._changed:
+        with self._lock:
             self._appends.append(append)
             self._readings += append.size
             refused = self._make_room()
@@ -86,38 +103,39 @@ class Inbox:
 
     def declare(self, channels: Mapping[ChannelId, tuple[int, ChannelInfo]]) -> None:
         """Add channels; they are written before any append that is put later."""
-        with self._changed:
+        with self._lock:
             self._channels |= channels
             self._tell()
 
     def cut(self, before_hour: int, done: asyncio.Future[int]) -> None:
         """Have the wish handed out with the last of the appends that wait now."""
-        with self._changed:
+        with self._lock:
             self._cuts.append(Cut(self._gone + len(self._appends), before_hour, done))
             self._tell()
 
     def flush(self, done: asyncio.Future[None]) -> None:
         """Have the future handed out with the last of the appends that wait now."""
-        with self._changed:
+        with self._lock:
             self._flushes.append(done)
             self._tell()
 
     def nudge(self) -> None:
         """Have the taker look around."""
-        with self._changed:
+        with self._lock:
             self._tell()
 
     def end(self) -> None:
         """Say that nothing more comes."""
-        with self._changed:
+        with self._lock:
             self._ends = True
             self._tell()
 
     def take(self, most_appends: int, timeout_s: float | None) -> Work:
         """Wait until there is something new, or so many seconds, and take the oldest appends: one frame's worth."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_news, timeout_s)
-            self._gather()
+        if not self._is_news:
+            self._bell.hear(timeout_s)
+        self._gather()
+        with self._lock:
             work = Work(self._channels)
             until = self._cuts[0].after - self._gone if self._cuts else most_appends
             size = 0
@@ -139,16 +157,16 @@ class Inbox:
             return work
 
     def _gather(self) -> None:
-        wait_s = self._taken_at + self._gather_s - time.monotonic()
-        if wait_s > 0:
-            self._changed.wait_for(lambda: self._ends or bool(self._flushes) or bool(self._cuts), wait_s)
+        until = self._taken_at + self._gather_s
+        while not (self._ends or self._flushes or self._cuts) and (wait_s := until - time.monotonic()) > 0:
+            self._bell.hear(wait_s)
 
     def put_back(self, work: Work) -> tuple[list[Append], Work]:
         """Return work that failed to the front of the line.
 
         Returns the appends that had to make room, and a look at what waits now with the wishes that need wait no more.
         """
-        with self._changed:
+        with self._lock:
             self._channels = work.channels | self._channels
             self._appends.extendleft(reversed(work.appends))
             self._gone -= len(work.appends)
@@ -171,4 +189,4 @@ class Inbox:
 
     def _tell(self) -> None:
         self._is_news = True
-        self._changed.notify()
+        self._bell.ring()

@@ -323,7 +323,7 @@ class MonthWriter(Month):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what is written inside durable at its end, or nothing of it."""
+        """Write all of what is inside or nothing of it; it is durable when the pass has ended, or no pass was begun."""
         extent = self.extent
         self.db.execute("BEGIN IMMEDIATE")
         try:
@@ -344,7 +344,12 @@ class MonthWriter(Month):
                 self.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def begin(self, seq: int, before_hour: int) -> None:
-        """Begin a pass over the frames up to ``seq``."""
+        """Begin a pass over the frames up to ``seq``.
+
+        Its commits wait for no disk. A power cut may undo the last ones, with the extent that tells of them; the frames
+        are still in the journal then.
+        """
+        self.db.execute("PRAGMA synchronous=NORMAL")
         with self.transaction():
             self.extent = self.extent.begin(seq, before_hour)
 
@@ -353,7 +358,8 @@ class MonthWriter(Month):
         self.extent = self.extent.done(channel)
 
     def end_pass(self, floor: int) -> None:
-        """End the pass."""
+        """End the pass and make all of it durable."""
+        self.db.execute("PRAGMA synchronous=FULL")
         with self.transaction():
             self.extent = self.extent.end(floor)
             number = self.extent.passes
