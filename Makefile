@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 DEBIAN_PROGRAMS := mbpoll chromium mosquitto mosquitto-clients openssl influxdb victoria-metrics nginx-light strace
 
-.PHONY: help demo install test check services soak bench lock clean
+.PHONY: help demo install test peers check services soak bench lock clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -18,6 +18,9 @@ install: .venv/dev.stamp ## put everything into .venv
 
 test: .venv/dev.stamp ## run the proofs
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+peers: .venv/dev.stamp ## run the proofs against programs of others alone
+	@$(BIN)/python -m pytest -q -m peers $(ARGS) tests/peers
 
 check: .venv/dev.stamp ## run the gates: style, types, who may import whom
 	@$(BIN)/ruff check src drivers simulators tests benchmarks
@@ -47,7 +50,7 @@ lock: ## resolve the requirements anew
 	@rm -rf .venv-lock
 
 clean: ## remove what was made
-	@rm -rf .venv dist build soak.json bench.json
+	@rm -rf .venv .venv-peers dist build soak.json bench.json
 
 # Standard output belongs to the program (--json prints JSON alone): installing speaks on standard error.
 .venv/python.stamp:

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cultureops_simulators.arguments import Arguments
 from cultureops_simulators.catalog import known_kinds
-from cultureops_simulators.fleet import FleetConfig, parse_fleet
+from cultureops_simulators.fleet import FleetConfig, parse_fleet, parse_host_port
 from cultureops_simulators.instrument import SimulatorError
 from cultureops_simulators.run import run_fleet, serve_one
 
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "fleet":
             run_fleet(_fleet_file(options.config))
         elif options.command == "serve":
-            serve_one(_one(options))
+            control = None if options.control is None else parse_host_port("--control", options.control)
+            serve_one(_one(options), [_fault(text) for text in options.fault], control)
         else:
             for kind, what in sorted(known_kinds().items()):
                 print(f"{kind:20} {what}")
@@ -46,8 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     wire = serve.add_mutually_exclusive_group()
     wire.add_argument("--tcp", metavar="HOST:PORT")
     wire.add_argument("--pty", metavar="LINK")
+    wire.add_argument("--mqtt", metavar="HOST:PORT", help="the broker of an instrument that publishes")
     serve.add_argument("--seed", type=int, default=0)
     serve.add_argument("--option", action="append", default=[], metavar="KEY=VALUE")
+    serve.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT[,KEY=VALUE]",
+        help="a fault from the beginning, e.g. silent, slow,delay_s=2 or drift,channel=co2,per_hour=0.5",
+    )
+    serve.add_argument("--control", metavar="HOST:PORT", help="a control port: faults at run time, as a fleet has it")
     commands.add_parser("list", help="name the kinds of instruments")
     return parser
 
@@ -60,6 +71,21 @@ def _fleet_file(path: Path) -> FleetConfig:
     except ValueError as error:
         raise SimulatorError(f"fleet file {path}: not JSON: {error}") from error
     return parse_fleet(fields)
+
+
+def _fault(text: str) -> tuple[str, Arguments]:
+    """Take apart ``fault,key=value,...``; values that look like numbers are numbers."""
+    name, *pairs = text.split(",")
+    given: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise SimulatorError(f"--fault {text!r}: expected FAULT,KEY=VALUE")
+        try:
+            given[key] = float(value)
+        except ValueError:
+            given[key] = value
+    return name, Arguments(f"--fault {name}", given)
 
 
 def _one(options: argparse.Namespace) -> FleetConfig:
@@ -78,6 +104,8 @@ def _one(options: argparse.Namespace) -> FleetConfig:
         device["wire"] = {"tcp": options.tcp}
     elif options.pty is not None:
         device["wire"] = {"pty": options.pty}
+    elif options.mqtt is not None:
+        device["wire"] = {"mqtt": options.mqtt}
     return parse_fleet({"seed": options.seed, "devices": [device]})
 
 

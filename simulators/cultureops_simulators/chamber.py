@@ -36,6 +36,7 @@ class Chamber:
 
     temperature_setpoint_c: float = 37.0
     co2_setpoint_pct: float = 5.0
+    humidity_setpoint_pct: float = CLOSED_HUMIDITY_PCT
     temperature_c: float = 37.0
     co2_pct: float = 5.0
     humidity_pct: float = CLOSED_HUMIDITY_PCT
@@ -76,7 +77,7 @@ class Chamber:
 
     def _control(self, dt_s: float) -> None:
         self.temperature_c = relax(self.temperature_c, self.temperature_setpoint_c, dt_s, HEATING_TAU_S)
-        self.humidity_pct = relax(self.humidity_pct, CLOSED_HUMIDITY_PCT, dt_s, MOISTENING_TAU_S)
+        self.humidity_pct = relax(self.humidity_pct, self.humidity_setpoint_pct, dt_s, MOISTENING_TAU_S)
         if self.co2_supply_ok:
             self.co2_pct = relax(self.co2_pct, self.co2_setpoint_pct, dt_s, GASSING_TAU_S)
         else:

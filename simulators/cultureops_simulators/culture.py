@@ -86,6 +86,11 @@ class Culture:
         return 100.0 * self.cells_per_cm2 / CONFLUENT_CELLS_PER_CM2
 
     @property
+    def cells(self) -> float:
+        """All adherent cells, over all vessels."""
+        return self.cells_per_cm2 * self.area_cm2 * self.n_vessels
+
+    @property
     def viability_pct(self) -> float:
         """Viable share of the adherent cells [%]."""
         return max(
@@ -155,8 +160,7 @@ def feed(culture: Culture) -> Culture:
 
 def harvest(culture: Culture, volume_ml: float, rng: np.random.Generator) -> Suspension:
     """Detach the cells into ``volume_ml``; a few per cent stay behind, and one in some hundred dies of it."""
-    grown = culture.cells_per_cm2 * culture.area_cm2 * culture.n_vessels
-    total = grown * float(rng.uniform(DETACHED_LOW, DETACHED_HIGH))
+    total = culture.cells * float(rng.uniform(DETACHED_LOW, DETACHED_HIGH))
     viability = min(1.0, max(0.0, (culture.viability_pct + float(rng.normal(0.0, 0.3))) / 100.0))
     return Suspension(total / volume_ml, total * viability / volume_ml, volume_ml)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from cultureops_simulators.arguments import Arguments
+from cultureops_simulators.broker import BrokerWire
 from cultureops_simulators.catalog import find_build
 from cultureops_simulators.faults import WIRE_FAULTS, Disturbance
-from cultureops_simulators.instrument import HoldsCultures, Simulator, SimulatorError
+from cultureops_simulators.instrument import HoldsCultures, Publishes, Simulator, SimulatorError
 from cultureops_simulators.lab import Lab, child_rng
 from cultureops_simulators.labtime import DEFAULT_START, parse_start
 from cultureops_simulators.wire import PtyWire, TcpWire, Wire
@@ -25,7 +26,7 @@ _CONDITIONS: Final = ("co2_supply", "ln2_supply", "mains")
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """One instrument: ``wire`` is ("tcp", "host:port"), ("pty", link path or None), or None."""
+    """One instrument: ``wire`` is ("tcp" or "mqtt", "host:port"), ("pty", link path or None), or None."""
 
     name: str
     kind: str
@@ -83,11 +84,12 @@ def _device(row: object, number: int) -> DeviceConfig:
     wire = fields.fields.get("wire")
     if wire is None:
         return DeviceConfig(name, kind, None, options)
-    if not isinstance(wire, Mapping) or len(wire) != 1 or not set(wire) <= {"tcp", "pty"}:
-        raise SimulatorError(f'{name}: wire must be {{"tcp": "HOST:PORT"}} or {{"pty": PATH or null}}, got {wire!r}')
+    if not isinstance(wire, Mapping) or len(wire) != 1 or not set(wire) <= {"tcp", "pty", "mqtt"}:
+        expected = '{"tcp": "HOST:PORT"}, {"pty": PATH or null} or {"mqtt": "HOST:PORT"}'
+        raise SimulatorError(f"{name}: wire must be {expected}, got {wire!r}")
     ((form, value),) = wire.items()
-    if form == "tcp":
-        parse_host_port(f"{name}: wire tcp", value)
+    if form in ("tcp", "mqtt"):
+        parse_host_port(f"{name}: wire {form}", value)
     elif value is not None and (not isinstance(value, str) or not value):
         raise SimulatorError(f"{name}: wire pty must be the path of a link to make, or null, got {value!r}")
     return DeviceConfig(name, kind, (form, value), options)
@@ -121,6 +123,9 @@ class Fleet:
         if form == "tcp":
             host, port = parse_host_port(device.name, device.wire[1])
             return TcpWire(host, port, simulator.dialect, disturbance)
+        if isinstance(simulator, Publishes):
+            host, port = parse_host_port(device.name, device.wire[1])
+            return BrokerWire(host, port, simulator.jobs, simulator.listen, disturbance)
         return PtyWire(
             Path(device.wire[1]) if device.wire[1] else None,
             simulator.dialect,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from cultureops_simulators.chamber import Chamber
 from cultureops_simulators.culture import Suspension
 from cultureops_simulators.faults import Panel
 from cultureops_simulators.tank import Tank
@@ -15,11 +15,16 @@ __all__ = [
     "Atmosphere",
     "CountsCells",
     "Dialect",
+    "EndsConversation",
+    "FeelsCells",
     "HoldsCultures",
     "HoldsNitrogen",
     "Options",
+    "Publishes",
+    "PublishingJob",
     "Simulator",
     "SimulatorError",
+    "SpeaksFirst",
 ]
 
 Options = Mapping[str, object]
@@ -39,6 +44,25 @@ class Dialect(Protocol):
 
 
 @runtime_checkable
+class EndsConversation(Protocol):
+    """A dialect that hangs up by itself, as HTTP does behind an answer whose length it did not say."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection ends as soon as everything is sent."""
+        ...
+
+
+@runtime_checkable
+class SpeaksFirst(Protocol):
+    """A dialect that speaks unasked, as analysers do that call their host."""
+
+    def on_line(self, say: Callable[[bytes], None]) -> None:
+        """Take the way to speak on this connection; once it is lost, what is said goes nowhere."""
+        ...
+
+
+@runtime_checkable
 class Atmosphere(Protocol):
     """The true air inside a chamber."""
 
@@ -54,12 +78,21 @@ class Atmosphere(Protocol):
 
 
 @runtime_checkable
+class FeelsCells(Protocol):
+    """A chamber that is the liquid itself, which the cells in it change."""
+
+    def hold(self, cells: float) -> None:
+        """Take note of how many cells are in it."""
+        ...
+
+
+@runtime_checkable
 class HoldsCultures(Protocol):
-    """A simulator with a chamber that vessels can stand in."""
+    """A simulator with a chamber that vessels can stand in, or with a vessel that is one."""
 
     @property
-    def chamber(self) -> Chamber:
-        """The chamber."""
+    def chamber(self) -> Atmosphere:
+        """What surrounds the cells."""
         ...
 
 
@@ -82,6 +115,29 @@ class CountsCells(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PublishingJob:
+    """One connection of an instrument to its broker; ``lost`` in its state topic is its last will."""
+
+    name: str
+    client_id: str
+    state_topic: str
+
+
+@runtime_checkable
+class Publishes(Protocol):
+    """A simulator that nobody asks: it speaks to a broker."""
+
+    @property
+    def jobs(self) -> tuple[PublishingJob, ...]:
+        """Its connections."""
+        ...
+
+    def listen(self, tell: Callable[[str, str, bytes], None]) -> None:
+        """Hand over what is published from now on: job, topic, payload."""
+        ...
+
+
 class Simulator(Protocol):
     """A simulated instrument."""
 
@@ -92,7 +148,7 @@ class Simulator(Protocol):
 
     @property
     def wires(self) -> frozenset[str]:
-        """The kinds of wire it can be reached by: ``tcp``, ``pty``, both, or none."""
+        """The kinds of wire it can be reached by: ``tcp``, ``pty``, both, ``mqtt`` (a broker), or none."""
         ...
 
     @property

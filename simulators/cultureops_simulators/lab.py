@@ -10,9 +10,11 @@ import numpy as np
 
 from cultureops_simulators import culture as biology
 from cultureops_simulators.arguments import Arguments
+from cultureops_simulators.chamber import Chamber
 from cultureops_simulators.culture import Culture, Donor, Suspension
 from cultureops_simulators.instrument import (
     CountsCells,
+    FeelsCells,
     HoldsCultures,
     HoldsNitrogen,
     Simulator,
@@ -41,6 +43,7 @@ class Lab:
         self._seed = seed
         self._hands = child_rng(seed, "hands")
         self._chambers = {name: sim.chamber for name, sim in devices.items() if isinstance(sim, HoldsCultures)}
+        self._liquids = {name: air for name, air in self._chambers.items() if isinstance(air, FeelsCells)}
         self._cultures: dict[str, Culture] = {}
         self._places: dict[str, str] = {}
         self._suspensions: dict[str, Suspension] = {}
@@ -65,6 +68,8 @@ class Lab:
         for name, culture in self._cultures.items():
             air = self._chambers[self._places[name]]
             self._cultures[name] = biology.grow(culture, air.temperature_c, air.co2_pct, dt_s / 3600.0)
+        for name, liquid in self._liquids.items():
+            liquid.hold(sum(self._cultures[culture].cells for culture, place in self._places.items() if place == name))
         self.elapsed_s += dt_s
 
     def act(self, act: str, arguments: Arguments) -> dict[str, object]:
@@ -88,7 +93,7 @@ class Lab:
                 "passage": culture.passage,
                 "age_h": culture.age_h,
                 "confluence_pct": culture.confluence_pct,
-                "cells": culture.cells_per_cm2 * culture.area_cm2 * culture.n_vessels,
+                "cells": culture.cells,
                 "viability_pct": culture.viability_pct,
                 "stress_h": culture.stress_h,
             }
@@ -109,7 +114,7 @@ class Lab:
         name = arguments.text("chamber")
         if name not in self._chambers:
             expected = ", ".join(self._chambers) or "none in this fleet"
-            raise SimulatorError(f"{arguments.where}: chamber {name!r} is no incubator ({expected})")
+            raise SimulatorError(f"{arguments.where}: chamber {name!r} is no incubator or bioreactor ({expected})")
         return name
 
     def _tank(self, arguments: Arguments) -> Tank:
@@ -196,7 +201,10 @@ class Lab:
 
     def _open_door(self, arguments: Arguments) -> dict[str, object]:
         arguments.only("chamber", "open_s")
-        chamber = self._chambers[self._chamber_name(arguments)]
+        name = self._chamber_name(arguments)
+        chamber = self._chambers[name]
+        if not isinstance(chamber, Chamber):
+            raise SimulatorError(f"{arguments.where}: chamber {name!r} has no door")
         chamber.open_door(arguments.number("open_s", most=MOST_OPEN_S))
         return {}
 

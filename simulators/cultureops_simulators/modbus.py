@@ -1,19 +1,22 @@
-"""Modbus server frames: requests in, replies out, over MBAP (TCP) and RTU.
+"""Modbus server frames: requests in, replies out, over MBAP (TCP), RTU and ASCII.
 
 Sources: MODBUS Application Protocol V1.1b3 (sections 6.3, 6.4, 7), MODBUS Messaging on TCP/IP V1.0b (3.1.3),
-MODBUS over Serial Line V1.02 (2.5.1, 6.2.2). Read functions only.
+MODBUS over Serial Line V1.02 (2.5.1, 2.5.2, 6.2.1, 6.2.2). Read functions only.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-__all__ = ["MbapDialect", "ReadRegisters", "RtuDialect", "crc16"]
+__all__ = ["AsciiDialect", "MbapDialect", "ReadRegisters", "RtuDialect", "Tables", "crc16", "lrc"]
 
 ReadRegisters = Callable[[int, int], bytes | None]
 """Return ``count`` registers from ``address`` as big-endian bytes, or None where the map has none."""
+
+Tables = Mapping[int, ReadRegisters]
+"""What each read function (3, 4) of a device reads."""
 
 ILLEGAL_FUNCTION: Final = 1
 ILLEGAL_DATA_ADDRESS: Final = 2
@@ -25,6 +28,8 @@ _RTU_READ_FRAME: Final = 8
 _LONGEST_RTU_FRAME: Final = 256
 _MBAP_HEADER: Final = 7
 _LONGEST_MBAP_LENGTH: Final = 254
+_LONGEST_ASCII_FRAME: Final = 513
+_HEX_DIGITS: Final = frozenset(b"0123456789ABCDEF")
 
 
 def _crc_table() -> tuple[int, ...]:
@@ -47,10 +52,16 @@ def crc16(frame: Iterable[int]) -> int:
     return crc
 
 
-def _answer(pdu: bytes, function: int, read: ReadRegisters) -> bytes:
+def lrc(frame: Iterable[int]) -> int:
+    """Return the longitudinal redundancy check of the bytes: with it they add up to 0 modulo 256."""
+    return -sum(frame) & 0xFF
+
+
+def _answer(pdu: bytes, tables: Tables) -> bytes:
     """Answer one request PDU by data or by an exception PDU."""
     asked = pdu[0]
-    if asked != function:
+    read = tables.get(asked)
+    if read is None:
         return bytes((asked | 0x80, ILLEGAL_FUNCTION))
     if len(pdu) != 5:
         return bytes((asked | 0x80, ILLEGAL_DATA_VALUE))
@@ -64,10 +75,10 @@ def _answer(pdu: bytes, function: int, read: ReadRegisters) -> bytes:
 
 
 class MbapDialect:
-    """Modbus TCP server side of one connection: one unit id, one read function."""
+    """Modbus TCP server side of one connection: one unit id; ``also`` names further read functions."""
 
-    def __init__(self, unit_id: int, function: int, read: ReadRegisters) -> None:
-        self._unit_id, self._function, self._read = unit_id, function, read
+    def __init__(self, unit_id: int, function: int, read: ReadRegisters, also: Tables | None = None) -> None:
+        self._unit_id, self._tables = unit_id, {function: read, **(also or {})}
         self._buffer = b""
 
     def receive(self, data: bytes) -> bytes:
@@ -82,7 +93,7 @@ class MbapDialect:
                 break
             pdu, buffer = buffer[_MBAP_HEADER : 6 + length], buffer[6 + length :]
             if unit_id == self._unit_id:
-                answer = _answer(pdu, self._function, self._read)
+                answer = _answer(pdu, self._tables)
             else:
                 answer = bytes((pdu[0] | 0x80, GATEWAY_TARGET_FAILED))
             replies += struct.pack(">HHHB", transaction, 0, len(answer) + 1, unit_id) + answer
@@ -97,8 +108,8 @@ class RtuDialect:
     long, any other function is taken to end where the received bytes end.
     """
 
-    def __init__(self, unit_id: int, function: int, read: ReadRegisters) -> None:
-        self._unit_id, self._function, self._read = unit_id, function, read
+    def __init__(self, unit_id: int, function: int, read: ReadRegisters, also: Tables | None = None) -> None:
+        self._unit_id, self._tables = unit_id, {function: read, **(also or {})}
         self._buffer = b""
 
     def receive(self, data: bytes) -> bytes:
@@ -112,7 +123,7 @@ class RtuDialect:
             if end < 0:
                 break
             if buffer[start] == self._unit_id:
-                answer = _answer(buffer[start + 1 : end - 2], self._function, self._read)
+                answer = _answer(buffer[start + 1 : end - 2], self._tables)
                 frame = bytes((self._unit_id,)) + answer
                 replies += frame + struct.pack("<H", crc16(frame))
             start = end
@@ -133,3 +144,27 @@ class RtuDialect:
             end = min(len(buffer), start + _LONGEST_RTU_FRAME)
         (sent,) = struct.unpack_from("<H", buffer, end - 2)
         return end if crc16(buffer[start : end - 2]) == sent else None
+
+
+class AsciiDialect:
+    """Modbus ASCII server side of a line: a colon starts a frame, whatever came before; broken ones get no answer."""
+
+    def __init__(self, unit_id: int, function: int, read: ReadRegisters, also: Tables | None = None) -> None:
+        self._unit_id, self._tables = unit_id, {function: read, **(also or {})}
+        self._buffer = b""
+
+    def receive(self, data: bytes) -> bytes:
+        """Answer every whole request addressed to this unit; skip what is none."""
+        *lines, rest = (self._buffer + data).split(b"\r\n")
+        self._buffer = rest[-_LONGEST_ASCII_FRAME:]
+        return b"".join(self._reply(line) for line in lines)
+
+    def _reply(self, line: bytes) -> bytes:
+        _, colon, digits = line.rpartition(b":")
+        if not colon or len(digits) < 6 or len(digits) % 2 or not _HEX_DIGITS.issuperset(digits):
+            return b""
+        frame = bytes.fromhex(digits.decode())
+        if lrc(frame) or frame[0] != self._unit_id:
+            return b""
+        answer = frame[:1] + _answer(frame[1:-1], self._tables)
+        return b":" + (answer + bytes((lrc(answer),))).hex().upper().encode() + b"\r\n"

@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from cultureops_simulators.arguments import Arguments
 from cultureops_simulators.control import ControlDialect
 from cultureops_simulators.faults import Disturbance
 from cultureops_simulators.fleet import Fleet, FleetConfig
@@ -58,15 +59,28 @@ async def _run_fleet(config: FleetConfig) -> None:
             await end.wait()
 
 
-def serve_one(config: FleetConfig) -> None:
-    """Serve one instrument in real time, stepped once a second, until a signal comes."""
+def serve_one(
+    config: FleetConfig, faults: Sequence[tuple[str, Arguments]] = (), control: tuple[str, int] | None = None
+) -> None:
+    """Serve one instrument in real time, stepped once a second, until a signal comes.
+
+    ``faults`` are there from the beginning; ``control`` is where the control port listens, if there is to be one.
+    """
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve_one(config))
+        runner.run(_serve_one(config, faults, control))
 
 
-async def _serve_one(config: FleetConfig) -> None:
-    with contextlib.closing(Fleet(config)) as fleet, _end_signals() as end:
+async def _serve_one(
+    config: FleetConfig, faults: Sequence[tuple[str, Arguments]], control: tuple[str, int] | None
+) -> None:
+    with contextlib.closing(Fleet(config)) as fleet, contextlib.ExitStack() as open_ports, _end_signals() as end:
         (address,) = fleet.addresses.values()
+        for fault, arguments in faults:
+            fleet.set_fault(config.devices[0].name, fault, arguments)
+        if control is not None:
+            port = TcpWire(*control, lambda: ControlDialect(fleet), Disturbance(child_rng(config.seed, "control")))
+            open_ports.enter_context(contextlib.closing(port))
+            address = {**address, "control": port.address["tcp"]}
         where = ", ".join(f"{form} {value}" for form, value in address.items()) or "no wire: it writes files"
         print(f"{config.devices[0].name}: {where}; simulated; Ctrl-C ends it", flush=True)
         loop = asyncio.get_running_loop()

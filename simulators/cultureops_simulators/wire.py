@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cultureops_simulators.faults import Disturbance
-from cultureops_simulators.instrument import Dialect, SimulatorError
+from cultureops_simulators.instrument import Dialect, EndsConversation, SimulatorError, SpeaksFirst
 
 __all__ = ["PtyWire", "TcpWire", "Wire"]
 
@@ -73,7 +73,11 @@ class _Line:
         )
         self._late: set[asyncio.TimerHandle] = set()
         self._unsent = bytearray()
+        self._ending = dialect if isinstance(dialect, EndsConversation) else None
+        self._is_stopped = False
         self._loop.add_reader(fd, self._on_readable)
+        if isinstance(dialect, SpeaksFirst):
+            dialect.on_line(self._speak)
 
     def _on_readable(self) -> None:
         try:
@@ -85,16 +89,18 @@ class _Line:
         if not data:
             self._on_lost()
             return
+        if self._disturbance.fault != "silent":
+            self._speak(self._dialect.receive(data))
+
+    def _speak(self, words: bytes) -> None:
+        """Send what the instrument says, as far as the wire lets it."""
         fault = self._disturbance.fault
-        if fault == "silent":
-            return
-        reply = self._dialect.receive(data)
-        if not reply:
+        if not words or fault == "silent" or self._is_stopped:
             return
         if fault == "slow":
-            self._send_later(reply)
+            self._send_later(words)
         else:
-            self._send(self._disturbance.garble(reply) if fault == "garbage" else reply)
+            self._send(self._disturbance.garble(words) if fault == "garbage" else words)
 
     def _send(self, reply: bytes) -> None:
         """Send now what the line takes and the rest as soon as it takes more: a terminal may take a part only."""
@@ -117,6 +123,8 @@ class _Line:
             self._loop.add_writer(self._fd, self._flush)
         else:
             self._loop.remove_writer(self._fd)
+            if self._ending is not None and self._ending.is_over:
+                self._on_lost()
 
     def _send_later(self, reply: bytes) -> None:
         def send() -> None:
@@ -128,6 +136,7 @@ class _Line:
 
     def stop(self) -> None:
         """Let go of the descriptor, which its owner closes."""
+        self._is_stopped = True
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         for handle in self._late:

@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
@@ -25,6 +25,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cultureops.alarms.journal import SYSTEM
 from cultureops.anchor import STREAM, check_roots
 from cultureops.batch.recipe import Recipe, load_recipe
 from cultureops.clock import (
@@ -35,6 +36,7 @@ from cultureops.clock import (
     SteppedClock,
     SystemClock,
     SystemEntropy,
+    iso,
     parse_iso,
 )
 from cultureops.demo.director import Director
@@ -44,10 +46,14 @@ from cultureops.demo.pace import DemoPace
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
-from cultureops.device.registry import driver_folder
+from cultureops.device.reading import Reading
+from cultureops.device.registry import driver_folder, trace_reader
+from cultureops.device.trace import Trace
 from cultureops.errors import ConfigError
 from cultureops.lab import LEDGER_FILE, TELEMETRY_FOLDER, Lab, open_lab
+from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.head import Head
+from cultureops.ledger.store import SqlLedger
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.site import Site, read_site
 from cultureops.telemetry import EmbeddedStore
@@ -65,6 +71,8 @@ from cultureops.telemetry.exchange import (
     write_parquet,
 )
 from cultureops.telemetry.local_time import zone_named
+from cultureops.telemetry.trace import import_trace as keep_trace
+from cultureops.telemetry.trace import trace_readings
 from cultureops.telemetry.whole_file import whole_file
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
@@ -75,6 +83,7 @@ __all__ = [
     "check_site",
     "export_telemetry",
     "import_telemetry",
+    "import_trace",
     "run_demo",
     "run_site",
     "simulator_command",
@@ -83,11 +92,15 @@ __all__ = [
     "web_context",
 ]
 
+log = structlog.get_logger(__name__)
+
 EXPECTED_DAYS: Final = 34
 """How long the demo's batch usually takes; only the progress bar depends on it."""
 GATHER_S: Final = 0.02
 """A thousand devices polled each second share fifty commits; a reading is durable that much later."""
 DRAIN_S: Final = 60.0
+TRACE_READER: Final = "columns"
+TRACE_IMPORTED: Final = "trace_imported"
 SITE_FILE: Final = "site.toml"
 """The site file that the demo leaves in its data folder."""
 _END_OF_TIME: Final = 253_402_300_800_000
@@ -106,6 +119,8 @@ def run_site(site_file: Path, data_dir: Path) -> None:
 
 async def _open_and_run(site: Site, data_dir: Path) -> None:
     async with open_lab(site, data_dir, SystemClock(), SystemEntropy(), gather_s=GATHER_S, seals_apart=True) as lab:
+        if unverified := [row.id for row in lab.channels.values() if not row.channel.verified]:
+            log.warning("unverified: address or meaning of these channels is second-hand", channels=unverified)
         await _run_lab(lab)
 
 
@@ -286,17 +301,31 @@ def _progress(clock: SteppedClock, days: float | None) -> Iterator[Callable[[Ins
         yield show
 
 
-def simulator_command(name: str, tcp: str | None, pty: str | None, seed: int) -> list[str]:
-    """Return the command that runs one simulated instrument; raise ConfigError for what can't be."""
+def simulator_command(
+    name: str,
+    wires: Mapping[str, str | None],
+    seed: int,
+    faults: Sequence[str],
+    options: Sequence[str],
+    control: str | None,
+) -> list[str]:
+    """Return the command that runs one simulated instrument; raise ConfigError for what can't be.
+
+    ``wires`` are the ways to serve it with what was said of each, None for nothing.
+    """
     known = sorted(found.name for found in entry_points(group="cultureops.simulators"))
     if name not in known:
         raise ConfigError(f"there is no simulator {name!r}; known: {', '.join(known)}")
-    if (tcp is None) == (pty is None):
-        raise ConfigError("say where to serve: either --tcp HOST:PORT or --pty LINK")
-    where = ["--tcp", tcp] if tcp is not None else ["--pty", str(pty)]
-    command = [sys.executable, "-m", "cultureops_simulators", "serve", name, *where, "--seed", str(seed)]
+    chosen = [(form, value) for form, value in wires.items() if value is not None]
+    if len(chosen) > 1:
+        raise ConfigError(f"serve it in one way, not with {' and '.join(form for form, _ in chosen)}")
     own_map = driver_folder("modbus") / "profiles" / f"cultureops_{name}.toml"
-    return [*command, "--option", f"profile={own_map}"] if own_map.exists() else command
+    given = [f"profile={own_map}", *options] if own_map.exists() else options
+    arguments = [*chosen, ("--seed", str(seed)), *(("--fault", fault) for fault in faults)]
+    arguments += [("--option", option) for option in given]
+    arguments += [] if control is None else [("--control", control)]
+    serve = [sys.executable, "-m", "cultureops_simulators", "serve", name]
+    return serve + [part for pair in arguments for part in pair]
 
 
 def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
@@ -422,6 +451,58 @@ async def import_telemetry(data_dir: Path, source: Path) -> None:
     finally:
         await store.close()
     print(f"{count} readings imported", file=sys.stderr)
+
+
+async def import_trace(data_dir: Path, source: Path, mapping: str, device: str, zone: str) -> None:
+    """Take in a logger's file as late readings, all of them or none, and record whose and which file it was."""
+    where, clock = zone_named(zone), SystemClock()
+    read = trace_reader(TRACE_READER)
+    try:
+        contents = await asyncio.to_thread(source.read_bytes)
+    except OSError as error:
+        raise ConfigError(f"{source}: can't be read: {error.strerror or error}") from None
+    with _patience(f"reading {source}"):
+        trace = await asyncio.to_thread(read, contents, source.name, mapping, where)
+    readings = trace_readings(trace, device, clock.now())
+    store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
+    try:
+        ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, SystemEntropy())
+        try:
+            await _record_trace(ledger, store, trace, device, where, readings)
+        finally:
+            await ledger.close()
+    finally:
+        await store.close()
+    first, last = iso(readings[0].source_time), iso(readings[-1].source_time)
+    print(f"{len(readings)} readings of {device} imported, {first} to {last}", file=sys.stderr)
+
+
+async def _record_trace(
+    ledger: SqlLedger, store: EmbeddedStore, trace: Trace, device: str, zone: ZoneInfo, readings: tuple[Reading, ...]
+) -> None:
+    """Keep the readings and then say so: what is in the ledger is durable."""
+    stream = f"device:{device}"
+    for event in ledger.read(stream):
+        if event.type == TRACE_IMPORTED and event.data["source_sha256"] == trace.source_sha256:
+            raise ConfigError(f"{trace.source_file}: was imported before, event {event.position} of the ledger says")
+    await keep_trace(store, trace, device, readings)
+    data: dict[str, JsonValue] = {
+        "device": device,
+        "vendor": trace.identity.vendor,
+        "model": trace.identity.model,
+        "serial_number": trace.identity.serial_number,
+        "firmware": trace.identity.firmware,
+        "channels": [channel.name for channel in trace.channels],
+        "readings": len(readings),
+        "bad": sum(reading.value is None for reading in readings),
+        "first": iso(readings[0].source_time),
+        "last": iso(readings[-1].source_time),
+        "zone": zone.key,
+        "mapping": trace.mapping,
+        "source_file": trace.source_file,
+        "source_sha256": trace.source_sha256,
+    }
+    await ledger.append(stream, [NewEvent(TRACE_IMPORTED, data, SYSTEM, Source.IMPORT)], None)
 
 
 def _patience(doing: str) -> AbstractContextManager[object]:

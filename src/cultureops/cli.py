@@ -26,8 +26,10 @@ app = typer.Typer(
 )
 ledger_app = typer.Typer(help="The hash-chained record of events.", no_args_is_help=True)
 telemetry_app = typer.Typer(help="The readings.", no_args_is_help=True)
+devices_app = typer.Typer(help="What can be connected, and what a device says.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(telemetry_app, name="telemetry")
+app.add_typer(devices_app, name="devices")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry/.")]
 Source = Annotated[
@@ -37,6 +39,7 @@ Source = Annotated[
 Zone = Annotated[
     str | None, typer.Option(metavar="NAME", help="Time zone of the UTC offsets; that of the site by default, or UTC.")
 ]
+SiteFile = Annotated[Path, typer.Option("--site", help="The site file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -84,22 +87,110 @@ def check(
 
 
 @app.command()
+def init(
+    out: Annotated[Path, typer.Argument(help="Site file to write.")] = Path("site.toml"),
+) -> None:
+    """Write a commented site file to start from; never over one that exists."""
+    from cultureops.commissioning.commands import write_draft
+
+    _finish(lambda: write_draft(out))
+
+
+@app.command()
 def simulate(
     name: Annotated[str, typer.Argument(help="Kind of instrument; 'list' shows them.")],
     tcp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve on this address.")] = None,
     pty: Annotated[
         str | None, typer.Option(metavar="LINK", help="Serve on a pseudo-terminal behind this link.")
     ] = None,
+    mqtt: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Publish to this broker.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT[,KEY=VALUE]", help="A fault from the beginning: silent, garbage, cut, slow,delay_s=2, ..."
+        ),
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the simulator.")] = None,
+    control: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Control port: faults and acts at run time.")
+    ] = None,
 ) -> None:
     """Run one simulated instrument in real time until interrupted."""
     from cultureops.app import simulator_command
 
     def become_simulator() -> NoReturn:
-        command = simulator_command(name, tcp, pty, seed)
+        where = {"--tcp": tcp, "--pty": pty, "--mqtt": mqtt}
+        command = simulator_command(name, where, seed, fault or (), option or (), control)
         os.execv(command[0], command)
 
     _finish(become_simulator)
+
+
+@devices_app.command("list")
+def devices_list(as_json: AsJson = False) -> None:
+    """Name the installed drivers, with the packages they come from, and the profiles of devices that need no code."""
+    from cultureops.commissioning.commands import list_devices
+
+    _finish(lambda: list_devices(as_json=as_json))
+
+
+@devices_app.command("show")
+def devices_show(
+    name: Annotated[str, typer.Argument(help="A driver or a profile, as `devices list` names it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of a device: each point with its source, or the driver's notes and quality."""
+    from cultureops.commissioning.commands import show_device
+
+    _finish(lambda: show_device(name, as_json=as_json))
+
+
+@devices_app.command("check")
+def devices_check(
+    site: Annotated[Path, typer.Argument(help="The site file.")] = Path("site.toml"), as_json: AsJson = False
+) -> None:
+    """Connect to every device of a site, ask who it is and read it once; not beside a running lab."""
+    from cultureops.commissioning.commands import check_site_devices
+
+    _finish(lambda: check_site_devices(site, as_json=as_json))
+
+
+@devices_app.command("read")
+def devices_read(
+    device: Annotated[str, typer.Argument(help="The device's id in the site file.")],
+    site: SiteFile = Path("site.toml"),
+    as_json: AsJson = False,
+) -> None:
+    """Read one device once."""
+    from cultureops.commissioning.commands import read_site_device
+
+    _finish(lambda: read_site_device(site, device, as_json=as_json))
+
+
+@devices_app.command("scan")
+def devices_scan(
+    port: Annotated[str, typer.Argument(help="Serial port, e.g. /dev/ttyUSB0, or HOST:PORT of a terminal server.")],
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this driver or profile.")] = None,
+    deadline_s: Annotated[float, typer.Option(min=0.05, max=10.0, help="Seconds an answer may take.")] = 0.5,
+    as_json: AsJson = False,
+) -> None:
+    """Look for known devices on a port, with harmless questions only."""
+    from cultureops.commissioning.commands import scan_port
+
+    _finish(lambda: scan_port(port, only or (), deadline_s, as_json=as_json))
+
+
+@app.command("capture")
+def capture(
+    device: Annotated[str, typer.Argument(help="The device's id in the site file.")],
+    out: Annotated[Path, typer.Argument(help="File to write.")],
+    site: SiteFile = Path("site.toml"),
+) -> None:
+    """Write down one dialogue with a device, byte by byte, to be played back later."""
+    from cultureops.commissioning.commands import capture_device
+
+    _finish(lambda: capture_device(site, device, out))
 
 
 @ledger_app.command("verify")
@@ -169,6 +260,22 @@ def telemetry_import(
     from cultureops.app import import_telemetry
 
     _finish(lambda: asyncio.run(import_telemetry(data_dir, source)))
+
+
+@telemetry_app.command("import-trace")
+def telemetry_import_trace(
+    source: Annotated[Path, typer.Argument(help="File that a logger's program wrote, as it is.")],
+    mapping: Annotated[
+        str, typer.Option(metavar="NAME", help="How its columns are read: elitech_rc5, or a .toml file of your own.")
+    ],
+    device: Annotated[str, typer.Option(metavar="NAME", help="Device that the logger counts as, e.g. shipper_7.")],
+    zone: Annotated[str, typer.Option(metavar="NAME", help="Time zone that the logger's clock was set to.")],
+    data_dir: DataDir = Path("data"),
+) -> None:
+    """Take in a logger's file as late readings, all or none, and record its SHA-256; not beside a running lab."""
+    from cultureops.app import import_trace
+
+    _finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone)))
 
 
 def _finish(work: Callable[[], object]) -> None:

@@ -215,11 +215,14 @@ class Table:
             raise self.error(f"expected a list of texts, not {values!r}", key)
         return tuple(values)
 
-    def numbers(self, key: str, default: Sequence[float] | _Required = ()) -> tuple[float, ...]:
-        """Return a list of finite numbers."""
+    def numbers(
+        self, key: str, default: Sequence[float] | _Required = (), *, nan_allowed: bool = False
+    ) -> tuple[float, ...]:
+        """Return a list of finite numbers, and of nan where that is allowed."""
         values = self._get(key, default, (list, tuple), "a list of numbers")
         for value in values:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not (math.isfinite(value) or (nan_allowed and math.isnan(value))):
                 raise self.error(f"expected a list of finite numbers, not {values!r}", key)
         return tuple(float(value) for value in values)
 

@@ -140,3 +140,9 @@ def test_an_unknown_claim_is_wrong_use(benchmark_of: Import, capsys: pytest.Capt
     with pytest.raises(SystemExit) as ended:
         benchmark_of("__main__").main(["speed"])
     assert ended.value.code == 2 and "nothing is called speed" in capsys.readouterr().err
+
+
+def test_a_serial_line_keeps_its_pace(benchmark_of: Import) -> None:
+    rows = list(benchmark_of("rtu").measure(shrink=20, rounds=1))
+    assert [row.target for row in rows] == ["value <= 3", "value <= 3", "value <= 10"]
+    assert all(row.value > 0 and row.peer_value > 0 for row in rows), "nobody is faster than the wire"

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
+from cultureops_simulators.instrument import SimulatorError
 from cultureops_simulators.thermo_heracell import Heracell, build
 
 
@@ -31,7 +34,7 @@ def test_answers_the_queries_whose_sums_the_manuals_give(heracell: Heracell, que
     assert answer[-3:] == b"%02x\r" % (~xor & 0xFF)
 
 
-@pytest.mark.parametrize("query", [b"?:2000:00::c2\r", b"?:2400:00::c6\r"])
+@pytest.mark.parametrize("query", [b"?:2000:00::c2\r", b"?:2030:00::c1\r"])
 def test_well_summed_queries_for_addresses_that_are_not_public_get_unknown_address(
     heracell: Heracell, query: bytes
 ) -> None:
@@ -89,3 +92,67 @@ def test_writes_are_refused(heracell: Heracell) -> None:
         xor ^= byte
     assert heracell.dialect().receive(body + b"%02x\r" % (~xor & 0xFF))[:-3] == b"!:2010:02:?1:"
     assert heracell.chamber.temperature_setpoint_c == 37.0
+
+
+def log_events(heracell: Heracell) -> list[str]:
+    """Page through the log as far as its last record; the event codes in hex."""
+    dialect = heracell.dialect()
+    events: list[str] = []
+    query = b"?:2400:00::c6\r"
+    while "ff" not in events:
+        payload = dialect.receive(query)[10:-4].decode()
+        assert len(payload) % 32 == 0 and len(payload) <= 7 * 32
+        events += [payload[start : start + 2] for start in range(0, len(payload), 32)]
+        query = b"?:2401:00::c7\r"
+    return events
+
+
+def test_the_log_tells_what_happened_in_pages_of_seven(heracell: Heracell) -> None:
+    assert log_events(heracell) == ["30", "ff"]
+    heracell.chamber.open_door(30.0)
+    heracell.step(10.0)
+    heracell.step(60.0)
+    heracell.upset("co2_supply", True)
+    heracell.chamber.temperature_setpoint_c = 33.0
+    heracell.step(60.0)
+    assert log_events(heracell)[:7] == ["30", "31", "32", "20", "21", "70", "10"]
+    for _ in range(300):
+        heracell.step(60.0)
+    events = log_events(heracell)
+    assert "20" in events and events.count("01") == 5 and events[-1] == "ff"
+
+
+def test_a_log_record_is_laid_out_as_the_printed_one(heracell: Heracell) -> None:
+    heracell.panel.values.update(temperature=37.5, co2=4.0)
+    record = heracell.logbook.record(1, datetime(2006, 1, 11, 15, 55), heracell.panel.values)
+    printed = bytes.fromhex("010b01060f3700000177002800d40000")
+    assert record[:12] == printed[:12] and record[14:] == printed[14:] and len(record) == 16
+
+
+def test_a_page_can_be_had_again_and_each_connection_has_its_place(heracell: Heracell) -> None:
+    for _ in range(12 * 60):
+        heracell.step(60.0)
+    one, other = heracell.dialect(), heracell.dialect()
+    first = one.receive(b"?:2400:00::c6\r")
+    second = one.receive(b"?:2401:00::c7\r")
+    assert second != first and one.receive(b"?:2402:00::c4\r")[10:-4] == second[10:-4]
+    assert other.receive(b"?:2402:00::c4\r")[10:-4] == first[10:-4]
+
+
+def test_errors_are_listed_newest_first_in_two_halves(heracell: Heracell) -> None:
+    for _ in range(13):
+        heracell.chamber.co2_pct = 0.1
+        heracell.step(60.0)
+        heracell.chamber.co2_pct = 5.0
+        heracell.step(60.0)
+    recent = heracell.dialect().receive(b"?:2300:00::c1\r")[10:-4].decode()
+    older = heracell.dialect().receive(b"?:2301:00::c0\r")[10:-4].decode()
+    assert len(recent) == 11 * 22 - 1 == 241 and len(older) == 2 * 22 - 1
+    assert recent[:21] == "05.01.26;08:25;SIM 21"
+
+
+def test_a_vios_cr_sums_differently() -> None:
+    device = build("cr", {"check": "crc8"}, np.random.default_rng(1))
+    assert device.dialect().receive(b"?:0001:00::c1\r")[:-3] == b"!:0001:02:?0:"
+    with pytest.raises(SimulatorError, match="cr: check must be one of xor, crc8"):
+        build("cr", {"check": "md5"}, np.random.default_rng(1))

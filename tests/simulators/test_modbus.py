@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cultureops_simulators.modbus import MbapDialect, RtuDialect, crc16
+from cultureops_simulators.modbus import AsciiDialect, MbapDialect, RtuDialect, crc16, lrc
 from cultureops_simulators.vaisala_gmp252 import Gmp252, build
 
 READ_CO2 = bytes.fromhex("f0030000 0002 d12a".replace(" ", ""))
@@ -135,3 +135,63 @@ def test_the_probe_s_other_registers(probe: Gmp252) -> None:
     assert read(0x0300, 1) == bytes.fromhex("83 02")
     probe.panel.values["co2_ppm"] = -1.0
     assert read(0x0100, 1) == bytes.fromhex("03 02 ffff")
+
+
+ASK_ASCII = b":010300000002FA\r\n"
+
+
+def ascii_line() -> AsciiDialect:
+    return AsciiDialect(1, 3, words, {4: words})
+
+
+def test_lrc_of_published_frames() -> None:
+    assert lrc(bytes.fromhex("070310000002")) == 0xE4  # minimalmodbus, recorded on a Delta controller
+    assert lrc(bytes.fromhex("070208000001")) == 0xEE
+
+
+def test_ascii_reads_registers_by_both_functions() -> None:
+    assert ascii_line().receive(ASK_ASCII) == b":01030400000001F7\r\n"
+    assert ascii_line().receive(b":010400050001F5\r\n") == b":0104020005F4\r\n"
+    assert ascii_line().receive(b":010600050001F3\r\n") == b":01860178\r\n"
+    assert ascii_line().receive(b":0103000F0002EB\r\n") == b":0183027A\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b":010300000002FB\r\n",
+        b":020300000002F9\r\n",
+        b":010300000002fa\r\n",
+        b":01030000002FA\r\n",
+        b"010300000002FA\r\n",
+        b":\r\n",
+        b":01FF\r\n",
+    ],
+)
+def test_ascii_is_silent_to_others_and_to_broken_frames(request_bytes: bytes) -> None:
+    assert ascii_line().receive(request_bytes) == b""
+
+
+def test_ascii_in_pieces_and_behind_noise() -> None:
+    expected = ascii_line().receive(ASK_ASCII)
+    for place in range(len(ASK_ASCII) + 1):
+        dialect = ascii_line()
+        assert dialect.receive(ASK_ASCII[:place]) + dialect.receive(ASK_ASCII[place:]) == expected
+    assert ascii_line().receive(b"noise\r\n:0103" + ASK_ASCII) == expected
+
+
+@given(st.lists(st.binary(max_size=300), max_size=6))
+def test_no_bytes_break_the_ascii_dialect(chunks: list[bytes]) -> None:
+    dialect = ascii_line()
+    for chunk in chunks:
+        dialect.receive(chunk)
+    assert dialect.receive(b"\r\n" + ASK_ASCII).endswith(ascii_line().receive(ASK_ASCII))
+
+
+def test_one_device_may_answer_two_functions() -> None:
+    assert MbapDialect(1, 4, words, {3: words}).receive(mbap(1, 1, bytes.fromhex("0300020001"))) == mbap(
+        1, 1, bytes.fromhex("03020002")
+    )
+    body = bytes.fromhex("010300020001")
+    asked = body + struct.pack("<H", crc16(body))
+    assert RtuDialect(1, 4, words, {3: words}).receive(asked)[:5] == bytes.fromhex("0103020002")

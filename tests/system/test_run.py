@@ -193,3 +193,18 @@ async def test_ctrl_c_ends_a_running_lab_cleanly(tmp_path: Path, incubator_port:
     assert await asyncio.to_thread(lab.wait, 15) == 0
     log = tmp_path / "data" / "telemetry" / "journal.sqlite-wal"
     assert not log.exists() or log.stat().st_size == 0
+
+
+def test_a_starting_lab_says_what_is_second_hand(tmp_path: Path) -> None:
+    text = SITE.format(web_port=free_port(), device_port=1)
+    text = text.replace('driver = "modbus"', 'driver = "thermo_heracell"').replace("modbus+tcp://", "tcp://")
+    (tmp_path / "site.toml").write_text("\n".join(line for line in text.splitlines() if not line.startswith("options")))
+    command = [sys.executable, "-m", "cultureops", "run", str(tmp_path / "site.toml"), "--data-dir", str(tmp_path)]
+    lab = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert lab.stderr is not None
+        said = next(line for line in lab.stderr if "second-hand" in line)
+        assert "incubator_1/temperature" in said and "incubator_1/co2" in said
+    finally:
+        lab.terminate()
+        lab.communicate(timeout=20)

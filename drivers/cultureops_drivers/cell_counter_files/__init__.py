@@ -1,5 +1,5 @@
 """Cell counters that write their results into a folder."""
 
-from cultureops_drivers.cell_counter_files.driver import CountFiles, create
+from cultureops_drivers.cell_counter_files.driver import create
 
-__all__ = ["CountFiles", "create"]
+__all__ = ["create"]

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from cultureops.device.driver import CountResult
+from cultureops.device.plausibility import flagged
 from cultureops.errors import ProtocolError
-from cultureops_drivers.cell_counter_files.plausibility import flagged
 
 __all__ = ["counts_of", "parse"]
 
@@ -77,7 +77,7 @@ def _count(measurement: Node, file: str, sha256: str) -> CountResult:
         source_file=file,
         source_sha256=sha256,
     )
-    return flagged(result, tuple(_errors(measurement)))
+    return flagged(result, (*_errors(measurement), *_broken_cells(values)))
 
 
 def _local(time: str) -> str:
@@ -101,8 +101,11 @@ def _quantity(values: Node, name: str, unit: str) -> float | None:
 
 def _cells(values: Node, name: str) -> int | None:
     cells = _quantity(values, name, "cell")
-    if cells is None:
-        return None
-    if not cells.is_integer() or cells < 0:
-        raise ProtocolError(f"{name} is {cells:g}, expected a whole number")
-    return int(cells)
+    return int(cells) if cells is not None and cells.is_integer() else None
+
+
+def _broken_cells(values: Node) -> Iterator[str]:
+    for name in ("viable cell count", "total cell count"):
+        cells = _quantity(values, name, "cell")
+        if cells is not None and not cells.is_integer():
+            yield f"{name.replace(' ', '_')}_not_whole"

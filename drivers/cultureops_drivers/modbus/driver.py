@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cultureops.device.channel import Channel
 from cultureops.device.driver import Identity, Link
 from cultureops.device.option import Options
-from cultureops.device.profile import Profile, load_profile
+from cultureops.device.profile import MOST_DECIMALS, WORD_ORDERS, Profile, Settings, load_profile
 from cultureops.device.reading import Reason, Sample
-from cultureops.device.register import Point, Request, decode, plan
+from cultureops.device.register import Point, Request, StatusRule, decode, plan
 from cultureops.device.transport.base import RegisterLink
 from cultureops.errors import ConfigError, DeviceFault, NotConnected, ProtocolError
 
 __all__ = ["ModbusDevice", "create", "shipped_profiles"]
 
+T = TypeVar("T", str, int)
+
+MOST_UNIT_CODE: Final = 0xFFFF_FFFF
 _PROFILES: Final = Path(__file__).parent / "profiles"
 
 
@@ -32,25 +36,62 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> ModbusDevi
     """Create the driver of one Modbus device.
 
     Options: ``profile`` (the name of a shipped profile, or the path of a ``.toml`` file), ``unit_id`` (1-247, the
-    profile's where not given). Raises ConfigError for wrong options, profile or link.
+    profile's where not given), and what the profile says that its owner may have set on the instrument: ``word_order``
+    (high_first, low_first), ``decimals`` (0-4), ``unit_code``. Raises ConfigError for wrong options, profile or link.
     """
-    given = Options(device, options, ("profile", "unit_id"))
-    name = given.get("profile", str, "", "the name of a profile or the path of a .toml file")
-    if name.endswith(".toml"):
-        path = Path(name)
-    elif name in shipped_profiles():
-        path = _PROFILES / f"{name}.toml"
-    else:
-        raise given.error(
-            "profile", f"{name!r} names no shipped profile; known: {', '.join(shipped_profiles())}, or a path"
-        )
+    path = _profile_path(Options(device, options, tuple(options)))
     plan = _plan_of(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    given = Options(device, options, ("profile", "unit_id", *plan.profile.configured))
+    if plan.profile.configured:
+        plan = ReadPlan.of(plan.profile.settled(_settings(given, plan.profile.configured)))
     unit_id = given.get("unit_id", int, plan.profile.unit_id, "a whole number from 1 to 247")
     if not 1 <= unit_id <= 247:
         raise given.error("unit_id", f"must be a whole number from 1 to 247, not {unit_id}")
     if not isinstance(link, RegisterLink):
-        raise ConfigError(f"{device}: a Modbus device needs a modbus+tcp://, modbus+rtu:// or modbus+rtu+tcp:// link")
+        raise ConfigError(
+            f"{device}: a Modbus device needs a modbus+tcp://, modbus+rtu://, modbus+ascii://, modbus+rtu+tcp:// or "
+            "modbus+ascii+tcp:// link"
+        )
     return ModbusDevice(device, link, plan, unit_id)
+
+
+def _profile_path(given: Options) -> Path:
+    name = given.get("profile", str, "", "the name of a profile or the path of a .toml file")
+    if name.endswith(".toml"):
+        return Path(name)
+    if name in shipped_profiles():
+        return _PROFILES / f"{name}.toml"
+    raise given.error(
+        "profile", f"{name!r} names no shipped profile; known: {', '.join(shipped_profiles())}, or a path"
+    )
+
+
+def _settings(given: Options, configured: Mapping[str, str]) -> Settings:
+    """Return what the site file says of the instrument's own settings; none has a default: a guess can be wrong."""
+    word_order, decimals, unit_code = None, None, None
+    if "word_order" in configured:
+        word_order = _required(given, "word_order", str, f"one of {', '.join(WORD_ORDERS)}", configured)
+        if word_order not in WORD_ORDERS:
+            raise given.error("word_order", f"must be one of {', '.join(WORD_ORDERS)}, not {word_order!r}")
+    if "decimals" in configured:
+        decimals = _whole(given, "decimals", MOST_DECIMALS, configured)
+    if "unit_code" in configured:
+        unit_code = _whole(given, "unit_code", MOST_UNIT_CODE, configured)
+    return Settings(word_order, decimals, unit_code)
+
+
+def _whole(given: Options, name: str, most: int, configured: Mapping[str, str]) -> int:
+    expected = f"a whole number from 0 to {most}"
+    number = _required(given, name, int, expected, configured)
+    if not 0 <= number <= most:
+        raise given.error(name, f"must be {expected}, not {number}")
+    return number
+
+
+def _required(given: Options, name: str, kind: type[T], expected: str, configured: Mapping[str, str]) -> T:
+    if not given.has(name):
+        raise given.error(name, f"is missing; it must be {expected}: {configured[name]}")
+    return given.get(name, kind, kind(), expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +111,9 @@ class ReadPlan:
         expected = tuple(row.point for row in profile.points if row.point.expect)
         watched = {rule.point for point in points for rule in point.status}
         needed = tuple(row.point for row in profile.points if row.channel is not None or row.point.name in watched)
-        requests = plan(needed, profile.max_gap)
-        return cls(profile, points, expected, requests, plan(expected, profile.max_gap) or requests[:1])
+        requests = plan(needed, profile.max_gap, profile.blocks)
+        greeting = plan(expected, profile.max_gap, profile.blocks) or requests[:1]
+        return cls(profile, points, expected, requests, greeting)
 
 
 @lru_cache
@@ -158,9 +200,19 @@ def _sample(point: Point, raws: Mapping[str, float]) -> Sample:
     if raw is None:
         return Sample(point.name, None, Reason.DEVICE_FAULT)
     for rule in point.status:
-        status = raws.get(rule.point)
-        if status is None or int(status) & rule.bad_bits:
-            return Sample(point.name, None, Reason.DEVICE_FAULT)
-    if raw in point.sentinels:
+        if reason := _objection(rule, raws.get(rule.point)):
+            return Sample(point.name, None, reason)
+    if raw in point.sentinels or (math.isnan(raw) and any(map(math.isnan, point.sentinels))):
         return Sample(point.name, None, Reason.SENTINEL)
     return Sample(point.name, point.scaled(raw))
+
+
+def _objection(rule: StatusRule, status: float | None) -> Reason:
+    """Return why a status forbids the values that depend on it, or NONE; one that could not be read forbids them."""
+    if status is None:
+        return Reason.DEVICE_FAULT
+    if rule.expect:
+        return Reason.NONE if status in rule.expect else Reason.NOT_AS_AGREED
+    if int(status) & rule.bad_bits:
+        return Reason.DEVICE_FAULT
+    return Reason.SENTINEL if ~int(status) & rule.good_bits else Reason.NONE

@@ -4,7 +4,7 @@ from cultureops.acquisition.live import LiveFeed, Subscription
 from cultureops.acquisition.poller import LinkEvent, LinkState
 from cultureops.acquisition.recorder import Recorder
 from cultureops.acquisition.site import DeviceRow, devices_from
-from cultureops.acquisition.supervisor import Acquisition, MeasuredChannel, Result
+from cultureops.acquisition.supervisor import Acquisition, MeasuredChannel, Result, open_device
 
 __all__ = [
     "Acquisition",
@@ -17,4 +17,5 @@ __all__ = [
     "Result",
     "Subscription",
     "devices_from",
+    "open_device",
 ]

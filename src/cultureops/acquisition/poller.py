@@ -21,7 +21,7 @@ from cultureops.device.driver import Driver, Identity
 from cultureops.device.reading import COMMUNICATION_REASONS, Reading, Reason, Sample, bad_reading, judge
 from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 
-__all__ = ["LinkEvent", "LinkState", "Poller"]
+__all__ = ["LinkEvent", "LinkState", "Poller", "reason_of"]
 
 MISSES_BEFORE_BACK_OFF: Final = 3
 LONGEST_BACK_OFF_MS: Final = 15 * SECOND_MS
@@ -99,7 +99,7 @@ class Poller:
                 await self._connect()
             samples = await self._read(now)
         except Exception as error:  # a driver's own bug must not silence its neighbours on the line
-            await self._lost(now, _reason_of(error), str(error))
+            await self._lost(now, reason_of(error), str(error))
             return self._all_bad(now, self._clock.now())
         readings = self._judged(samples, now, self._clock.now())
         if all(reading.reason in COMMUNICATION_REASONS for reading in readings):
@@ -175,7 +175,7 @@ class Poller:
         return tuple(bad_reading(identity, self.reason, source_time, received_time) for identity in self.channels)
 
 
-def _reason_of(error: Exception) -> Reason:
+def reason_of(error: Exception) -> Reason:
     """Return the reason code of a failed poll."""
     match error:
         case DriverTimeout():

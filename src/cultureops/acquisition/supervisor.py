@@ -17,19 +17,19 @@ import structlog
 from cultureops.acquisition.bus import Bus, first_due
 from cultureops.acquisition.poller import LinkEvent, Poller
 from cultureops.acquisition.site import DeviceRow
+from cultureops.acquisition.source import Source
 from cultureops.clock import Clock, Instant
 from cultureops.device.channel import Channel, ChannelId
-from cultureops.device.driver import CountResult, Driver, Link, RejectedFile, ResultSource
+from cultureops.device.driver import Driver, Link, Result, ResultSource
 from cultureops.device.reading import Reading
 from cultureops.device.registry import create_driver, known_drivers
 from cultureops.device.transport.open import open_link
 from cultureops.errors import ConfigError
 
-__all__ = ["Acquisition", "MeasuredChannel", "Result"]
+__all__ = ["Acquisition", "MeasuredChannel", "Result", "open_device"]
 
 log = structlog.get_logger(__name__)
 
-Result = CountResult | RejectedFile
 RESTART_AFTER_MS: Final = 5_000
 
 
@@ -51,15 +51,14 @@ class Acquisition:
     def __init__(self, devices: Sequence[DeviceRow], clock: Clock, on_link_event: Callable[[LinkEvent], None]) -> None:
         self._clock = clock
         self._order = tuple(device.id for device in devices)
-        self._sources: dict[str, tuple[ResultSource, int]] = {}
-        self._collect_due: dict[str, Instant] = {}
+        self._sources: list[Source] = []
         self.pollers: dict[str, Poller] = {}
         lines: dict[str, list[Poller]] = {}
         links: dict[str, Link] = {}
         for device in devices:
-            driver = _open_driver(device, links)
+            driver = open_device(device, links)
             if isinstance(driver, ResultSource):
-                self._sources[device.id] = (driver, device.period_ms)
+                self._sources.append(Source(device.id, driver, device.period_ms, on_link_event))
             else:
                 _check_names(device, driver)
                 poller = Poller(
@@ -90,12 +89,8 @@ class Acquisition:
 
     async def collect(self, now: Instant) -> tuple[tuple[str, Result], ...]:
         """Return what the push instruments have handed over, with their device names, in site-file order."""
-        results: list[tuple[str, Result]] = []
-        for device, (source, period_ms) in self._sources.items():
-            if now >= self._collect_due.get(device, now):
-                self._collect_due[device] = now + period_ms
-                results += [(device, result) for result in await source.collect()]
-        return tuple(results)
+        found = [(source.device, await source.collect_due(now)) for source in self._sources]
+        return tuple((device, result) for device, results in found for result in results)
 
     async def run(
         self,
@@ -108,8 +103,8 @@ class Acquisition:
             async with asyncio.TaskGroup() as lines:
                 for bus in self.buses:
                     lines.create_task(self._keep(bus.link_uri, partial(self._run_bus, bus, accept)))
-                for device in self._sources:
-                    lines.create_task(self._keep(device, partial(self._run_source, device, on_results)))
+                for source in self._sources:
+                    lines.create_task(self._keep(source.device, partial(self._run_source, source, on_results)))
         finally:
             await self.close()
 
@@ -117,7 +112,7 @@ class Acquisition:
         """Let go of every device."""
         for bus in self.buses:
             await bus.close()
-        for source, _ in self._sources.values():
+        for source in self._sources:
             await source.close()
 
     def _spread(self) -> None:
@@ -141,13 +136,12 @@ class Acquisition:
             accept(await bus.poll_next(self._clock.now()))
             _heed_cancellation()
 
-    async def _run_source(self, device: str, on_results: Callable[[Sequence[tuple[str, Result]]], object]) -> None:
-        source, period_ms = self._sources[device]
+    async def _run_source(self, source: Source, on_results: Callable[[Sequence[tuple[str, Result]]], object]) -> None:
         while True:
-            if results := await source.collect():
-                on_results([(device, result) for result in results])
+            if results := await source.collect(self._clock.now()):
+                on_results([(source.device, result) for result in results])
             _heed_cancellation()
-            await self._clock.sleep_until(self._clock.now() + period_ms)
+            await self._clock.sleep_until(self._clock.now() + source.period_ms)
 
 
 def _heed_cancellation() -> None:
@@ -166,8 +160,11 @@ def _check_names(device: DeviceRow, driver: Driver) -> None:
             )
 
 
-def _open_driver(device: DeviceRow, links: dict[str, Link]) -> Driver | ResultSource:
-    """Create a device's driver on the link that it may share with others."""
+def open_device(device: DeviceRow, links: dict[str, Link]) -> Driver | ResultSource:
+    """Create a device's driver on its link, which ``links`` keeps for others on the same line; nothing connects yet.
+
+    Raises ConfigError with file and line.
+    """
     key = "link"
     try:
         if device.link not in links:

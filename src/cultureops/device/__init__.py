@@ -2,33 +2,44 @@
 
 from cultureops.device.channel import Channel, ChannelId, Kind, channel_id
 from cultureops.device.driver import (
+    Confluence,
+    ConfluenceResult,
     CountResult,
     Driver,
     DriverFactory,
     Identity,
+    ImageResult,
     Link,
     RejectedFile,
+    Result,
     ResultSource,
 )
 from cultureops.device.reading import Quality, Reading, Reason, Sample
-from cultureops.device.transport import ByteLink, RegisterLink
+from cultureops.device.transport import ByteLink, HttpLink, PeerLink, RegisterLink, TopicLink
 
 __all__ = [
     "ByteLink",
     "Channel",
     "ChannelId",
+    "Confluence",
+    "ConfluenceResult",
     "CountResult",
     "Driver",
     "DriverFactory",
+    "HttpLink",
     "Identity",
+    "ImageResult",
     "Kind",
     "Link",
+    "PeerLink",
     "Quality",
     "Reading",
     "Reason",
     "RegisterLink",
     "RejectedFile",
+    "Result",
     "ResultSource",
     "Sample",
+    "TopicLink",
     "channel_id",
 ]

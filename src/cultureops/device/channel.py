@@ -19,6 +19,8 @@ class Kind(StrEnum):
     STATE = "state"
 
 
+_SUPPLY = ("active", "pressure_ok")
+
 STANDARD_NAMES: dict[str, frozenset[str]] = {
     "incubator": frozenset(
         [
@@ -31,10 +33,56 @@ STANDARD_NAMES: dict[str, frozenset[str]] = {
             "humidity_setpoint",
             "o2_setpoint",
             "door",
+            "fan",
+            *(f"{gas}_supply_{cylinder}_{state}" for gas in ("co2", "o2") for cylinder in "ab" for state in _SUPPLY),
+            *("n2", "n2_setpoint", "gate", "transfer_station", "shovel", "action", "action_target"),
+            *("ready", "busy", "warning", "error", "warning_code", "error_code"),
+        ]
+    ),
+    "bioreactor": frozenset(
+        [
+            "temperature",
+            "ph",
+            "dissolved_oxygen",
+            "agitation",
+            *(f"{name}_setpoint" for name in ("temperature", "ph", "dissolved_oxygen", "agitation")),
+            *(f"{gas}_flow" for gas in ("air", "o2", "co2", "n2")),
+            "pressure",
+            "weight",
+            "volume",
+            "optical_density",
+            "growth_rate",
         ]
     ),
     "cryostore": frozenset(
-        ["temp_a", "temp_b", "level", "fill", "fill_time", "fill_alarm", "bypass", "lid", "mains", "battery"]
+        [
+            *("temp_a", "temp_b", "level", "fill", "fill_time", "fill_alarm", "bypass", "lid", "mains", "battery"),
+            *("level_high_limit", "level_low_limit", "fill_start_level", "fill_stop_level"),
+        ]
+    ),
+    "freezer": frozenset(
+        [
+            *("temperature_setpoint", "warm_alarm_setpoint", "cold_alarm_setpoint"),
+            *(f"tc{number}" for number in range(1, 11)),
+            *("mains", "pulled_down", "service_mode", "shutdown", "door_1", "door_2", "alarm_test"),
+        ]
+    ),
+    "bath": frozenset(
+        [
+            *("temperature", "temperature_setpoint", "heating_power", "external_temperature", "safety_temperature"),
+            *("running", "status"),
+        ]
+    ),
+    "room": frozenset(["temperature", "humidity"]),
+    "particle_counter": frozenset(
+        [
+            *(f"particles_{number}" for number in range(1, 9)),
+            *("record_time", "running", "sampling", "particle_alarms"),
+        ]
+    ),
+    "balance": frozenset(["weight", "stable"]),
+    "centrifuge": frozenset(
+        ["standstill", "program", "lid", "hatch", "rotor", "key_lock", "rotor_position", "rotor_positions"]
     ),
 }
 

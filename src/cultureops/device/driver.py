@@ -12,11 +12,23 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from cultureops.device.channel import Channel
 from cultureops.device.reading import Sample
-from cultureops.device.transport.base import ByteLink, RegisterLink
+from cultureops.device.transport.base import ByteLink, HttpLink, PeerLink, RegisterLink, TopicLink
 
-__all__ = ["CountResult", "Driver", "DriverFactory", "Identity", "Link", "RejectedFile", "ResultSource"]
+__all__ = [
+    "Confluence",
+    "ConfluenceResult",
+    "CountResult",
+    "Driver",
+    "DriverFactory",
+    "Identity",
+    "ImageResult",
+    "Link",
+    "RejectedFile",
+    "Result",
+    "ResultSource",
+]
 
-Link: TypeAlias = ByteLink | RegisterLink | Path
+Link: TypeAlias = ByteLink | RegisterLink | HttpLink | TopicLink | PeerLink | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,52 @@ class CountResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Confluence:
+    """How much of one well was covered with cells at one time, as the imager computed it.
+
+    ``observed_at_local`` is the instrument's own local time (ISO 8601 without offset), ``elapsed_h`` its hours since
+    the first scan; ``confluence_pct`` is a finite number as written, or None where the cell holds none. ``flags`` name
+    what is implausible.
+    """
+
+    well: str
+    observed_at_local: str
+    elapsed_h: float
+    confluence_pct: float | None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfluenceResult:
+    """One export of a live-cell imager: the confluence of some wells over some time, by time and then well."""
+
+    label: str
+    metric: str
+    cell_type: str
+    passage: str
+    observations: tuple[Confluence, ...]
+    source_file: str
+    source_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """One image file that is whole.
+
+    ``well`` and ``field`` are what its name says, empty and None where it says nothing; so are ``taken_at_local``
+    (ISO 8601 without offset) and ``elapsed_h``, of which a name carries one at most. ``flags`` name what is missing.
+    """
+
+    well: str
+    field: int | None
+    taken_at_local: str
+    elapsed_h: float | None
+    source_file: str
+    source_sha256: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedFile:
     """A result file that could not be read: moved aside, never lost, never guessed."""
 
@@ -94,11 +152,15 @@ class RejectedFile:
     error: str
 
 
+Result: TypeAlias = CountResult | ConfluenceResult | ImageResult | RejectedFile
+"""What an instrument hands over."""
+
+
 @runtime_checkable
 class ResultSource(Protocol):
     """An instrument that hands over results when it has them, such as a cell counter's export folder."""
 
-    async def collect(self) -> Sequence[CountResult | RejectedFile]:
+    async def collect(self) -> Sequence[Result]:
         """Return what is new since the last call, in a stable order; the first call begins to listen where needed."""
         ...
 

@@ -22,6 +22,10 @@ class Options:
             if name not in known:
                 raise self.error(name, f"is unknown; known options: {', '.join(known) or 'none'}")
 
+    def has(self, name: str) -> bool:
+        """Whether the option is given."""
+        return name in self._values
+
     def error(self, name: str, message: str) -> ConfigError:
         """Build the error that names device and option."""
         return ConfigError(f"{self._device}: option {name!r} {message}")

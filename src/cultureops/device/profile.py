@@ -1,47 +1,55 @@
 """Device profiles: what a Modbus device's manual says, as a TOML file.
 
 ``[device]``: ``vendor model class source confidence`` and optionally ``page ours unit_id max_gap min_gap_ms
-one_connection``; ``[device.serial]``: the port settings the device leaves the factory with. ``[[point]]``: ``name
-address function type unit`` and optionally ``base word_order byte_order bitmask scale offset sentinels expect decimals
-valid_range kind channel access status source page confidence``; what a point does not say of source, page and
-confidence it takes from the device. Confidence: V and V* were read in the source (V* recomputed too), 2 is second-hand
-and makes the channel unverified, U (unknown) is refused.
+one_connection quirks``; ``[device.serial]``: the port settings the device leaves the factory with;
+``[[device.block]]`` (``function address count``, optionally ``base``): registers that are always read whole;
+``[device.configured]``: what an owner may have set otherwise (``word_order decimals unit_code``) and where on the
+instrument it can be seen, which the site file must say.
+
+``[[point]]``: ``name address function type unit`` and optionally ``base word_order byte_order bitmask scale offset
+sentinels expect decimals valid_range kind channel access writes configured status source page confidence``; what a
+point does not say of source, page and confidence it takes from the device. Confidence: V and V* were read in the source
+(V* recomputed too), 2 is second-hand and makes the channel unverified, U (unknown) is refused. ``writes = { function,
+warning }`` records what the manual says; nothing is ever written.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from cultureops import config
 from cultureops.config import Table
-from cultureops.device.channel import Channel, Kind
+from cultureops.device.channel import Channel
 from cultureops.device.driver import Identity
-from cultureops.device.register import BIT_FUNCTIONS, TYPES, Point, StatusRule
+from cultureops.device.profile_point import CONFIGURABLE, ProfilePoint, fact, first_address, read_point
+from cultureops.device.register import BIT_FUNCTIONS, MAX_BITS, MAX_REGISTERS, Block, Point, StatusRule
 from cultureops.device.transport.serial import SerialSettings
-from cultureops.errors import ConfigError
-from cultureops.units import UCUM
 
-__all__ = ["Profile", "ProfilePoint", "load_profile", "parse_profile"]
+__all__ = ["MOST_DECIMALS", "WORD_ORDERS", "Profile", "ProfilePoint", "Settings", "load_profile", "parse_profile"]
 
-_CONFIDENCES: Final = ("V", "V*", "2", "U")
+WORD_ORDERS: Final = ("high_first", "low_first")
+MOST_DECIMALS: Final = 4
+"""The most decimals that a site file may claim for an instrument's whole numbers; more is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProfilePoint:
-    """A point, the channel it feeds (None: a status or version that is no channel) and where its facts come from."""
+class Settings:
+    """What the owner set on an instrument, as far as its profile leaves it open (None: not said)."""
 
-    point: Point
-    channel: Channel | None
-    source: str
-    page: str
-    confidence: str
+    word_order: str | None = None
+    decimals: int | None = None
+    unit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One device type; ``max_gap`` in registers, ``min_gap_s`` between an answer and the next request [s]."""
+    """One device type; ``max_gap`` in registers, ``min_gap_s`` between an answer and the next request [s].
+
+    ``configured`` says for each setting that only the site file knows where it can be seen on the instrument.
+    """
 
     file: str
     identity: Identity
@@ -53,11 +61,42 @@ class Profile:
     one_connection: bool
     serial: SerialSettings | None
     points: tuple[ProfilePoint, ...]
+    blocks: tuple[Block, ...] = ()
+    quirks: tuple[str, ...] = ()
+    configured: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The channels in file order."""
         return tuple(row.channel for row in self.points if row.channel is not None)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a person should know before connecting the device: its quirks, and what writing would cost."""
+        alone = ("takes one connection only; close every other program",) if self.one_connection else ()
+        warned = {row.writes.warning: None for row in self.points if row.writes is not None and row.writes.warning}
+        return (*alone, *self.quirks, *warned)
+
+    def settled(self, settings: Settings) -> Profile:
+        """Return the profile with what the owner set on the instrument; every open setting must be given."""
+        points = tuple(_settled(row, settings) for row in self.points)
+        return replace(self, points=points, configured={})
+
+
+def _settled(row: ProfilePoint, settings: Settings) -> ProfilePoint:
+    point, channel = row.point, row.channel
+    if "word_order" in row.configured:
+        point = replace(point, low_word_first=settings.word_order == "low_first")
+    if "decimals" in row.configured and settings.decimals is not None:
+        point = replace(point, scale=point.scale / 10**settings.decimals)
+        channel = None if channel is None else replace(channel, decimals=settings.decimals)
+    if "unit_code" in row.configured and settings.unit_code is not None:
+        point = replace(point, status=tuple(_agreed(rule, settings.unit_code) for rule in point.status))
+    return replace(row, point=point, channel=channel, configured=())
+
+
+def _agreed(rule: StatusRule, unit_code: int) -> StatusRule:
+    return replace(rule, expect=(float(unit_code),)) if rule.is_open else rule
 
 
 def load_profile(path: Path) -> Profile:
@@ -71,7 +110,7 @@ def parse_profile(table: Table) -> Profile:
     rows = table.tables("point")
     if not rows:
         raise table.error("has no [[point]]; add at least one", "point")
-    points = tuple(_profile_point(row, device) for row in rows)
+    points = tuple(read_point(row, device) for row in rows)
     table.done()
     profile = Profile(
         file=table.file,
@@ -84,8 +123,11 @@ def parse_profile(table: Table) -> Profile:
         one_connection=device.flag("one_connection", False),
         serial=_serial(device),
         points=points,
+        blocks=_blocks(device, [row.point for row in points]),
+        quirks=device.texts("quirks"),
+        configured=_open_settings(device, {name for row in points for name in row.configured}),
     )
-    _fact(device, device, "source"), device.text("page", ""), device.text("confidence", "")
+    fact(device, device, "source"), device.text("page", ""), device.text("confidence", "")
     device.done()
     _check_names(rows, points)
     return profile
@@ -106,122 +148,44 @@ def _serial(device: Table) -> SerialSettings | None:
     return settings
 
 
-def _fact(row: Table, device: Table, key: str) -> str:
-    """Return where a fact comes from, or how sure it is: the point's own word, else the device's."""
-    value = row.text(key, "") or device.text(key, "")
-    if not value:
-        raise row.error("is missing here and in [device]; nothing is loaded without it", key)
-    return value
+def _blocks(device: Table, points: Sequence[Point]) -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    for row in device.tables("block"):
+        function = row.integer("function", minimum=1, maximum=4)
+        count = row.integer("count", minimum=1, maximum=MAX_BITS if function in BIT_FUNCTIONS else MAX_REGISTERS)
+        block = Block(function, first_address(row, function, count), count)
+        for point in points:
+            if block.cuts(point):
+                raise row.error(f"cuts through the point {point.name!r}; a block holds whole points", "count")
+        row.done()
+        blocks.append(block)
+    return tuple(blocks)
 
 
-def _profile_point(row: Table, device: Table) -> ProfilePoint:
-    confidence = _fact(row, device, "confidence")
-    where = row if row.has("confidence") else device
-    if confidence not in _CONFIDENCES:
-        raise where.error(f"expected one of {', '.join(_CONFIDENCES)}, not {confidence!r}", "confidence")
-    if confidence == "U":
-        raise where.error("U means that nobody knows; such a point is never loaded", "confidence")
-    found = ProfilePoint(
-        point=_point(row),
-        channel=_channel(row, verified=confidence != "2"),
-        source=_fact(row, device, "source"),
-        page=row.text("page", device.text("page", "")),
-        confidence=confidence,
-    )
-    row.text("access", "r", choices=("r", "rw"))
-    row.done()
-    return found
-
-
-def _point(row: Table) -> Point:
-    function = row.integer("function", minimum=1, maximum=4)
-    kind = row.text("type", choices=tuple(TYPES))
-    base = row.integer("base", 0, minimum=0, maximum=1)
-    address = row.integer("address", minimum=base, maximum=65_536) - base
-    if address + TYPES[kind] > 65_536:
-        raise row.error("lies beyond the last register 65535", "address")
-    if function in BIT_FUNCTIONS and kind != "bit":
-        raise row.error(f'functions 1 and 2 deliver bits, not {kind}; write type = "bit"', "type")
-    return Point(
-        name=row.text("name"),
-        function=function,
-        address=address,
-        type=kind,
-        low_word_first=_is_low_first(row, "word_order", required=TYPES[kind] > 1),
-        low_byte_first=_is_low_first(row, "byte_order", required=False),
-        bitmask=_bitmask(row, function, kind),
-        scale=_scale(row),
-        offset=row.number("offset", 0.0),
-        sentinels=row.numbers("sentinels", ()),
-        expect=row.numbers("expect", ()),
-        status=tuple(_status_rule(rule) for rule in row.tables("status")),
-    )
-
-
-def _scale(row: Table) -> float:
-    scale = row.number("scale", 1.0)
-    if scale == 0:
-        raise row.error("0 would make every value the same", "scale")
-    return scale
-
-
-def _is_low_first(row: Table, key: str, *, required: bool) -> bool:
-    if required and not row.has(key):
-        raise row.error("is missing; 32-bit numbers come high_first or low_first, never guess", key)
-    return row.text(key, "high_first", choices=("high_first", "low_first")) == "low_first"
-
-
-def _bitmask(row: Table, function: int, kind: str) -> int:
-    bitmask = row.integer("bitmask", 0, minimum=1, maximum=0xFFFF)
-    wanted = kind == "bit" and function not in BIT_FUNCTIONS
-    if wanted and not bitmask:
-        raise row.error("is missing; say which bit of the register, e.g. 0x0001", "bitmask")
-    if bitmask and not (wanted or kind == "uint16"):
-        raise row.error("is for uint16 registers and for bits in registers only", "bitmask")
-    return bitmask
-
-
-def _status_rule(rule: Table) -> StatusRule:
-    found = StatusRule(rule.text("point"), rule.integer("bad_bits", minimum=1, maximum=0xFFFF_FFFF))
-    rule.done()
-    return found
-
-
-def _channel(row: Table, *, verified: bool) -> Channel | None:
-    unit = row.text("unit")
-    if unit not in UCUM:
-        raise row.error(f"{unit!r} is no UCUM code known here; known: {', '.join(UCUM)}", "unit")
-    channel = Channel(
-        name=row.text("name"),
-        unit=unit,
-        kind=Kind(row.text("kind", Kind.MEASUREMENT, choices=tuple(Kind))),
-        valid_range=_valid_range(row),
-        decimals=row.integer("decimals", 2, minimum=0, maximum=9),
-        verified=verified,
-    )
-    return channel if row.flag("channel", True) else None
-
-
-def _valid_range(row: Table) -> tuple[float, float] | None:
-    if not row.has("valid_range"):
-        return None
-    bounds = row.numbers("valid_range")
-    if len(bounds) != 2 or bounds[0] >= bounds[1]:
-        raise row.error("expected [lowest, highest]", "valid_range")
-    return bounds[0], bounds[1]
+def _open_settings(device: Table, used: set[str]) -> Mapping[str, str]:
+    """Read where the open settings can be seen; each must be used by a point, and each used one must stand here."""
+    table = device.optional_table("configured")
+    said = {} if table is None else {name: table.text(name) for name in CONFIGURABLE if table.has(name)}
+    if table is not None:
+        table.done()
+        for name in said:
+            if name not in used:
+                raise table.error("no point takes it from the site file; remove it", name)
+    for name in CONFIGURABLE:
+        if name in used and name not in said:
+            raise device.error(f"is missing for {name}; say where the owner sees it on the instrument", "configured")
+    return said
 
 
 def _check_names(rows: tuple[Table, ...], points: tuple[ProfilePoint, ...]) -> None:
     names: set[str] = set()
-    known = {point.point.name for point in points}
+    known = {point.point.name: point.point for point in points}
     for row, point in zip(rows, points, strict=True):
         if point.point.name in names:
             raise row.error(f"{point.point.name!r} stands twice in this file", "name")
         names.add(point.point.name)
         for rule in point.point.status:
             if rule.point not in known:
-                raise _unknown_status(row, rule.point)
-
-
-def _unknown_status(row: Table, name: str) -> ConfigError:
-    return row.error(f"there is no point {name!r} in this file", "status")
+                raise row.error(f"there is no point {rule.point!r} in this file", "status")
+            if known[rule.point].type == "float32":
+                raise row.error(f"{rule.point!r} is a float32, which has no bits or codes", "status")

@@ -39,6 +39,7 @@ class Reason(IntEnum):
     UNVERIFIED = 9
     DRIVER_ERROR = 10
     SUSPECT = 11
+    NOT_AS_AGREED = 12
 
     @property
     def text(self) -> str:
@@ -59,6 +60,7 @@ _TEXTS: dict[Reason, str] = {
     Reason.UNVERIFIED: "address or meaning is second-hand",
     Reason.DRIVER_ERROR: "driver failed",
     Reason.SUSPECT: "a leap that a second reading did not confirm",
+    Reason.NOT_AS_AGREED: "device is set to another unit or mode",
 }
 
 COMMUNICATION_REASONS = frozenset(

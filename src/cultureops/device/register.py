@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["BIT_FUNCTIONS", "MAX_BITS", "MAX_REGISTERS", "TYPES", "Point", "Request", "StatusRule", "decode", "plan"]
+__all__ = [
+    "BIT_FUNCTIONS",
+    "MAX_BITS",
+    "MAX_REGISTERS",
+    "TYPES",
+    "Block",
+    "Point",
+    "Request",
+    "StatusRule",
+    "decode",
+    "plan",
+]
 
 MAX_REGISTERS: Final = 125
 MAX_BITS: Final = 2000
@@ -23,10 +34,21 @@ _FLOAT32: Final = struct.Struct(">f")
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
-    """A point has no value while any bit of ``bad_bits`` is set in the point called ``point``."""
+    """What the point called ``point`` must say, or another point has no value.
+
+    One of three: no bit of ``bad_bits`` may be set (the device distrusts itself), every bit of ``good_bits`` must be
+    (the device has such a sensor), or the number must be one of ``expect`` (the device is set as is agreed).
+    """
 
     point: str
-    bad_bits: int
+    bad_bits: int = 0
+    good_bits: int = 0
+    expect: tuple[float, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is agreed yet, and the site file must say what the number has to be."""
+        return not (self.bad_bits or self.good_bits or self.expect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +83,25 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Registers that the device wants read whole: ``count`` of them from the 0-based ``address``."""
+
+    function: int
+    address: int
+    count: int
+
+    def holds(self, point: Point) -> bool:
+        """Whether the point lies within."""
+        end = self.address + self.count
+        return self.function == point.function and self.address <= point.address <= end - point.count
+
+    def cuts(self, point: Point) -> bool:
+        """Whether the point lies partly within."""
+        overlaps = self.address < point.address + point.count and point.address < self.address + self.count
+        return self.function == point.function and overlaps and not self.holds(point)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One read of ``count`` registers (or bits) from ``address``, and the points that lie within."""
 
@@ -70,29 +111,40 @@ class Request:
     points: tuple[Point, ...]
 
 
-def plan(points: Sequence[Point], max_gap: int = 0) -> tuple[Request, ...]:
+def plan(points: Sequence[Point], max_gap: int = 0, blocks: Sequence[Block] = ()) -> tuple[Request, ...]:
     """Join points into as few requests as allowed.
 
-    Points of one function are read together when at most ``max_gap`` registers that belong to no point lie between
-    them, and the request stays within what Modbus allows. A point is never cut.
+    A block that holds any of the points is read whole. Other points of one function are read together when at most
+    ``max_gap`` registers that belong to no point lie between them, and the request stays within what Modbus allows. A
+    point is never cut.
     """
-    blocks: list[list[Point]] = []
+    runs: list[list[Point]] = []
     for point in sorted(points, key=lambda point: (point.function, point.address, point.count)):
-        if blocks and _fits(blocks[-1], point, max_gap):
-            blocks[-1].append(point)
+        if any(block.holds(point) for block in blocks):
+            continue
+        if runs and _fits(runs[-1], point, max_gap):
+            runs[-1].append(point)
         else:
-            blocks.append([point])
-    return tuple(
-        Request(block[0].function, block[0].address, _end(block) - block[0].address, tuple(block)) for block in blocks
-    )
+            runs.append([point])
+    return (*_whole(points, blocks), *(_request(run) for run in runs))
 
 
-def _end(block: Sequence[Point]) -> int:
-    return max(point.address + point.count for point in block)
+def _whole(points: Sequence[Point], blocks: Sequence[Block]) -> Iterator[Request]:
+    for block in blocks:
+        if held := tuple(point for point in points if block.holds(point)):
+            yield Request(block.function, block.address, block.count, held)
 
 
-def _fits(block: Sequence[Point], point: Point, max_gap: int) -> bool:
-    first, end = block[0], _end(block)
+def _request(run: Sequence[Point]) -> Request:
+    return Request(run[0].function, run[0].address, _end(run) - run[0].address, tuple(run))
+
+
+def _end(run: Sequence[Point]) -> int:
+    return max(point.address + point.count for point in run)
+
+
+def _fits(run: Sequence[Point], point: Point, max_gap: int) -> bool:
+    first, end = run[0], _end(run)
     most = MAX_BITS if point.function in BIT_FUNCTIONS else MAX_REGISTERS
     longest = max(end, point.address + point.count) - first.address
     return point.function == first.function and point.address - end <= max_gap and longest <= most

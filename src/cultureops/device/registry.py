@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.device.driver import Driver, DriverFactory, Link, ResultSource
+from cultureops.device.trace import TraceReader
 from cultureops.errors import ConfigError
 
-__all__ = ["GROUP", "create_driver", "driver_folder", "known_drivers"]
+__all__ = ["GROUP", "create_driver", "driver_folder", "known_drivers", "trace_reader"]
 
 GROUP: Final = "cultureops.drivers"
+TRACES: Final = "cultureops.traces"
+"""Entry points of readers of logger files, each a TraceReader."""
 
 
 @cache
@@ -48,3 +51,14 @@ def driver_folder(kind: str) -> Path:
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).parent
     raise ConfigError(f"there is no driver {kind!r} installed here; known: {', '.join(known_drivers())}")
+
+
+def trace_reader(kind: str) -> TraceReader:
+    """Return the reader of logger files of a kind; raise ConfigError for an unknown or broken one."""
+    for entry in entry_points(group=TRACES, name=kind):
+        try:
+            reader: TraceReader = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"trace reader {kind!r} ({entry.value}) can't be loaded: {error}") from None
+        return reader
+    raise ConfigError(f"there is no trace reader {kind!r}; is the package installed?")

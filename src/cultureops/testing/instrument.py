@@ -94,14 +94,20 @@ class _Connection(asyncio.Protocol):
         self._instrument.connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        self._instrument.receive(data, self._transport.write)
+        self._instrument.receive(data, self._write)
+
+    def _write(self, answer: bytes) -> None:
+        self._transport.write(answer)
+        if self._instrument.hangs_up:
+            self._transport.close()
 
 
 class TcpInstrument(Instrument):
-    """An instrument on a TCP port of this machine."""
+    """An instrument on a TCP port of this machine; one that ``hangs_up`` does so after each answer, as some HTTP do."""
 
-    def __init__(self, answer: Callable[[bytes], bytes], end: bytes | int) -> None:
+    def __init__(self, answer: Callable[[bytes], bytes], end: bytes | int, *, hangs_up: bool = False) -> None:
         super().__init__(answer, end)
+        self.hangs_up = hangs_up
         self.connections: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
         self._port = 0

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import os
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
 from cultureops.device.driver import CountResult, RejectedFile
+from cultureops.device.folder import Folder, FolderSource
 from cultureops.errors import ConfigError, DriverTimeout, NotConnected
-from cultureops_drivers.cell_counter_files import CountFiles, create
-from cultureops_drivers.cell_counter_files.folder import Folder
+from cultureops_drivers.cell_counter_files import create
+from cultureops_drivers.cell_counter_files.driver import FORMATS
 
 HEADER = (
     "Sample ID,Cell count,Viable cells,Total (x10^6) cells/mL,Viable (x10^6) cells/mL,Viability (%),"
@@ -38,7 +39,7 @@ def parser_loaded() -> None:
     pytest.importorskip("allotropy", reason="the counters extra is not installed")
 
 
-def whole(folder: Path) -> CountFiles:
+def whole(folder: Path) -> FolderSource:
     return create("counter_1", folder, {"atomic": True})
 
 
@@ -101,7 +102,8 @@ async def test_implausible_and_erroneous_counts_are_flagged(tmp_path: Path) -> N
     )
     (tmp_path / "run1.csv").write_text(HEADER + "".join(rows), encoding="utf-8")
     flags = [result.flags for result in await whole(tmp_path).collect() if isinstance(result, CountResult)]
-    assert flags[:3] == [(), ("viability_disagrees_with_densities",), ("viable_cells_exceed_total",)]
+    assert flags[0] == () and flags[2] == ("viable_cells_exceed_total",)
+    assert flags[1] == ("viability_disagrees_with_cells", "viability_disagrees_with_densities")
     assert flags[3:] == [("cells_missing",), ("sample_id_missing",)]
 
 
@@ -128,7 +130,7 @@ async def test_a_slow_visit_is_finished_by_the_next_call(tmp_path: Path) -> None
         assert released.wait(10)
         return (count,)
 
-    source = CountFiles("counter_1", Folder(tmp_path, parse, atomic=True), deadline_s=0.05)
+    source = FolderSource("counter_1", Folder(tmp_path, parse, atomic=True), deadline_s=0.05)
     with pytest.raises(DriverTimeout, match=r"counter_1: .* was not read within 0.05 s"):
         await source.collect()
     reading = asyncio.create_task(_collect(source))
@@ -137,10 +139,10 @@ async def test_a_slow_visit_is_finished_by_the_next_call(tmp_path: Path) -> None
     with pytest.raises(asyncio.CancelledError):
         await reading
     released.set()
-    assert await CountFiles.collect(source) == (count,)
+    assert await FolderSource.collect(source) == (count,)
 
 
-async def _collect(source: CountFiles) -> object:
+async def _collect(source: FolderSource) -> object:
     return await source.collect()
 
 
@@ -158,41 +160,96 @@ def test_wrong_options(tmp_path: Path, options: dict[str, object], message: str)
         create("counter_1", tmp_path, options)
 
 
-@pytest.mark.parametrize(
-    ("file", "file_format", "parser"),
-    [
-        ("Beckman_Vi-Cell-BLU_example01.csv", "BECKMAN_VI_CELL_BLU", "beckman_vi_cell_blu"),
-        ("Beckman_Vi-Cell-BLU_example01_utf16.csv", "BECKMAN_VI_CELL_BLU", "beckman_vi_cell_blu"),
-        ("chememotec_nc_view_example.csv", "CHEMOMETEC_NC_VIEW", "chemometec_nc_view"),
-        ("chemometec_nucleoview_example01.csv", "CHEMOMETEC_NUCLEOVIEW", "chemometec_nucleoview"),
-        ("chemometec_nucleoview_example07.csv", "CHEMOMETEC_NUCLEOVIEW", "chemometec_nucleoview"),
-        ("roche_cedex_hires_example_1.csv", "ROCHE_CEDEX_HIRES", "roche_cedex_hires"),
-    ],
-)
-async def test_real_exports_give_the_known_answers(tmp_path: Path, file: str, file_format: str, parser: str) -> None:
-    if not (data := os.environ.get("CULTUREOPS_ACCEPTANCE_DATA")):
-        pytest.skip("CULTUREOPS_ACCEPTANCE_DATA is not set: no real exports at hand")
-    counters = Path(data) / "cell_counters"
-    (tmp_path / file).write_bytes((counters / file).read_bytes())
-    results = await create("counter_1", tmp_path, {"atomic": True, "format": file_format}).collect()
-    with (counters / "expected_counts.csv").open(encoding="utf-8", newline="") as lines:
-        known = [
-            line
-            for line in csv.DictReader(lines)
-            if line["parser"] == parser and Path(line["json"]).stem == Path(file).stem
-        ]
+REAL = {
+    "Beckman_Vi-Cell-BLU_example01.csv": "BECKMAN_VI_CELL_BLU",
+    "Beckman_Vi-Cell-BLU_example01_utf16.csv": "BECKMAN_VI_CELL_BLU",
+    "chememotec_nc_view_example.csv": "CHEMOMETEC_NC_VIEW",
+    "chemometec_nucleoview_example01.csv": "CHEMOMETEC_NUCLEOVIEW",
+    "chemometec_nucleoview_example03.csv": "CHEMOMETEC_NUCLEOVIEW",
+    "chemometec_nucleoview_example07.csv": "CHEMOMETEC_NUCLEOVIEW",
+    "roche_cedex_hires_example_1.csv": "ROCHE_CEDEX_HIRES",
+}
+REAL_XR = ("Beckman_Vi-Cell-XR_example05_instrumentOutput.xlsx", "Beckman_Vi-Cell-XR_example07_instrumentOutput.txt")
+COLUMNS = {
+    "viability_pct": "viability (cell counter)",
+    "viable_density_1e6_per_ml": "viable cell density (cell counter)",
+    "total_density_1e6_per_ml": "total cell density (cell counter)",
+    "viable_cells": "viable cell count",
+    "total_cells": "total cell count",
+    "average_diameter_um": "average total cell diameter",
+}
+
+
+def real_folder(acceptance_data: Path) -> Path:
+    return acceptance_data / "cell_counters"
+
+
+async def read_real(source: Path, folder: Path, file_format: str) -> list[CountResult | RejectedFile]:
+    (folder / source.name).write_bytes(source.read_bytes())
+    results = await create("counter_1", folder, {"atomic": True, "format": file_format}).collect()
+    assert all(isinstance(result, CountResult | RejectedFile) for result in results)
+    return [result for result in results if isinstance(result, CountResult | RejectedFile)]
+
+
+def test_the_files_are_those_of_the_known_answers(acceptance_data: Path) -> None:
+    with (real_folder(acceptance_data) / "expected_counts.csv").open(encoding="utf-8", newline="") as lines:
+        assert {Path(line["json"]).stem for line in csv.DictReader(lines)} == {Path(file).stem for file in REAL}
+
+
+@pytest.mark.parametrize("file", REAL)
+async def test_real_exports_give_the_known_answers(tmp_path: Path, acceptance_data: Path, file: str) -> None:
+    results = await read_real(real_folder(acceptance_data) / file, tmp_path, REAL[file])
+    with (real_folder(acceptance_data) / "expected_counts.csv").open(encoding="utf-8", newline="") as lines:
+        known = [line for line in csv.DictReader(lines) if Path(line["json"]).stem == Path(file).stem]
     assert len(results) == len(known) > 0
     for result, truth in zip(results, known, strict=True):
         assert isinstance(result, CountResult)
         assert result.sample_id == truth["sample identifier"]
         assert result.counted_at_local == truth["measurement time"][:19]
-        for value, column in (
-            (result.viability_pct, "viability (cell counter)"),
-            (result.viable_density_1e6_per_ml, "viable cell density (cell counter)"),
-            (result.total_density_1e6_per_ml, "total cell density (cell counter)"),
-            (result.viable_cells, "viable cell count"),
-            (result.total_cells, "total cell count"),
-            (result.average_diameter_um, "average total cell diameter"),
-        ):
-            assert value == (pytest.approx(float(truth[column]), abs=1e-9) if truth[column] else None), column
-        assert bool(result.flags) == ("example07" in file or (parser.endswith("blu") and not result.total_cells))
+        for name, column in COLUMNS.items():
+            wanted = pytest.approx(float(truth[column]), abs=1e-9) if truth[column] else None
+            assert getattr(result, name) == wanted, column
+        if "example07" in file or "example03" in file:
+            assert result.flags
+        elif REAL[file] == "BECKMAN_VI_CELL_BLU" and not result.total_cells:
+            assert result.flags == ("cells_missing",)
+        else:
+            assert [flag for flag in result.flags if not flag.startswith("instrument_error")] == []
+
+
+@pytest.mark.parametrize("file", REAL_XR)
+async def test_real_xr_exports_give_what_their_documents_say(tmp_path: Path, acceptance_data: Path, file: str) -> None:
+    source = real_folder(acceptance_data) / file
+    results = await read_real(source, tmp_path, "BECKMAN_VI_CELL_XR")
+    document = json.loads(source.with_suffix(".json").read_text(encoding="utf-8"))
+    measured = [
+        measurement
+        for count in document["cell counting aggregate document"]["cell counting document"]
+        for measurement in count["measurement aggregate document"]["measurement document"]
+    ]
+    assert len(results) == len(measured) > 0
+    for result, truth in zip(results, measured, strict=True):
+        assert isinstance(result, CountResult) and not result.flags
+        assert result.sample_id == truth["sample document"]["sample identifier"]
+        values = truth["processed data aggregate document"]["processed data document"][0]
+        for name, column in COLUMNS.items():
+            wanted = pytest.approx(values[column]["value"], abs=1e-9) if column in values else None
+            assert getattr(result, name) == wanted, column
+
+
+async def test_a_real_file_with_a_broken_date_is_refused(tmp_path: Path, acceptance_data: Path) -> None:
+    (source,) = real_folder(acceptance_data).glob("*_error.xlsx")
+    (rejected,) = await read_real(source, tmp_path, "BECKMAN_VI_CELL_XR")
+    assert isinstance(rejected, RejectedFile) and rejected.error and "\n" not in rejected.error
+    assert (tmp_path / rejected.moved_to).read_bytes() == source.read_bytes()
+
+
+async def test_a_file_of_another_counter_is_never_a_good_count(tmp_path: Path, acceptance_data: Path) -> None:
+    """Whoever names the wrong format gets rejections, not numbers."""
+    files = dict(REAL) | dict.fromkeys(REAL_XR, "BECKMAN_VI_CELL_XR")
+    for file_format in FORMATS:
+        for file, own in files.items():
+            if file_format != own:
+                (tmp_path / file).write_bytes((real_folder(acceptance_data) / file).read_bytes())
+        results = await create("counter_1", tmp_path, {"atomic": True, "format": file_format}).collect()
+        assert results and all(isinstance(result, RejectedFile) or result.flags for result in results)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""The driver contract for Modbus, over all three framings; frames are built here, by hand."""
+"""The driver contract for Modbus, over all framings; frames are built here, by hand."""
 
 from __future__ import annotations
 
@@ -97,4 +97,29 @@ class TestRtuThroughTcp(TestRtu):
 
     def driver(self, address: str) -> Driver:
         link = open_link(f"modbus+rtu+tcp://{address}", self.deadline_s)
+        return create("probe_4", link, {"profile": "vaisala_gmp252"})
+
+
+class TestAscii(TestRtu):
+    def instrument(self, folder: object) -> Instrument:
+        assert isinstance(folder, Path)
+        return PtyInstrument(self.answer, b"\r\n", folder)
+
+    def driver(self, address: str) -> Driver:
+        uri = f"modbus+ascii://{address}?baudrate=19200"  # a pseudo-terminal has 8 bits and no parity
+        return create("probe_4", open_link(uri, self.deadline_s), {"profile": "vaisala_gmp252"})
+
+    def answer(self, request: bytes) -> bytes:
+        frame = bytes.fromhex(request[1:-2].decode())
+        assert request[:1] == b":" and sum(frame) % 256 == 0
+        answered = super().answer(frame[:-1] + crc16(frame[:-1]))[:-2]
+        return b":" + (answered + bytes([-sum(answered) % 256])).hex().upper().encode() + b"\r\n"
+
+
+class TestAsciiThroughTcp(TestAscii):
+    def instrument(self, folder: object) -> Instrument:
+        return TcpInstrument(self.answer, b"\r\n")
+
+    def driver(self, address: str) -> Driver:
+        link = open_link(f"modbus+ascii+tcp://{address}", self.deadline_s)
         return create("probe_4", link, {"profile": "vaisala_gmp252"})

@@ -46,6 +46,36 @@ def test_the_actual_value_stands_where_the_public_client_cuts_it_out() -> None:
     assert protocol.control_loop(payload) == (37.0, 36.95)
 
 
+@pytest.mark.parametrize(
+    ("payload", "set_bits"),
+    [
+        ("00", set()),
+        ("11", {"a_active", "a_pressure_ok"}),
+        ("32", {"b_active", "a_pressure_ok", "b_pressure_ok"}),
+        ("cc", set()),
+    ],
+)
+def test_gas_guards(payload: str, set_bits: set[str]) -> None:
+    found = protocol.gas_guard(payload)
+    assert {bit.value for bit, is_set in found.items() if is_set} == set_bits and len(found) == 4
+
+
+@pytest.mark.parametrize("payload", ["", "1", "111", "1G", "AA", "0x", "٣٣"])
+def test_wrong_gas_guards(payload: str) -> None:
+    with pytest.raises(ProtocolError, match="expected two hex digits of the gas guard"):
+        protocol.gas_guard(payload)
+
+
+def test_the_crc_of_the_vios_cr() -> None:
+    assert protocol.crc8(b"123456789") == 0xF4  # the check value of polynomial 0x07, start 0, nothing reflected
+    assert protocol.query("2010", protocol.crc8) != QUERIES["2010"]
+    head = b"!:2010:02:?1:"
+    with pytest.raises(DeviceFault, match="unknown address"):
+        protocol.payload_of(head + b"%02x\r" % protocol.crc8(head), "2010", protocol.crc8)
+    with pytest.raises(ProtocolError, match="check sum"):
+        protocol.payload_of(closed(head), "2010", protocol.crc8)
+
+
 def test_dashes_are_no_number() -> None:
     assert protocol.control_loop("+037.00;---.--;+036.95;+036.95") == (37.0, None)
 
@@ -112,11 +142,54 @@ async def test_errors_name_the_device() -> None:
         await driver.identify()
 
 
-def test_every_channel_is_marked_as_second_hand() -> None:
-    driver = create("heracell_4", MemoryLink(lambda _: None), {})
-    assert not any(channel.verified for channel in driver.channels)
+def test_control_loops_are_marked_as_second_hand_and_gas_guards_are_not() -> None:
+    channels = create("heracell_4", MemoryLink(lambda _: None), {"gas_guard": "co2+o2"}).channels
+    assert [channel.verified for channel in channels] == [False] * 4 + [True] * 8
+    assert [channel.name for channel in channels[4:6]] == ["co2_supply_a_active", "co2_supply_b_active"]
+
+
+async def test_gas_guards_that_are_not_fitted_cost_no_query() -> None:
+    answers = {QUERIES["2010"]: closed(TEMPERATURE), QUERIES["2020"]: closed(CO2)}
+    link = MemoryLink(answers.get)
+    driver = create("heracell_4", link, {})
+    await driver.connect()
+    assert len(await driver.read()) == 4 and len(link.sent) == 2
+
+
+async def test_gas_guards_are_read_each_by_its_own_address() -> None:
+    answers = {
+        QUERIES["2010"]: closed(TEMPERATURE),
+        QUERIES["2020"]: closed(CO2),
+        b"?:2140:00::c7\r": closed(b"!:2140:02:21:"),
+        b"?:2141:00::c6\r": closed(b"!:2141:02:?1:"),
+    }
+    driver = create("heracell_4", MemoryLink(answers.get), {"gas_guard": "co2+o2"})
+    await driver.connect()
+    assert list(await driver.read())[4:] == [
+        Sample("co2_supply_a_active", 1.0),
+        Sample("co2_supply_b_active", 0.0),
+        Sample("co2_supply_a_pressure_ok", 0.0),
+        Sample("co2_supply_b_pressure_ok", 1.0),
+        Sample("o2_supply_a_active", None, Reason.DEVICE_FAULT),
+        Sample("o2_supply_b_active", None, Reason.DEVICE_FAULT),
+        Sample("o2_supply_a_pressure_ok", None, Reason.DEVICE_FAULT),
+        Sample("o2_supply_b_pressure_ok", None, Reason.DEVICE_FAULT),
+    ]
+
+
+async def test_a_vios_cr_is_asked_with_its_crc() -> None:
+    link = MemoryLink(lambda _: None)
+    driver = create("heracell_4", link, {"check": "crc8"})
+    await driver.connect()
+    with pytest.raises(DriverError):
+        await driver.identify()
+    assert link.sent == [b"?:0001:00::%02x\r" % protocol.crc8(b"?:0001:00::")]
 
 
 def test_wrong_set_up() -> None:
-    with pytest.raises(ConfigError, match="heracell_4: option 'baud' is unknown; known options: none"):
+    with pytest.raises(ConfigError, match="heracell_4: option 'baud' is unknown; known options: gas_guard, check"):
         create("heracell_4", MemoryLink(lambda _: None), {"baud": 9600})
+    with pytest.raises(ConfigError, match=r"option 'gas_guard' must be one of none, co2, o2, co2\+o2, not 'both'"):
+        create("heracell_4", MemoryLink(lambda _: None), {"gas_guard": "both"})
+    with pytest.raises(ConfigError, match="option 'check' must be one of xor, crc8, not 8"):
+        create("heracell_4", MemoryLink(lambda _: None), {"check": 8})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from cultureops import config
 from cultureops.device.channel import Channel, Kind
-from cultureops.device.profile import Profile, load_profile, parse_profile
-from cultureops.device.register import Point, StatusRule
+from cultureops.device.profile import Profile, Settings, load_profile, parse_profile
+from cultureops.device.profile_point import Writes
+from cultureops.device.register import Block, Point, StatusRule
 from cultureops.device.transport.serial import SerialSettings
 from cultureops.errors import ConfigError
 
@@ -141,6 +143,138 @@ def test_what_is_wrong_is_refused_with_its_line(old: str, new: str, line: int, m
     assert text.startswith("p.toml:")
     if "TOML" not in message and "at least one" not in message:
         assert abs(int(text.split(":")[1]) - line) <= 1, text
+
+
+OPEN = """\
+[device]
+vendor = "Nobody"
+model = "Nothing"
+class = "bioreactor"
+source = "this test"
+confidence = "V"
+quirks = ["Leave it alone."]
+one_connection = true
+[device.configured]
+word_order = "menu 1"
+decimals = "menu 2"
+unit_code = "menu 3"
+[[device.block]]
+function = 3
+address = 40091
+base = 40001
+count = 10
+[[point]]
+name = "ph"
+address = 40093
+base = 40001
+function = 3
+type = "float32"
+configured = ["word_order"]
+unit = "[pH]"
+sentinels = [nan, -127]
+status = [
+    { point = "unit", configured = "unit_code" },
+    { point = "fitted", good_bits = 1 },
+    { point = "mode", expect = [1, 2] },
+]
+[[point]]
+name = "unit"
+address = 40091
+base = 40001
+function = 3
+type = "uint32"
+word_order = "low_first"
+unit = "1"
+channel = false
+[[point]]
+name = "weight"
+address = 30001
+base = 30001
+function = 4
+type = "int16"
+configured = ["decimals"]
+unit = "g"
+access = "rw"
+writes = { function = 6, warning = "EEPROM" }
+[[point]]
+name = "fitted"
+address = 2
+function = 4
+type = "uint16"
+unit = "1"
+channel = false
+[[point]]
+name = "mode"
+address = 3
+function = 4
+type = "uint16"
+unit = "1"
+channel = false
+access = "rw"
+writes = { warning = "EEPROM" }
+"""
+
+
+def test_what_the_owner_sets_is_open_until_the_site_file_says_it() -> None:
+    profile = read(OPEN)
+    assert profile.configured == {"word_order": "menu 1", "decimals": "menu 2", "unit_code": "menu 3"}
+    assert profile.blocks == (Block(3, 90, 10),)
+    ph, _, weight, _, mode = profile.points
+    assert (ph.configured, weight.configured) == (("word_order", "unit_code"), ("decimals",))
+    assert ph.point.address == 92 and math.isnan(ph.point.sentinels[0])
+    assert (weight.writes, mode.writes) == (Writes(6, "EEPROM"), Writes(0, "EEPROM"))
+
+    settled = profile.settled(Settings("low_first", 2, 0x20))
+    ph, unit, weight, _, _ = settled.points
+    assert ph.point.low_word_first and unit.point.low_word_first
+    assert ph.point.status == (
+        StatusRule("unit", expect=(32,)),
+        StatusRule("fitted", good_bits=1),
+        StatusRule("mode", expect=(1, 2)),
+    )
+    assert weight.point.scaled(1234) == pytest.approx(12.34)
+    assert weight.channel is not None and weight.channel.decimals == 2
+    assert settled.configured == {} and not any(row.configured for row in settled.points)
+    assert not profile.settled(Settings("high_first", 0, 0)).points[0].point.low_word_first
+
+
+def test_cautions_are_said_once() -> None:
+    assert read(OPEN).cautions == ("takes one connection only; close every other program", "Leave it alone.", "EEPROM")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ('word_order = "menu 1"\n', "", 9, "is missing for word_order; say where the owner sees it"),
+        ("[device.configured]", "[device.configuration]", 1, "is missing for word_order"),
+        ('configured = ["word_order"]', 'word_order = "low_first"', 10, "no point takes it from the site file"),
+        ('configured = ["word_order"]', 'configured = ["unit_code"]', 23, "expected some of word_order, decimals"),
+        ('configured = ["decimals"]', 'configured = ["decimals"]\ndecimals = 1', 47, "is said by the site file"),
+        ("base = 40001\ncount", "base = 30001\ncount", 15, "registers of function 3 are not counted from 30001"),
+        ("base = 40001\ncount", "base = 40000\ncount", 15, "are not counted from 40000"),
+        ("address = 40091\nbase = 40001\ncount", "address = 40000\nbase = 40001\ncount", 15, "from 40001 to"),
+        ("count = 10", "count = 3", 17, "cuts through the point 'ph'"),
+        ("count = 10", "count = 126", 17, "from 1 to 125"),
+        ("count = 10", "counts = 10", 14, "count: is missing"),
+        ("function = 6,", "function = 3,", 51, "expected one of 5, 6, 15, 16, 22, 23"),
+        ('access = "rw"\nwrites = { function', 'access = "r"\nwrites = { function', 51, 'access = "rw" only'),
+        ('warning = "EEPROM" }\n[[point]]\nname = "fitted"', 'warn = "E" }\n[[point]]\nname = "fitted"', 51, "did you"),
+        ("good_bits = 1", "good_bits = 1, bad_bits = 2", 28, "expected one of bad_bits, good_bits, expect"),
+        (", good_bits = 1", "", 28, "expected one of bad_bits, good_bits, expect"),
+        ('configured = "unit_code"', 'configured = "decimals"', 27, "one of unit_code"),
+        ('point = "mode"', 'point = "ph"', 29, "'ph' is a float32, which has no bits"),
+        ("[nan, -127]", "[inf]", 25, "list of finite numbers"),
+        ("expect = [1, 2]", "expect = [nan]", 29, "list of finite numbers"),
+        ('quirks = ["Leave it alone."]', 'quirks = "Leave it alone."', 7, "list of texts"),
+    ],
+)
+def test_what_is_wrong_with_open_settings_is_refused_with_its_line(old: str, new: str, line: int, message: str) -> None:
+    assert OPEN.count(old) == 1
+    with pytest.raises(ConfigError) as raised:
+        read(OPEN.replace(old, new))
+    text = str(raised.value)
+    assert message in text and "\n" not in text
+    assert abs(int(text.split(":")[1]) - line) <= 2, text
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cultureops.device.register import MAX_BITS, MAX_REGISTERS, TYPES, Point, decode, plan
+from cultureops.device.register import MAX_BITS, MAX_REGISTERS, TYPES, Block, Point, decode, plan
 
 
 def words(data: bytes) -> tuple[int, ...]:
@@ -105,3 +105,30 @@ def test_the_longest_requests() -> None:
     assert [r.count for r in plan([Point(str(n), 4, n, "uint16") for n in range(130)])] == [125, 5]
     assert [r.count for r in plan([Point(str(n), 2, n, "bit") for n in range(MAX_BITS + 1)])] == [2000, 1]
     assert [r.count for r in plan([Point(str(n), 4, n, "float32") for n in range(0, 128, 2)])] == [124, 4]
+
+
+def test_blocks_are_read_whole_and_only_where_needed() -> None:
+    blocks = [Block(3, 100, 10), Block(3, 200, 10), Block(4, 100, 4)]
+    value, beside = Point("value", 3, 102, "float32"), Point("beside", 3, 110, "uint16")
+    first, second = plan([beside, value], max_gap=50, blocks=blocks)
+    assert (first.function, first.address, first.count, first.points) == (3, 100, 10, (value,))
+    assert (second.address, second.count, second.points) == (110, 1, (beside,))
+
+
+@pytest.mark.parametrize(
+    ("address", "holds", "cuts"),
+    [(97, False, False), (98, False, False), (99, False, True), (100, True, False), (108, True, False),
+     (109, False, True), (110, False, False)],
+)  # fmt: skip
+def test_a_block_holds_a_point_whole_or_not_at_all(address: int, holds: bool, cuts: bool) -> None:
+    block, point = Block(3, 100, 10), Point("x", 3, address, "float32")
+    assert (block.holds(point), block.cuts(point)) == (holds, cuts)
+    assert not Block(4, 100, 10).holds(point) and not Block(4, 100, 10).cuts(point)
+
+
+@given(st.lists(_points, max_size=30), st.integers(0, 124))
+def test_each_point_is_fetched_exactly_once_with_blocks(points: list[Point], max_gap: int) -> None:
+    blocks = [Block(3, 0, 50), Block(4, 100, 100)]
+    requests = plan(points, max_gap, blocks)
+    fetched = [point for request in requests for point in request.points]
+    assert sorted(fetched, key=repr) == sorted(points, key=repr)

@@ -12,7 +12,7 @@ from cultureops.device.registry import create_driver, known_drivers
 from cultureops.device.transport.open import open_link
 from cultureops.errors import ConfigError
 
-OURS = ("cell_counter_files", "modbus", "mve_tec3000", "thermo_heracell")
+OURS = ("astm_counter", "cell_counter_files", "image_folder", "incucyte", "modbus", "mve_tec3000", "thermo_heracell")
 
 
 def test_our_drivers_are_installed() -> None:

@@ -1,15 +1,18 @@
-"""Registers over Modbus TCP, RTU, or RTU frames through TCP; the only module that knows pymodbus.
+"""Registers over Modbus TCP, RTU and ASCII, the latter two through TCP as well; the only module that knows pymodbus.
 
 pymodbus connects, frames and parses. Asking is done here: one deadline, no retries and no reconnecting, errors raised
 instead of returned, and no line kept that still owes an answer. (Its own ``execute`` waits with ``asyncio.wait_for``,
-which in Python 3.11 loses a cancel that comes with the answer, python/cpython issue 86296.)
+which in Python 3.11 loses a cancel that comes with the answer, python/cpython issue 86296.) Its ASCII decoder takes
+check sums such as "+5" and fails on others, so frames of Modbus ASCII, with 8 check bits only, are judged here first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import termios
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from pymodbus import FramerType, ModbusException
@@ -22,7 +25,7 @@ from cultureops.device.transport.deadline import reply_within
 from cultureops.device.transport.serial import SerialSettings
 from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 
-__all__ = ["ModbusLink", "modbus_rtu_link", "modbus_tcp_link"]
+__all__ = ["Frames", "ModbusLink", "modbus_ascii_link", "modbus_rtu_link", "modbus_tcp_link"]
 
 _Client: TypeAlias = AsyncModbusTcpClient | AsyncModbusSerialClient
 _Watch: TypeAlias = "_Line"
@@ -31,6 +34,7 @@ MAX_REGISTERS: Final = 125
 MAX_BITS: Final = 2000
 _BITS: Final = (1, 2)
 _MBAP_BYTES: Final = 7
+_HEX_DIGITS: Final = frozenset(b"0123456789ABCDEF")
 _NEVER_S: Final = 3600.0
 _REQUESTS: Final[dict[int, type[ModbusPDU]]] = {
     1: ReadCoilsRequest,
@@ -52,6 +56,17 @@ _EXCEPTIONS: Final = {
 }
 """Modbus Application Protocol Specification V1.1b3, section 7."""
 
+
+class Frames(StrEnum):
+    """How requests and answers are framed."""
+
+    TCP = "tcp"
+    RTU = "rtu"
+    ASCII = "ascii"
+
+
+_FRAMERS: Final = {Frames.TCP: FramerType.SOCKET, Frames.RTU: FramerType.RTU, Frames.ASCII: FramerType.ASCII}
+
 # The poller says once that a device is lost; pymodbus would say it at every poll.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
@@ -59,10 +74,10 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 class _Line:
     """One pymodbus client and what came in for the request under way."""
 
-    def __init__(self, name: str, create: Callable[[_Watch], _Client], framed: bool) -> None:
+    def __init__(self, name: str, create: Callable[[_Watch], _Client], frames: Frames) -> None:
         self.name = name
         self.heard = b""
-        self._framed = framed
+        self._frames = frames
         self._expected = (0, 0, 0)
         self._answer: asyncio.Future[ModbusPDU] | None = None
         self._client = create(self)
@@ -85,7 +100,7 @@ class _Line:
         if function not in _REQUESTS:
             raise ProtocolError(f"{self.name}: function {function} does not read; use 1, 2, 3 or 4")
         exchange = self._client.ctx
-        self.heard = b""
+        self.heard = exchange.recv_buffer = b""
         self._expected = (unit_id, function, 2 * count if function not in _BITS else (count + 7) // 8)
         self._answer = exchange.response_future = asyncio.get_running_loop().create_future()
         exchange.pdu_send(
@@ -94,32 +109,62 @@ class _Line:
         return await reply_within(deadline_s, self._answer)
 
     def on_packet(self, sending: bool, data: bytes) -> bytes:
-        """Keep what came in; hand a TCP frame on only when it is whole and answers the request."""
+        """Keep what came in; hand on only what is asked for, and of TCP and ASCII only what answers the request."""
         if sending:
             return data
         self.heard = data
-        if not self._framed or not self._asking or len(data) < _MBAP_BYTES + 2:
-            return data
-        if wrong := self._wrong(data):
-            self._fail(ProtocolError(f"{self.name}: {wrong} in answer {data[:16].hex(' ')}"))
+        if not self._asking:
             return b""
-        return data
+        frame = _frame(self._frames, data)
+        if frame and (wrong := self._wrong(frame)):
+            self._fail(ProtocolError(f"{self.name}: {wrong} in answer {_shown(frame, self._frames)}"))
+            return b""
+        return frame
 
-    def _wrong(self, data: bytes) -> str:
+    def _wrong(self, frame: bytes) -> str:
+        """Say what is wrong with an answer, or nothing; of RTU pymodbus finds out itself."""
+        match self._frames:
+            case Frames.TCP:
+                return self._wrong_tcp(frame)
+            case Frames.ASCII:
+                return self._wrong_ascii(frame)
+            case _:
+                return ""
+
+    def _wrong_tcp(self, frame: bytes) -> str:
         """Say what is wrong with the head of a Modbus TCP answer, or nothing."""
         unit_id, function, byte_count = self._expected
-        length = int.from_bytes(data[4:6])
-        if data[:2] != self._client.ctx.request_transaction_id.to_bytes(2):
+        length = int.from_bytes(frame[4:6])
+        if frame[:2] != self._client.ctx.request_transaction_id.to_bytes(2):
             return "wrong transaction"
-        if data[2:4] != b"\0\0":
+        if frame[2:4] != b"\0\0":
             return "wrong protocol number"
-        if data[6] != unit_id:
-            return f"unit {data[6]} instead of {unit_id}"
-        if data[7] == function | 0x80:
+        if frame[6] != unit_id:
+            return f"unit {frame[6]} instead of {unit_id}"
+        if frame[7] == function | 0x80:
             return "" if length == 3 else "wrong length"
-        if data[7] != function:
-            return f"function {data[7]} instead of {function}"
-        return "" if data[8] == byte_count and length == byte_count + 3 else "wrong length"
+        if frame[7] != function:
+            return f"function {frame[7]} instead of {function}"
+        return "" if frame[8] == byte_count and length == byte_count + 3 else "wrong length"
+
+    def _wrong_ascii(self, frame: bytes) -> str:
+        """Say what is wrong with a whole Modbus ASCII answer, or nothing."""
+        unit_id, function, byte_count = self._expected
+        digits = frame[1:-2]
+        if len(digits) % 2 or not _HEX_DIGITS.issuperset(digits):
+            return "other than pairs of upper-case hex digits"
+        body = bytes.fromhex(digits.decode())
+        if len(body) < 4:
+            return "wrong length"
+        if sum(body) & 0xFF:
+            return "wrong check sum"
+        if body[0] != unit_id:
+            return f"unit {body[0]} instead of {unit_id}"
+        if body[1] == function | 0x80:
+            return "" if len(body) == 4 else "wrong length"
+        if body[1] != function:
+            return f"function {body[1]} instead of {function}"
+        return "" if body[2] == byte_count and len(body) == byte_count + 4 else "wrong length"
 
     def on_connection(self, up: bool) -> None:
         """End the wait for an answer when the line breaks."""
@@ -131,19 +176,41 @@ class _Line:
             self._answer.set_exception(error)
 
 
+def _frame(frames: Frames, data: bytes) -> bytes:
+    """Return what can be judged of what came in, or nothing yet.
+
+    In ASCII a colon starts anew, whatever came before it (Modbus over Serial Line V1.02, 2.5.2).
+    """
+    match frames:
+        case Frames.TCP:
+            return data if len(data) >= _MBAP_BYTES + 2 else b""
+        case Frames.ASCII:
+            start = data.rfind(b":")
+            return data[start:] if start >= 0 and data.endswith(b"\r\n") else b""
+        case _:
+            return data
+
+
+def _shown(frame: bytes, frames: Frames) -> str:
+    return ascii(frame[:32].decode("latin-1")) if frames is Frames.ASCII else frame[:16].hex(" ")
+
+
 class ModbusLink:
     """A RegisterLink over a pymodbus client; ``deadline_s`` bounds the opening and each request (> 0)."""
 
-    check_bits: Final = 16
-
-    def __init__(self, name: str, create: Callable[[_Watch], _Client], deadline_s: float, *, framed: bool) -> None:
+    def __init__(self, name: str, create: Callable[[_Watch], _Client], deadline_s: float, frames: Frames) -> None:
         self.name = name
         self.deadline_s = deadline_s
         self._create = create
-        self._framed = framed
+        self._frames = frames
         self._line: _Line | None = None
         self._was_opened = False
         self._silent_until = 0.0
+
+    @property
+    def check_bits(self) -> int:
+        """How many check bits guard each answer: 8 in Modbus ASCII, else 16."""
+        return 8 if self._frames is Frames.ASCII else 16
 
     @property
     def is_open(self) -> bool:
@@ -196,9 +263,9 @@ class ModbusLink:
 
     async def _reopened(self) -> _Line:
         self._drop()
-        if not self._framed:
+        if self._frames is not Frames.TCP:
             await asyncio.sleep(max(0.0, self._silent_until - asyncio.get_running_loop().time()))
-        line = _Line(self.name, self._create, self._framed)
+        line = _Line(self.name, self._create, self._frames)
         try:
             async with asyncio.timeout(self.deadline_s):
                 opened = await line.connect()
@@ -206,6 +273,11 @@ class ModbusLink:
             line.close()
             raise NotConnected(
                 f"{self.name}: no connection within {self.deadline_s:g} s; check that the device is on"
+            ) from None
+        except termios.error:
+            line.close()
+            raise NotConnected(
+                f"{self.name}: the port refuses its settings; check baud rate, bits and parity"
             ) from None
         except (asyncio.CancelledError, ModbusException, OSError):
             line.close()
@@ -237,31 +309,39 @@ def _fault(code: int, request: str) -> DriverError:
             return DeviceFault(text)
 
 
-def modbus_tcp_link(host: str, port: int, deadline_s: float, *, rtu_frames: bool = False) -> ModbusLink:
-    """Return a closed link to ``host:port``; with ``rtu_frames`` to serial devices behind a plain terminal server."""
+def modbus_tcp_link(host: str, port: int, deadline_s: float, frames: Frames = Frames.TCP) -> ModbusLink:
+    """Return a closed link to ``host:port``; RTU and ASCII frames reach what stands behind a terminal server."""
 
     def create(line: _Line) -> _Client:
         return AsyncModbusTcpClient(
             host,
             port=port,
-            framer=FramerType.RTU if rtu_frames else FramerType.SOCKET,
+            framer=_FRAMERS[frames],
             reconnect_delay=0,
             timeout=_NEVER_S,
             trace_packet=line.on_packet,
             trace_connect=line.on_connection,
         )
 
-    scheme = "modbus+rtu+tcp" if rtu_frames else "modbus+tcp"
-    return ModbusLink(f"{scheme}://{host}:{port}", create, deadline_s, framed=not rtu_frames)
+    scheme = "modbus+tcp" if frames is Frames.TCP else f"modbus+{frames}+tcp"
+    return ModbusLink(f"{scheme}://{host}:{port}", create, deadline_s, frames)
 
 
 def modbus_rtu_link(device: str, settings: SerialSettings, deadline_s: float) -> ModbusLink:
     """Return a closed link to the Modbus RTU line on a serial device."""
+    return _serial_link(device, settings, deadline_s, Frames.RTU)
 
+
+def modbus_ascii_link(device: str, settings: SerialSettings, deadline_s: float) -> ModbusLink:
+    """Return a closed link to the Modbus ASCII line on a serial device; 7 data bits and even parity are usual."""
+    return _serial_link(device, settings, deadline_s, Frames.ASCII)
+
+
+def _serial_link(device: str, settings: SerialSettings, deadline_s: float, frames: Frames) -> ModbusLink:
     def create(line: _Line) -> _Client:
         return AsyncModbusSerialClient(
             device,
-            framer=FramerType.RTU,
+            framer=_FRAMERS[frames],
             baudrate=settings.baudrate,
             bytesize=settings.bytesize,
             parity=settings.parity,
@@ -272,4 +352,4 @@ def modbus_rtu_link(device: str, settings: SerialSettings, deadline_s: float) ->
             trace_connect=line.on_connection,
         )
 
-    return ModbusLink(f"modbus+rtu://{device}", create, deadline_s, framed=False)
+    return ModbusLink(f"modbus+{frames}://{device}", create, deadline_s, frames)

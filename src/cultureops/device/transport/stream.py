@@ -32,6 +32,7 @@ class _Line(asyncio.Protocol):
         self._reply: asyncio.Future[bytes] | None = None
         self._buffer = bytearray()
         self._terminator = b""
+        self._trailing = 0
         self._limit = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,21 +58,22 @@ class _Line(asyncio.Protocol):
         if reply is None or reply.done():
             return  # nobody asked: late, doubled or foreign bytes
         buffer, terminator = self._buffer, self._terminator
-        searched = max(0, len(buffer) - len(terminator) + 1)
+        searched = max(0, len(buffer) - len(terminator) - self._trailing + 1)
         buffer += data
         found = buffer.find(terminator, searched)
-        end = found + len(terminator)
+        end = found + len(terminator) + self._trailing
         if found >= 0 and end <= self._limit:
-            reply.set_result(bytes(buffer[:end]))
+            if len(buffer) >= end:
+                reply.set_result(bytes(buffer[:end]))
         elif len(buffer) >= self._limit:
             reply.set_exception(
                 ProtocolError(f"{self.name}: {len(buffer)} bytes came without the end mark {terminator!r}")
             )
 
-    async def ask(self, request: bytes, terminator: bytes, limit: int, deadline_s: float) -> bytes:
+    async def ask(self, request: bytes, terminator: bytes, trailing: int, limit: int, deadline_s: float) -> bytes:
         await self._drop_stale()
         self._buffer.clear()
-        self._terminator, self._limit = terminator, limit
+        self._terminator, self._trailing, self._limit = terminator, trailing, limit
         self._reply = asyncio.get_running_loop().create_future()
         try:
             self.write(request)
@@ -99,6 +101,20 @@ class _Line(asyncio.Protocol):
         if not self.is_open:
             raise NotConnected(f"{self.name}: the line is closed")
         self._transport.write(request)
+
+    async def hold_break(self, duration_s: float) -> None:
+        port = self._transport.get_extra_info("serial")
+        if port is None:
+            return
+        try:
+            port.break_condition = True
+            try:
+                await asyncio.sleep(duration_s)
+            finally:
+                if self.is_open:
+                    port.break_condition = False
+        except OSError as error:
+            raise NotConnected(f"{self.name}: the line broke ({error})") from None
 
     def abort(self) -> None:
         if self.is_open:
@@ -137,11 +153,11 @@ class StreamLink:
         self._drop()
         await self._gone()
 
-    async def exchange(self, request: bytes, terminator: bytes, *, limit: int = 4096) -> bytes:
+    async def exchange(self, request: bytes, terminator: bytes, *, limit: int = 4096, trailing: int = 0) -> bytes:
         """Send the request and return the reply up to and including the terminator (see ByteLink)."""
         line = await self._usable()
         try:
-            return await line.ask(request, terminator, limit, self.deadline_s)
+            return await line.ask(request, terminator, trailing, limit, self.deadline_s)
         except TimeoutError:
             self._distrust()
             raise line.late(self.deadline_s) from None
@@ -152,6 +168,10 @@ class StreamLink:
     async def send(self, request: bytes) -> None:
         """Send a request that has no reply."""
         (await self._usable()).write(request)
+
+    async def send_break(self, duration_s: float) -> None:
+        """Hold a serial line in the break state; over TCP do nothing (see ByteLink)."""
+        await (await self._usable()).hold_break(duration_s)
 
     async def _usable(self) -> _Line:
         if not self._was_opened:

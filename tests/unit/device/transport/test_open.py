@@ -19,9 +19,12 @@ from cultureops.errors import ConfigError, DriverTimeout, NotConnected, Protocol
         ("tcp://[::1]:4001", ByteLink, "tcp://::1:4001"),
         ("serial:///dev/ttyUSB0", ByteLink, "serial:///dev/ttyUSB0"),
         ("serial:///dev/x?baudrate=38400&bytesize=7&parity=E&stopbits=2", ByteLink, "serial:///dev/x"),
+        ("serial:///dev/x?parity=E&rtscts=1", ByteLink, "serial:///dev/x"),
         ("modbus+tcp://10.0.0.7:502", RegisterLink, "modbus+tcp://10.0.0.7:502"),
         ("modbus+rtu:///dev/x?baudrate=19200&stopbits=2", RegisterLink, "modbus+rtu:///dev/x"),
         ("modbus+rtu+tcp://10.0.0.7:10001", RegisterLink, "modbus+rtu+tcp://10.0.0.7:10001"),
+        ("modbus+ascii:///dev/x?bytesize=7&parity=E", RegisterLink, "modbus+ascii:///dev/x"),
+        ("modbus+ascii+tcp://10.0.0.7:10001", RegisterLink, "modbus+ascii+tcp://10.0.0.7:10001"),
     ],
 )
 def test_links(uri: str, kind: type, name: str) -> None:
@@ -55,6 +58,8 @@ def test_folders() -> None:
         "serial:///dev/x?baudrate=-9600",
         "serial:///dev/x?parity=M",
         "serial:///dev/x?speed=9600",
+        "serial:///dev/x?rtscts=yes",
+        "modbus+rtu:///dev/x?rtscts=1",
         "folder://counter",
         "folder:///srv/a?b",
         "folder:///srv/a#b",

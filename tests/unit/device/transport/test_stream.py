@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import serial
 
 from cultureops.device.transport.base import ByteLink
 from cultureops.device.transport.open import open_link
@@ -83,6 +84,42 @@ async def test_requests_without_a_reply(rig: Rig) -> None:
     await link.send(b"first\r")
     await asyncio.wait_for(instrument.asked.wait(), 1)
     assert instrument.requests == [b"first\r"]
+
+
+async def test_a_break_needs_a_line(rig: Rig) -> None:
+    instrument, link = rig
+    with pytest.raises(NotConnected, match="was not opened"):
+        await link.send_break(0.01)
+    await link.open()
+    await link.send_break(0.01)
+    assert await link.exchange(b"a\r", b"\r") == b"<a\r"
+    await instrument.cut()
+    with pytest.raises(NotConnected):
+        await asyncio.sleep(0)
+        await link.send_break(0.01)
+        await link.exchange(b"a\r", b"\r")
+
+
+@pytest.mark.parametrize("rtscts", [False, True])
+async def test_a_serial_line_is_held_in_break_as_long_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rtscts: bool
+) -> None:
+    instrument = PtyInstrument(echo, b"\r", tmp_path)
+    await instrument.restore()
+    link = serial_link(instrument.address, SerialSettings(rtscts=rtscts), DEADLINE_S)
+    held: list[tuple[bool, bool, float]] = []
+
+    def hold(port: serial.Serial) -> None:
+        held.append((port._break_state, port.rtscts, time.monotonic()))
+
+    monkeypatch.setattr(serial.Serial, "_update_break_state", hold)
+    await link.open()
+    await link.send_break(0.05)
+    await link.close()
+    await instrument.cut()
+    (on, has_flow_control, began), (off, _, ended) = held
+    assert (on, off) == (True, False) and has_flow_control is rtscts
+    assert 0.05 <= ended - began < 1.0
 
 
 async def test_endless_replies_are_cut(rig: Rig) -> None:
@@ -172,3 +209,29 @@ async def test_an_absent_port_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(NotConnected, match=r"absent: can't be opened: .*No such file") as raised:
         await link.open()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "pieces", [(b"x\x03\x03",), (b"x", b"\x03", b"\x03"), (b"x\x03", b"\x03"), (b"x", b"\x03\x03z")]
+)
+async def test_a_check_byte_behind_the_end_mark_belongs_to_the_reply(pieces: tuple[bytes, ...]) -> None:
+    instrument = TcpInstrument(lambda _: b"", b"\r")
+    await instrument.restore()
+    host, _, port = instrument.address.partition(":")
+    link = tcp_link(host, int(port), DEADLINE_S)
+    await link.open()
+    reply = asyncio.create_task(link.exchange(b"a\r", b"\x03", trailing=1))
+    await instrument.asked.wait()
+    for piece in pieces:
+        instrument.say(piece)
+        await asyncio.sleep(0.005)
+    assert await reply == b"x\x03\x03"
+    await link.close()
+    await instrument.cut()
+
+
+async def test_a_missing_check_byte_is_an_error(rig: Rig) -> None:
+    _, link = rig
+    await link.open()
+    with pytest.raises(ProtocolError, match="no end mark"):
+        await link.exchange(b"a\r", b"\r", trailing=1)

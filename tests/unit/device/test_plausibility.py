@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from cultureops.device.driver import CountResult
-from cultureops_drivers.cell_counter_files.plausibility import flagged
+from cultureops.device.plausibility import flagged
 
 SOUND = CountResult("B1", "2026-01-05T10:00:00", 96.9, 0.75, 0.78, 2123, 2191, 18.51, "a.csv", "00")
+
+NO_CELLS: dict[str, object] = {"viable_cells": None, "total_cells": None}
 
 
 @pytest.mark.parametrize(
@@ -18,11 +20,20 @@ SOUND = CountResult("B1", "2026-01-05T10:00:00", 96.9, 0.75, 0.78, 2123, 2191, 1
     [
         ({}, ()),
         ({"total_density_1e6_per_ml": None, "viable_cells": None, "total_cells": None}, ()),
-        ({"viability_pct": 98.35, "viable_density_1e6_per_ml": 0.53, "total_density_1e6_per_ml": 0.54}, ()),
-        ({"viability_pct": 68.2, "viable_density_1e6_per_ml": 2.45, "total_density_1e6_per_ml": 3.58}, ()),
+        (NO_CELLS | {"viability_pct": 98.35, "viable_density_1e6_per_ml": 0.53, "total_density_1e6_per_ml": 0.54}, ()),
+        (NO_CELLS | {"viability_pct": 68.2, "viable_density_1e6_per_ml": 2.45, "total_density_1e6_per_ml": 3.58}, ()),
         ({"viability_pct": 0.0, "viable_density_1e6_per_ml": 0.0, "viable_cells": 0}, ()),
-        ({"viability_pct": 60.0}, ("viability_disagrees_with_densities",)),
-        ({"viability_pct": 101.0}, ("viability_above_100", "viability_disagrees_with_densities")),
+        (NO_CELLS | {"viability_pct": 60.0}, ("viability_disagrees_with_densities",)),
+        ({"viability_pct": 60.0}, ("viability_disagrees_with_cells", "viability_disagrees_with_densities")),
+        ({"viable_cells": 2100}, ("viability_disagrees_with_cells",)),
+        ({"viable_cells": 4133, "total_cells": 4263, "viability_pct": 97.0}, ()),  # 96.95 in full, from a real export
+        (NO_CELLS | {"viability_pct": 101.0}, ("viability_above_100", "viability_disagrees_with_densities")),
+        ({"viable_cells": -1}, ("viable_cells_negative", "viability_disagrees_with_cells")),
+        ({"viable_cells": -5, "total_cells": -3}, ("viable_cells_negative", "total_cells_negative")),
+        ({"viable_cells": 0, "total_cells": 0}, ("viability_disagrees_with_cells",)),
+        (NO_CELLS | {"total_density_1e6_per_ml": -1.0}, ("total_density_negative", "viable_density_exceeds_total")),
+        (NO_CELLS | {"viability_pct": -3.0}, ("viability_negative", "viability_disagrees_with_densities")),
+        (NO_CELLS | {"viability_pct": -0.0, "viable_density_1e6_per_ml": 0.0}, ("viability_negative_zero",)),
         ({"viability_pct": None}, ("viability_missing",)),
         ({"viable_density_1e6_per_ml": 0.79}, ("viable_density_exceeds_total",)),
         ({"viable_cells": 2192}, ("viable_cells_exceed_total",)),

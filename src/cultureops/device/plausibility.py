@@ -11,7 +11,8 @@ from cultureops.device.driver import CountResult
 __all__ = ["flagged"]
 
 _EPOCH: Final = "1970-01-01T00:00:00"
-_ROUNDING_PCT: Final = 0.05
+_ROUNDING_PCT: Final = 0.0501
+"""Half of the last digit of a viability that is written with one decimal."""
 _MOST_DECIMALS: Final = 9
 
 
@@ -33,11 +34,16 @@ def flagged(result: CountResult, errors: tuple[str, ...] = ()) -> CountResult:
         flags += _number_flags(name, value, required=name in ("viability", "viable_density"))
     if result.counted_at_local == _EPOCH:
         flags.append("no_time")
+    for name, cells in (("viable_cells", result.viable_cells), ("total_cells", result.total_cells)):
+        if cells is not None and cells < 0:
+            flags.append(f"{name}_negative")
     if _exceeds(result.viable_cells, result.total_cells):
         flags.append("viable_cells_exceed_total")
+    elif _disagrees(result.viability_pct, result.viable_cells, result.total_cells, half=0.0):
+        flags.append("viability_disagrees_with_cells")
     if _exceeds(result.viable_density_1e6_per_ml, result.total_density_1e6_per_ml):
         flags.append("viable_density_exceeds_total")
-    elif _disagrees(result):
+    elif _disagrees_with_densities(result):
         flags.append("viability_disagrees_with_densities")
     return replace(
         result,
@@ -75,15 +81,20 @@ def _decimals(value: float) -> int:
     return len(digits.partition(".")[2])
 
 
-def _disagrees(result: CountResult) -> bool:
-    """Whether viability can't be the ratio of any two densities that round to those written."""
-    viability, viable, total = (
-        _finite(value)
-        for value in (result.viability_pct, result.viable_density_1e6_per_ml, result.total_density_1e6_per_ml)
-    )
-    if viability is None or viable is None or total is None or total <= 0:
+def _disagrees_with_densities(result: CountResult) -> bool:
+    viable, total = _finite(result.viable_density_1e6_per_ml), _finite(result.total_density_1e6_per_ml)
+    if viable is None or total is None:
         return False
-    half = 0.5 * 10.0 ** -max(_decimals(viable), _decimals(total))
+    return _disagrees(result.viability_pct, viable, total, half=0.5 * 10.0 ** -max(_decimals(viable), _decimals(total)))
+
+
+def _disagrees(viability_pct: float | None, viable: float | None, total: float | None, half: float) -> bool:
+    """Whether viability can't be the ratio of any two numbers that lie within ``half`` of those written."""
+    viability = _finite(viability_pct)
+    if viability is None or viable is None or total is None or total < 0:
+        return False
+    if total == 0 and viable == 0:
+        return half == 0 and viability > 0
     if total <= half:
         return False
     lowest = 100 * max(0.0, viable - half) / (total + half)

@@ -1,0 +1,83 @@
+"""`cultureops telemetry import-trace`: late readings and an event, all or none."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cultureops.app import import_trace
+from cultureops.errors import ConfigError
+from cultureops.ledger.verify import read_stream
+from cultureops.telemetry.exchange import check, export_csv
+from cultureops_simulators.elitech_rc5 import build
+
+
+def cultureops(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cultureops", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def options(data_dir: Path) -> list[str]:
+    return ["--mapping", "elitech_rc5", "--device", "shipper_7", "--zone", "UTC", "--data-dir", str(data_dir)]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    pytest.importorskip("python_calamine", reason="the counters extra is not installed")
+    simulator = build("logger", {"folder": str(tmp_path / "reports")}, np.random.default_rng(5))
+    simulator.step(7200.0)
+    return simulator.read_out()
+
+
+async def test_a_trace_is_kept_with_its_hash(trace: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    done = await asyncio.to_thread(cultureops, "telemetry", "import-trace", str(trace), *options(data))
+    assert done.returncode == 0, done.stderr
+    assert "120 readings of shipper_7 imported, 2026-01-05T08:01:00.000Z to 2026-01-05T10:00:00.000Z" in done.stderr
+    (event,) = read_stream(data / "ledger.sqlite", "device:shipper_7")
+    assert event.type == "trace_imported" and event.source == "import"
+    assert event.data["source_sha256"] == hashlib.sha256(trace.read_bytes()).hexdigest()
+    assert (event.data["readings"], event.data["bad"], event.data["zone"]) == (120, 0, "UTC")
+    assert event.data["mapping"] == "elitech_rc5" and event.data["serial_number"] == "EFS000000001"
+    out = io.StringIO()
+    assert export_csv(data / "telemetry", out, None, 0, 2_000_000_000_000) == 120
+    row = out.getvalue().splitlines()[1]
+    assert row.startswith("2026-01-05T08:01:00.000Z,shipper_7/temperature,") and ",Cel,GOOD,NONE," in row
+    assert check(data / "telemetry").readings == 120
+    with pytest.raises(ConfigError, match="was imported before, event 1 of the ledger says"):
+        await import_trace(data, trace, "elitech_rc5", "shipper_7", "UTC")
+    assert check(data / "telemetry").readings == 120
+
+
+@pytest.mark.parametrize(
+    ("mapping", "device", "zone", "said"),
+    [
+        ("elitech_rc5", "shipper_7", "Mars/Base", "'Mars/Base' is no time zone"),
+        ("elitech_rc5", "shipper_7", "Asia/Tokyo", r"the file says UTC \+00:00"),
+        ("none", "shipper_7", "UTC", "no such mapping"),
+        ("elitech_rc5", "Shipper 7", "UTC", "'Shipper 7' is no device name"),
+    ],
+)
+async def test_a_refused_trace_leaves_nothing(
+    trace: Path, tmp_path: Path, mapping: str, device: str, zone: str, said: str
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with pytest.raises(ConfigError, match=said):
+        await import_trace(data, trace, mapping, device, zone)
+    assert not list(data.iterdir())
+
+
+def test_a_refusal_is_one_line(tmp_path: Path) -> None:
+    done = cultureops("telemetry", "import-trace", str(tmp_path / "none.xls"), *options(tmp_path))
+    assert done.returncode == 2 and done.stderr.startswith("cultureops: ") and "can't be read" in done.stderr
+    assert done.stderr.count("\n") == 1
