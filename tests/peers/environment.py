@@ -63,21 +63,24 @@ class Peer:
         return json.loads(output)
 
     @contextlib.contextmanager
-    def serving(self, program: str, *arguments: str, port: int, deadline_s: float = 20.0) -> Iterator[None]:
-        """Run one of its programs as a server; it counts as ready when it listens on 127.0.0.1:``port``."""
-        with listening([self.program(program), *arguments], port, deadline_s):
+    def serving(
+        self, program: str, *arguments: str, port: int, also: tuple[int, ...] = (), deadline_s: float = 20.0
+    ) -> Iterator[None]:
+        """Run one of its programs as a server; it is ready when it listens on 127.0.0.1:``port`` and ``also``."""
+        with listening([self.program(program), *arguments], port, also, deadline_s):
             yield
 
 
 @contextlib.contextmanager
-def listening(command: list[str], port: int, deadline_s: float = 20.0) -> Iterator[None]:
-    """Run a server program that is ready when it listens on 127.0.0.1:``port``; kill it at the end."""
+def listening(command: list[str], port: int, also: tuple[int, ...] = (), deadline_s: float = 20.0) -> Iterator[None]:
+    """Run a server program that is ready when it listens on 127.0.0.1:``port`` and ``also``; kill it at the end."""
     with _running(command, subprocess.DEVNULL) as process:
         ends = time.monotonic() + deadline_s
-        while not _listens(port):
-            assert process.poll() is None, f"{command[0]} ended before it listened on port {port}"
-            assert time.monotonic() < ends, f"{command[0]} did not listen on port {port} in time"
-            time.sleep(MEANWHILE_S)
+        for awaited in (port, *also):
+            while not _listens(awaited):
+                assert process.poll() is None, f"{command[0]} ended before it listened on port {awaited}"
+                assert time.monotonic() < ends, f"{command[0]} did not listen on port {awaited} in time"
+                time.sleep(MEANWHILE_S)
         yield
 
 

@@ -43,7 +43,7 @@ class Scale:
 def scale(peer: Callable[[str], Peer]) -> Iterator[Scale]:
     port, control = free_port(), free_port()
     arguments = ("--host", "127.0.0.1", "--port", str(port), "--profile", "mt-xs204", "--control-port", str(control))
-    with peer("mt-sics-emulator").serving("mtsics-tcp", *arguments, port=port):
+    with peer("mt-sics-emulator").serving("mtsics-tcp", *arguments, port=port, also=(control,)):
         yield Scale(f"127.0.0.1:{port}", f"http://127.0.0.1:{control}")
 
 
