@@ -13,6 +13,7 @@ from cultureops.clock import HOUR_MS, MINUTE_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reason
 from cultureops.telemetry import rollup
+from cultureops.telemetry.month import END_MS, FIRST_MS
 from cultureops.telemetry.points import Points, is_shown, join, no_points
 from cultureops.telemetry.runs import Run, runs_of
 from cultureops.telemetry.store import Buckets, Gap, Integers, Series
@@ -82,8 +83,7 @@ def read_buckets(view: Kept, channel: int, start: Instant, end: Instant, count: 
 
 def _from_minutes(view: Kept, channel: int, first: Instant, end: Instant, width_ms: int) -> Buckets:
     size = -(-(end - first) // width_ms)
-    known = view.hours()
-    hours = range(max(first // HOUR_MS, known.start), min(-(-end // HOUR_MS), known.stop))
+    hours = range(max(first // HOUR_MS, FIRST_MS // HOUR_MS), min(-(-end // HOUR_MS), END_MS // HOUR_MS))
     if not hours:
         return _buckets(first, width_ms, rollup.no_minutes(size))
     at, minutes = view.minutes(channel, hours.start, hours.stop)
