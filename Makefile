@@ -17,7 +17,7 @@ demo: .venv/run.stamp ## play one batch in a simulated lab, e.g. make demo ARGS=
 install: .venv/dev.stamp ## put everything into .venv
 
 test: .venv/dev.stamp ## run the proofs
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 peers: .venv/dev.stamp ## run the proofs against programs of others alone
 	@$(BIN)/python -m pytest -q -m peers $(ARGS) tests/peers

@@ -56,6 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-report", type=Path, help="write outcome, seconds and record_property values of soak tests")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the demo, which takes longest: the other process does the rest meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if "soak" in report.keywords:
         entry = soaked.setdefault(report.nodeid, {"outcome": "passed", "seconds": 0.0})
