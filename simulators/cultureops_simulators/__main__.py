@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run_fleet(_fleet_file(options.config))
         elif options.command == "serve":
             control = None if options.control is None else parse_host_port("--control", options.control)
-            serve_one(_one(options), [_fault(text) for text in options.fault], control)
+            faults = [_fault(text) for text in options.fault]
+            serve_one(_one(options), faults, control, as_json=options.json)
         else:
             for kind, what in sorted(known_kinds().items()):
                 print(f"{kind:20} {what}")
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a fault from the beginning, e.g. silent, slow,delay_s=2 or drift,channel=co2,per_hour=0.5",
     )
     serve.add_argument("--control", metavar="HOST:PORT", help="a control port: faults at run time, as a fleet has it")
+    serve.add_argument("--json", action="store_true", help="say where it can be reached as one JSON line")
     commands.add_parser("list", help="name the kinds of instruments")
     return parser
 

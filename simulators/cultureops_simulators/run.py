@@ -60,18 +60,22 @@ async def _run_fleet(config: FleetConfig) -> None:
 
 
 def serve_one(
-    config: FleetConfig, faults: Sequence[tuple[str, Arguments]] = (), control: tuple[str, int] | None = None
+    config: FleetConfig,
+    faults: Sequence[tuple[str, Arguments]] = (),
+    control: tuple[str, int] | None = None,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Serve one instrument in real time, stepped once a second, until a signal comes.
 
     ``faults`` are there from the beginning; ``control`` is where the control port listens, if there is to be one.
     """
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve_one(config, faults, control))
+        runner.run(_serve_one(config, faults, control, as_json=as_json))
 
 
 async def _serve_one(
-    config: FleetConfig, faults: Sequence[tuple[str, Arguments]], control: tuple[str, int] | None
+    config: FleetConfig, faults: Sequence[tuple[str, Arguments]], control: tuple[str, int] | None, *, as_json: bool
 ) -> None:
     with contextlib.closing(Fleet(config)) as fleet, contextlib.ExitStack() as open_ports, _end_signals() as end:
         (address,) = fleet.addresses.values()
@@ -81,8 +85,10 @@ async def _serve_one(
             port = TcpWire(*control, lambda: ControlDialect(fleet), Disturbance(child_rng(config.seed, "control")))
             open_ports.enter_context(contextlib.closing(port))
             address = {**address, "control": port.address["tcp"]}
+        name = config.devices[0].name
         where = ", ".join(f"{form} {value}" for form, value in address.items()) or "no wire: it writes files"
-        print(f"{config.devices[0].name}: {where}; simulated; Ctrl-C ends it", flush=True)
+        said = f"{name}: {where}; simulated; Ctrl-C ends it"
+        print(json.dumps({"name": name, "simulated": True, **address}) if as_json else said, flush=True)
         loop = asyncio.get_running_loop()
         last_s = loop.time()
         while not end.is_set():

@@ -88,12 +88,12 @@ def check(
 
 @app.command()
 def init(
-    out: Annotated[Path, typer.Argument(help="Site file to write.")] = Path("site.toml"),
+    out: Annotated[Path, typer.Argument(help="Site file to write.")] = Path("site.toml"), as_json: AsJson = False
 ) -> None:
     """Write a commented site file to start from; never over one that exists."""
     from cultureops.commissioning.commands import write_draft
 
-    _finish(lambda: write_draft(out))
+    _finish(lambda: write_draft(out, as_json=as_json))
 
 
 @app.command()
@@ -115,6 +115,7 @@ def simulate(
     control: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Control port: faults and acts at run time.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run one simulated instrument in real time until interrupted."""
     from cultureops.app import simulator_command
@@ -122,6 +123,7 @@ def simulate(
     def become_simulator() -> NoReturn:
         where = {"--tcp": tcp, "--pty": pty, "--mqtt": mqtt}
         command = simulator_command(name, where, seed, fault or (), option or (), control)
+        command += ["--json"] if as_json else []
         os.execv(command[0], command)
 
     _finish(become_simulator)
@@ -186,11 +188,12 @@ def capture(
     device: Annotated[str, typer.Argument(help="The device's id in the site file.")],
     out: Annotated[Path, typer.Argument(help="File to write.")],
     site: SiteFile = Path("site.toml"),
+    as_json: AsJson = False,
 ) -> None:
     """Write down one dialogue with a device, byte by byte, to be played back later."""
     from cultureops.commissioning.commands import capture_device
 
-    _finish(lambda: capture_device(site, device, out))
+    _finish(lambda: capture_device(site, device, out, as_json=as_json))
 
 
 @ledger_app.command("verify")

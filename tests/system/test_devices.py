@@ -115,8 +115,8 @@ def test_read_reads_one(lab: Path) -> None:
 @pytest.mark.parametrize("device", ["heracell_1", "probe_1"])
 def test_a_captured_dialogue_plays_back_as_the_same_values(lab: Path, tmp_path: Path, device: str) -> None:
     tape = tmp_path / "tape.txt"
-    done = cultureops("capture", device, str(tape), "--site", str(lab))
-    assert done.returncode == 0, done.stderr
+    done = cultureops("capture", device, str(tape), "--site", str(lab), "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["file"] == str(tape), done.stderr
     noted = {
         name: json.loads(value)
         for name, _, value in (line[8:].partition(" ") for line in tape.read_text().splitlines() if "# value" in line)
@@ -170,12 +170,13 @@ def _until(is_so: Callable[[], bool], deadline_s: float = 20) -> None:
 
 def test_init_writes_a_site_file_that_check_accepts(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
-    assert cultureops("init", str(site)).returncode == 0
+    written = cultureops("init", str(site), "--json")
+    assert written.returncode == 0 and json.loads(written.stdout) == {"file": str(site)}
     done = cultureops("check", str(site))
     assert done.returncode == 0 and "1 devices" in done.stdout
     again = cultureops("init", str(site))
     assert again.returncode == 2 and "exists already" in again.stderr
-    with simulated("virtual_incubator", "--tcp", "127.0.0.1:0") as ready:
-        port = ready.split("127.0.0.1:")[1].split(";")[0]
+    with simulated("virtual_incubator", "--tcp", "127.0.0.1:0", "--json") as ready:
+        port = json.loads(ready)["tcp"].rpartition(":")[2]
         site.write_text(site.read_text().replace("127.0.0.1:5020", f"127.0.0.1:{port}"))
         assert cultureops("devices", "check", str(site)).returncode == 0

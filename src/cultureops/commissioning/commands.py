@@ -119,7 +119,7 @@ def read_site_device(site_file: Path, device: str, *, as_json: bool) -> None:
         _print_report(report)
 
 
-def capture_device(site_file: Path, device: str, out: Path) -> None:
+def capture_device(site_file: Path, device: str, out: Path, *, as_json: bool) -> None:
     """Write one dialogue with a device to a new file."""
     if out.exists():
         raise ConfigError(f"{out} exists already; name a new file")
@@ -128,6 +128,9 @@ def capture_device(site_file: Path, device: str, out: Path) -> None:
         out.write_text(text, encoding="ascii")
     except OSError as error:
         raise ConfigError(f"{out}: can't be written: {error}") from None
+    if as_json:
+        _print_json({"file": str(out), **_report(report)})
+        return
     print(f'{out}: {len(report.readings)} values; play it back with link = "replay://{out.resolve()}"')
 
 
@@ -158,7 +161,7 @@ async def _scan(port: str, only: Sequence[str], deadline_s: float) -> list[Found
     return found
 
 
-def write_draft(out: Path) -> None:
+def write_draft(out: Path, *, as_json: bool) -> None:
     """Write a commented site file; never over one that exists."""
     try:
         with out.open("x", encoding="utf-8") as file:
@@ -167,6 +170,9 @@ def write_draft(out: Path) -> None:
         raise ConfigError(f"{out} exists already; name a new file") from None
     except OSError as error:
         raise ConfigError(f"{out}: can't be written: {error}") from None
+    if as_json:
+        _print_json({"file": str(out)})
+        return
     print(f"{out} is written; `cultureops check {out}` reads it")
 
 
