@@ -55,7 +55,7 @@ def query(word: str) -> bytes:
 
 def _text(answer: bytes, word: str) -> str:
     try:
-        text = answer.removesuffix(END).decode("ascii").strip()
+        text = answer.removesuffix(END).decode("ascii").strip(" ")
     except UnicodeDecodeError:
         raise ProtocolError(f"{word}: not ASCII: {answer[:40]!r}") from None
     if text.upper() == word:

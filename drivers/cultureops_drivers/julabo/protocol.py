@@ -67,10 +67,10 @@ def text_of(answer: bytes, word: str, address: str = "") -> str:
         text = answer.removesuffix(END).decode("ascii")
     except UnicodeDecodeError:
         raise ProtocolError(f"{word}: not ASCII: {answer[:40]!r}") from None
-    text = text.strip("\r ")
+    text = text.removesuffix("\r").strip(" ")
     if not text.startswith(_prefix(address)):
         raise ProtocolError(f"{word}: the answer does not start with {_prefix(address)}: {text[:40]!r}")
-    return text.removeprefix(_prefix(address)).strip()
+    return text.removeprefix(_prefix(address)).strip(" ")
 
 
 def number_of(text: str, word: str) -> float | None:

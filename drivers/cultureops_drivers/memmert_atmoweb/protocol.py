@@ -43,7 +43,7 @@ class Range:
 Value: TypeAlias = float | str | Range | None
 """A number, a text, a range, or None for what the chamber does not have."""
 
-_NUMBER: Final = r"-?\d{1,7}(?:\.\d{1,6})?"
+_NUMBER: Final = r"-?[0-9]{1,7}(?:\.[0-9]{1,6})?"
 _ENTRY: Final = re.compile(
     r'\s*"(?P<key>[A-Za-z][A-Za-z0-9_]{0,31})"\s*:\s*'
     rf'(?:(?P<number>{_NUMBER})|"(?P<text>[^"\\\x00-\x1f]{{0,80}})"|(?P<absent>N/A)'

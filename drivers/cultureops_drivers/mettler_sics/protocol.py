@@ -68,7 +68,7 @@ def query(word: str) -> bytes:
 
 def _line(answer: bytes, word: str) -> str:
     try:
-        line = answer.removesuffix(END).decode("ascii").rstrip()
+        line = answer.removesuffix(END).decode("ascii").rstrip(" ")
     except UnicodeDecodeError:
         raise ProtocolError(f"{word}: not ASCII: {answer[:60]!r}") from None
     if line in _ERRORS:

@@ -58,7 +58,7 @@ def query(word: str, controller: str = "") -> bytes:
 
 def _text(answer: bytes, word: str) -> str:
     try:
-        return answer.removesuffix(END).decode("ascii").strip()
+        return answer.removesuffix(END).decode("ascii").strip(" ")
     except UnicodeDecodeError:
         raise ProtocolError(f"{word}: not ASCII: {answer[:40]!r}") from None
 

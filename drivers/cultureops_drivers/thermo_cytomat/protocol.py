@@ -104,7 +104,7 @@ def _value_of(answer: bytes, register: str) -> str:
         raise DeviceFault(f"ch:{register}: the Cytomat answered {meaning}")
     if name != register or not value:
         raise ProtocolError(f"ch:{register}: expected '{register} value', got {text[:40]!r}")
-    return value.strip()
+    return value.strip(" ")
 
 
 def _byte_of(answer: bytes, register: str) -> int:

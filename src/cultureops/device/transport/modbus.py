@@ -250,13 +250,13 @@ class ModbusLink:
 
     def _values(self, answer: ModbusPDU, unit_id: int, function: int, address: int, count: int) -> Sequence[int]:
         who = f"{self.name} unit {unit_id}"
-        if answer.isError():
+        if answer.function_code == function | 0x80:
             raise _fault(answer.exception_code, f"{who}: function {function} at {address}, {count} long")
         if answer.function_code != function:
             self._distrust()
             raise ProtocolError(f"{who}: answered function {answer.function_code} instead of {function}")
         values: Sequence[int] = answer.bits if function in _BITS else answer.registers
-        if len(values) < count or (function not in _BITS and len(values) > count):
+        if len(values) != (-(-count // 8) * 8 if function in _BITS else count):
             self._distrust()
             raise ProtocolError(f"{who}: asked for {count} values at {address}, got {len(values)}")
         return [int(value) for value in values[:count]] if function in _BITS else values
