@@ -1,7 +1,8 @@
 """Reading the store: chunks of every month and the frames not yet sealed, seen at one moment.
 
 The journal is looked at first and the open month after it: a frame that is gone by then has been sealed before, and
-the month says what of the frames it holds already.
+the month says what of the frames it holds already. Where the month knows of frames that came after the look at the
+journal, both are looked at again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import heapq
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,9 @@ from cultureops.telemetry.store import ChannelInfo, Integers
 __all__ = ["Reader", "View"]
 
 HOUR_MINUTES: Final = HOUR_MS // MINUTE_MS
+MOST_LOOKS: Final = 100
 _ALL_FRAMES: Final = 1 << 62
+_LAST_SEQ: Final = "SELECT coalesce((SELECT max(seq) FROM frames), (SELECT seq FROM dropped))"
 _NO_DAY: Final = rollup.pack(rollup.no_minutes())
 
 
@@ -55,15 +58,26 @@ class Reader:
         """
         with self._lock:
             try:
-                with _snapshot(self._journal, "SELECT seq FROM frames LIMIT 1"):
-                    months = self._opened()
-                    if not months:
-                        yield View(self._journal, [], Extent())
-                        return
-                    with _snapshot(months[-1].db, "SELECT floor FROM extent"):
-                        yield View(self._journal, months, months[-1].read_extent())
+                with ExitStack() as held:
+                    yield self._seen(held)
             except sqlite3.Error as error:
                 raise StorageError(f"{self._folder}: can't be read: {error}") from None
+
+    def _seen(self, held: ExitStack) -> View:
+        """Look at the files until both looks fit together, and keep these for as long as ``held`` is."""
+        for _ in range(MOST_LOOKS):
+            with ExitStack() as looks:
+                last_seq = looks.enter_context(_snapshot(self._journal, _LAST_SEQ))
+                months = self._opened()
+                if not months:
+                    held.push(looks.pop_all())
+                    return View(self._journal, [], Extent())
+                looks.enter_context(_snapshot(months[-1].db, "SELECT floor FROM extent"))
+                extent = months[-1].read_extent()
+                if max(extent.seq, extent.pass_seq) <= last_seq:
+                    held.push(looks.pop_all())
+                    return View(self._journal, months, extent)
+        raise StorageError(f"{self._folder}: is sealed faster than it can be read; try again")
 
     def _opened(self) -> list[Month]:
         files = month_files(self._folder)
@@ -81,11 +95,10 @@ class Reader:
 
 
 @contextmanager
-def _snapshot(db: sqlite3.Connection, first_look: str) -> Iterator[None]:
+def _snapshot(db: sqlite3.Connection, first_look: str) -> Iterator[int]:
     db.execute("BEGIN")
     try:
-        db.execute(first_look).fetchone()
-        yield
+        yield db.execute(first_look).fetchone()[0]
     finally:
         db.execute("ROLLBACK")
 

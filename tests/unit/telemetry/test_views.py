@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
@@ -17,9 +18,13 @@ import pytest
 from cultureops.clock import HOUR_MS, MINUTE_MS
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
+from cultureops.telemetry.frame import take_apart
+from cultureops.telemetry.journal import Journal
+from cultureops.telemetry.month import Month
 from cultureops.telemetry.points import is_shown
 from cultureops.telemetry.query import read_buckets
 from cultureops.telemetry.reader import Reader, View
+from cultureops.telemetry.sealer import Sealer, Stopped
 
 START = 1_769_904_000_000 - 3 * HOUR_MS  # three hours before a month ends
 WRITER = f"""
@@ -112,6 +117,45 @@ def test_readers_in_other_processes_miss_nothing_durable_for_long(
 ) -> None:
     looks = [read_beside(tmp_path / f"telemetry{run}", 2_000)[0] for run in range(20)]
     record_property("views", sum(looks))
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_a_look_that_sealing_overtakes_shows_the_last_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """Between the look at the journal and that at the month readings arrive, and a pass gets so many steps far."""
+    names = {"a/t": 1, "a/c": 2}
+    (tmp_path / "telemetry").mkdir()
+    journal = Journal(tmp_path / "telemetry")
+
+    def keep(minutes: range) -> None:
+        for at in (START + minute * MINUTE_MS for minute in minutes):
+            value = float((at - START) // MINUTE_MS)
+            rows = [Reading(name, value, Quality.GOOD, Reason.NONE, at, at) for name in names]
+            journal.write({name: (number, ChannelInfo("Cel")) for name, number in names.items()},
+                          take_apart(rows, names)[1])  # fmt: skip
+
+    def seal(before_hour: int, is_stopped: Callable[[], bool]) -> None:
+        sealer = Sealer(tmp_path / "telemetry", is_stopped)
+        with contextlib.suppress(Stopped):
+            sealer.seal(journal.written.seq, before_hour)
+        sealer.close()
+
+    keep(range(70))
+    seal(START // HOUR_MS + 1, lambda: False)
+    reader, opened, calls = Reader(tmp_path / "telemetry"), Reader._opened, iter(range(1000))
+
+    def overtaken(self: Reader) -> list[Month]:
+        monkeypatch.setattr(Reader, "_opened", opened)
+        keep(range(70, 125))
+        seal(START // HOUR_MS + 2, lambda: next(calls) >= steps)
+        return opened(self)
+
+    monkeypatch.setattr(Reader, "_opened", overtaken)
+    with reader.view() as view:
+        assert see(view, 70) in (70, 125)
+    reader.close()
+    journal.close()
 
 
 async def test_a_reader_in_another_thread_misses_nothing_durable(tmp_path: Path) -> None:
