@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Peer", "Unavailable", "free_port", "listening", "prepared"]
+__all__ = ["Peer", "Unavailable", "listening", "prepared"]
 
 HERE = Path(__file__).parent
 PINS = HERE / "environments.toml"
@@ -98,14 +98,6 @@ def prepared(name: str) -> Peer:
             _make(folder, pins)
             stamp.write_text(wanted)
     return Peer(name, folder)
-
-
-def free_port() -> int:
-    """Return a TCP port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _make(folder: Path, pins: list[str]) -> None:

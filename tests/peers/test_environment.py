@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.peers import environment
-from tests.peers.environment import Peer, Unavailable, free_port, prepared
+from tests.peers.environment import Peer, Unavailable, prepared
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.peers.environment import Peer, free_port
+from tests.peers.environment import Peer
+from tests.ports import free_port
 
 from cultureops.device.transport.base import ByteLink
 from cultureops.device.transport.open import open_link

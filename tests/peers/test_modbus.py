@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from tests.conftest import absent
-from tests.peers.environment import Peer, free_port, listening
+from tests.peers.environment import Peer, listening
+from tests.ports import free_port
 
 from cultureops.device.transport.open import open_link
 from cultureops_drivers.modbus import create

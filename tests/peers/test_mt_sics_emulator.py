@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.peers.environment import Peer, free_port
+from tests.peers.environment import Peer
+from tests.ports import free_port
 
 from cultureops.device.reading import Reason
 from cultureops.device.transport.open import open_link

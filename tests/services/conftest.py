@@ -5,7 +5,6 @@ import json
 import math
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import require_program
+from tests.ports import free_port
 
 from cultureops.clock import SECOND_MS, SystemClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
@@ -111,12 +111,6 @@ def _same(found: Point, point: Point) -> bool:
     if found[0] is None or point[0] is None:
         return found == point
     return found[1:] == point[1:] and math.isclose(found[0], point[0], rel_tol=1e-11, abs_tol=1e-12)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(url: str, deadline_s: float = 10.0, **query: str) -> bytes:
@@ -279,9 +273,11 @@ def together(fields: dict[tuple[str, str], dict[str, dict[int, float]]]) -> Poin
 @pytest.fixture
 def victoria(tmp_path: Path) -> Iterator[Victoria]:
     server = Victoria(tmp_path)
-    server.start()
-    yield server
-    server.kill()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture
@@ -289,12 +285,14 @@ def influx(tmp_path: Path) -> Iterator[tuple[Influx, str]]:
     """InfluxDB with a database, and where to write to it."""
     server = Influx(tmp_path)
     nginx = Nginx(tmp_path, server.url)
-    server.start()
-    nginx.start()
-    server.query("CREATE DATABASE lab")
-    yield server, nginx.url
-    nginx.kill()
-    server.kill()
+    try:
+        server.start()
+        nginx.start()
+        server.query("CREATE DATABASE lab")
+        yield server, nginx.url
+    finally:
+        nginx.kill()
+        server.kill()
 
 
 @pytest.fixture

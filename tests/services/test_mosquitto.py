@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import aiomqtt
 import pytest
 from tests.conftest import require_program
+from tests.ports import free_port
 from tests.system.test_lab import START, seed_batch
 
 from cultureops.app import web_context
@@ -80,12 +81,6 @@ response = "Look."
 
 
 OpenLab = Callable[..., AbstractAsyncContextManager[Lab]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 from tests.system.test_cli import cultureops
 
 SITE = """
@@ -34,12 +35,6 @@ deadline_s = 1.0
 simulated = true
 options = {{ profile = "cultureops_virtual_incubator" }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

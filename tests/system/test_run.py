@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from cultureops.device.registry import driver_folder
 from cultureops.ledger.verify import verify
@@ -48,12 +49,6 @@ priority = "low"
 consequence = "none: this alarm is set where the value lies, so that it chatters"
 response = "none"
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
