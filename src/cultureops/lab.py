@@ -148,6 +148,7 @@ class Lab:
         """Take what a cell counter handed over into the batch that the sample names, or record why not."""
         facts = await self._facts("", Actor(device, Role.DEVICE), None)
         await take_result(self.ledger, find_recipe, facts, device, result)
+        self.acquisition.release(device, result)
 
     async def settle(self) -> None:
         """Append to the ledger whatever links, alarms and counters have said so far, in that order."""

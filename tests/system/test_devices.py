@@ -133,6 +133,8 @@ def test_scan_finds_who_answers_and_asks_nothing_else(tmp_path: Path) -> None:
         assert [row["driver"] for row in found] == ["thermo_heracell"] * len(found) and found
         assert found[0]["link"].startswith(f"serial://{pty}?baudrate=")
     done = cultureops("devices", "scan", str(tmp_path / "nowhere"), "--only", "thermo_heracell")
+    assert done.returncode == 2 and "no such port" in done.stderr
+    done = cultureops("devices", "scan", "127.0.0.1:1", "--only", "thermo_heracell", "--deadline-s", "0.1")
     assert done.returncode == 0 and "nobody answered" in done.stdout
     done = cultureops("devices", "scan", str(pty), "--only", "cell_counter_files")
     assert done.returncode == 2 and "declares no harmless question" in done.stderr

@@ -57,8 +57,16 @@ async def test_what_instruments_hand_over_is_in_the_ledger(tmp_path: Path, unuse
             while len(found) < 3:
                 found += await lab.acquisition.collect(clock.advance(MINUTE_MS))
                 await asyncio.sleep(0.005)
+        kept = {
+            "exports": "confluence.txt",
+            "images": "well_B1_2_2022y05m08d_08h46m.tif",
+            "astm": found[2][1].source_file,
+        }
+        assert all(not (tmp_path / folder / "done" / name).exists() for folder, name in kept.items())
         for device, result in found:
             await lab.take(device, result)
+        assert await lab.acquisition.collect(clock.advance(MINUTE_MS)) == ()
+        assert all((tmp_path / folder / "done" / name).exists() for folder, name in kept.items())
         observed = [(event.type, event.actor.id) for event in lab.ledger.read("observations")]
         assert observed == [("confluence_observed", "incucyte_1"), ("image_received", "imager_1")]
         (count,) = lab.ledger.read("results")

@@ -72,6 +72,10 @@ class AstmCounter:
             raise trouble
         return results
 
+    def release(self, result: Result) -> None:
+        """Let go of the message that a recorded result came from."""
+        self._files.release(result)
+
     async def close(self) -> None:
         """Stop listening; never raises. What was under way is given up, and the instrument will send it again."""
         await self._link.close()

@@ -23,6 +23,7 @@ __all__ = ["KeptMessage", "Spool"]
 _NAME: Final = re.compile(r"\.?([0-9]{6,})(?:-([0-9a-f]{16}))?\..+")
 _INTERRUPTED: Final = "received in part only when the program ended; the instrument has to send it again"
 _WHOLE: Final = ".astm"
+_PLACES: Final = ("*", "taken/*/*", "done/*", "rejected/*")
 
 
 class Spool:
@@ -39,7 +40,8 @@ class Spool:
     def recover(self) -> None:
         """Make the folder, learn what it holds, and give up on what an earlier run left unfinished."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted([*self.folder.iterdir(), *self.folder.glob("done/*"), *self.folder.glob("rejected/*")]):
+        kept = (path for places in _PLACES for path in self.folder.glob(places))
+        for path in sorted(kept, key=lambda path: path.name):
             found = _NAME.fullmatch(path.name)
             if found is None:
                 continue

@@ -47,7 +47,8 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Atmoweb:
     """
     given = Options(device, options, ("fitted",))
     fitted = options.get("fitted", ["co2", "door"])
-    if not isinstance(fitted, Sequence) or isinstance(fitted, str) or not all(name in _FITTED for name in fitted):
+    known = tuple(_FITTED)
+    if not isinstance(fitted, Sequence) or isinstance(fitted, str) or not all(name in known for name in fitted):
         raise given.error("fitted", f"must be a list out of {', '.join(_FITTED)}, not {fitted!r}")
     if not isinstance(link, HttpLink):
         raise ConfigError(f"{device}: a Memmert chamber needs an http://host:port link; AtmoWEB is on port 80")

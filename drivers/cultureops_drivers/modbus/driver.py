@@ -57,7 +57,7 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> ModbusDevi
 
 def _profile_path(given: Options) -> Path:
     name = given.get("profile", str, "", "the name of a profile or the path of a .toml file")
-    if name.endswith(".toml"):
+    if name.endswith(".toml") and name.isprintable():
         return Path(name)
     if name in shipped_profiles():
         return _PROFILES / f"{name}.toml"

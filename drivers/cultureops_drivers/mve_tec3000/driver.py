@@ -18,12 +18,12 @@ __all__ = ["MveTec3000", "create"]
 
 T = TypeVar("T")
 
-_ABSOLUTE_ZERO_CEL: Final = -273.15
+_NITROGEN_FREEZES_CEL: Final = -210.0  # what is colder is in another unit, such as -238 degF for -150 degC, or false
 _BOILING_WATER_CEL: Final = 100.0
 
 _ROWS: Final[tuple[tuple[Channel, str, Callable[[bytes, str], float]], ...]] = (
     (
-        Channel("temp_a", "Cel", valid_range=(_ABSOLUTE_ZERO_CEL, _BOILING_WATER_CEL)),
+        Channel("temp_a", "Cel", valid_range=(_NITROGEN_FREEZES_CEL, _BOILING_WATER_CEL)),
         protocol.TEMPERATURE_A,
         protocol.temperature_of,
     ),

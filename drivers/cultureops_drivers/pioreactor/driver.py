@@ -51,7 +51,7 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Pioreactor
     given = Options(device, options, ("unit", "experiment", "watch", "od_channel", "stale_after_s"))
     unit, experiment = (_name(given, option) for option in ("unit", "experiment"))
     watch = options.get("watch", ["temperature", "agitation"])
-    if not isinstance(watch, Sequence) or isinstance(watch, str) or not all(name in _WATCHED for name in watch):
+    if not isinstance(watch, Sequence) or isinstance(watch, str) or not all(name in tuple(_WATCHED) for name in watch):
         raise given.error("watch", f"must be a list out of {', '.join(_WATCHED)}, not {watch!r}")
     rows = [row for name, row in _WATCHED.items() if name in watch]
     photodiode = given.get("od_channel", int, 0, "a photodiode from 1 to 4")

@@ -1,6 +1,7 @@
 """A COMET Tx5xx transmitter on Modbus RTU or TCP: unit 1, function 03, tenths of a degree and of a percent.
 
-Registers 0x0031 and 0x0032: comet-system.net modbus.txt.
+Registers 0x0031 and 0x0032: comet-system.net modbus.txt. They are numbered from 1 and go over the wire as 0x0030 and
+0x0031, as two public clients read them (piter2909/comet_T3511, and a minimalmodbus client of a T3311).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ WIRING: Final = Wiring(1, ("rtu", "tcp"))
 
 def registers(shown: Mapping[str, float]) -> dict[int, dict[int, int]]:
     """Return the registers by read function and 0-based address."""
-    return {3: lay({0x0031: int16(shown["temperature"] * 10.0), 0x0032: int16(shown["humidity"] * 10.0)})}
+    return {3: lay({0x0030: int16(shown["temperature"] * 10.0), 0x0031: int16(shown["humidity"] * 10.0)})}
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> RegisterDevice:

@@ -9,11 +9,10 @@ from typing import Final
 from cultureops.acquisition.poller import Poller
 from cultureops.clock import Instant
 from cultureops.device.reading import Reading
+from cultureops.device.transport.deadline import Deadline
 
 __all__ = ["Bus", "first_due"]
 
-STALL_DEADLINES: Final = 2
-"""What a silent device takes of its line: its deadline, and one more in which a late answer is not heard."""
 GRID_MS: Final = 10
 """Places lie on a grid: devices that share one share the costs of waking up, a third of all (1,000 at 1 Hz)."""
 
@@ -29,16 +28,19 @@ def first_due(rank: int, count: int, period_ms: int, now: Instant) -> Instant:
 
 
 class Bus:
-    """Devices that share a line take turns; each has its own schedule and its own back-off.
+    """Devices that share a line take turns; each has its own schedule, its own back-off and its own deadline.
 
     The next due time is counted from the last due time, not from the answer, so that schedules do not drift; periods
     that were missed altogether are not made up for. A device that has long been silent comes last: it is tried when no
     other is due for as long as that may take, or when it has waited a period for such a time.
     """
 
-    def __init__(self, link_uri: str, pollers: Sequence[Poller]) -> None:
+    def __init__(self, link_uri: str, pollers: Sequence[Poller], link: object = None) -> None:
         self.link_uri = link_uri
         self.pollers = tuple(pollers)
+        self._deadline = link if isinstance(link, Deadline) else Deadline(0)
+        for poller in self.pollers:
+            self._deadline.deadline_s = poller.deadline_ms / 1000
         self._lock = asyncio.Lock()
         self._due: dict[str, Instant] = {}
 
@@ -67,7 +69,8 @@ class Bus:
         due = self._due.get(poller.device, now)
         if not poller.may_stall(max(due, now)):
             return due
-        stall_ms = STALL_DEADLINES * poller.deadline_ms
+        # What a silent device takes of its line: its deadline, and the time in which a late answer is not heard.
+        stall_ms = poller.deadline_ms + round(1000 * self._deadline.longest_s)
         turn, longest = max(due, now), due + poller.period_ms
         for other in sorted(self._due.get(other.device, now) for other in self.pollers if other is not poller):
             if other < turn + stall_ms:
@@ -78,6 +81,7 @@ class Bus:
         due = self._due.get(poller.device, now)
         missed_periods = (now - due) // poller.period_ms
         self._due[poller.device] = due + (missed_periods + 1) * poller.period_ms
+        self._deadline.deadline_s = poller.deadline_ms / 1000
         return await poller.poll_once(now)
 
     async def close(self) -> None:

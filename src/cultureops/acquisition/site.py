@@ -56,6 +56,9 @@ def _device(row: Table, chambers: Collection[str]) -> DeviceRow:
     if chamber is not None and chamber not in chambers:
         known = ", ".join(chambers) or "none"
         raise row.error(f"there is no chamber {chamber!r}; known chambers: {known}", "chamber")
+    simulated = row.flag("simulated", False)
+    if row.text("link").startswith("replay:") and not simulated:
+        raise row.error("a dialogue played back is no device; write simulated = true", "link")
     options = row.optional_table("options")
     device = DeviceRow(
         id=device_id,
@@ -64,7 +67,7 @@ def _device(row: Table, chambers: Collection[str]) -> DeviceRow:
         link=row.text("link"),
         period_ms=round(row.number("period_s", 60.0, minimum=0.01, maximum=86_400) * 1000),
         deadline_s=row.number("deadline_s", 1.0, minimum=0.01, maximum=60),
-        simulated=row.flag("simulated", False),
+        simulated=simulated,
         in_service=row.flag("in_service", True),
         calibrated_until=calibrated_until(row),
         options=options.raw() if options else {},

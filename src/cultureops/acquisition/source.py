@@ -8,7 +8,7 @@ import structlog
 
 from cultureops.acquisition.poller import LinkEvent, LinkState, reason_of
 from cultureops.clock import Instant
-from cultureops.device.driver import Identity, Result, ResultSource
+from cultureops.device.driver import HoldingSource, Identity, Result, ResultSource
 from cultureops.device.reading import Reason
 from cultureops.errors import CultureOpsError
 
@@ -48,6 +48,11 @@ class Source:
             self._is_lost = False
             self._on_link_event(LinkEvent(self.device, LinkState.IDENTIFIED, now, Identity("", ""), Reason.NONE, ""))
         return results
+
+    def release(self, result: Result) -> None:
+        """Let go of what a result came from: it is on record."""
+        if isinstance(self._source, HoldingSource):
+            self._source.release(result)
 
     def _lost(self, now: Instant, error: Exception) -> None:
         if self._is_lost:

@@ -31,6 +31,7 @@ __all__ = ["Acquisition", "MeasuredChannel", "Result", "open_device"]
 log = structlog.get_logger(__name__)
 
 RESTART_AFTER_MS: Final = 5_000
+_ALONE: Final = ("folder:", "listen+", "dial+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Acquisition:
         self.pollers: dict[str, Poller] = {}
         lines: dict[str, list[Poller]] = {}
         links: dict[str, Link] = {}
+        neighbours: dict[str, list[DeviceRow]] = {}
         for device in devices:
+            _check_place(device, neighbours.setdefault(device.link, []))
             driver = open_device(device, links)
             if isinstance(driver, ResultSource):
                 self._sources.append(Source(device.id, driver, device.period_ms, on_link_event))
@@ -72,7 +75,7 @@ class Acquisition:
                 )
                 self.pollers[device.id] = poller
                 lines.setdefault(device.link, []).append(poller)
-        self.buses = tuple(Bus(uri, pollers) for uri, pollers in lines.items())
+        self.buses = tuple(Bus(uri, pollers, links[uri]) for uri, pollers in lines.items())
         self.channels = tuple(
             MeasuredChannel(identity, device.id, device.chamber, channel, device.simulated, device.period_ms)
             for device in devices
@@ -91,6 +94,12 @@ class Acquisition:
         """Return what the push instruments have handed over, with their device names, in site-file order."""
         found = [(source.device, await source.collect_due(now)) for source in self._sources]
         return tuple((device, result) for device, results in found for result in results)
+
+    def release(self, device: str, result: Result) -> None:
+        """Tell a push instrument that a result of its is on record, so that it need not be handed over again."""
+        for source in self._sources:
+            if source.device == device:
+                source.release(result)
 
     async def run(
         self,
@@ -149,6 +158,20 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _check_place(device: DeviceRow, neighbours: list[DeviceRow]) -> None:
+    """Refuse a device that is another one once more, whose values would be shown under two names; else add it.
+
+    A folder, or a line on which the instrument begins, is one instrument's alone.
+    """
+    for other in neighbours:
+        is_same = (other.driver, other.options) == (device.driver, device.options)
+        if is_same or device.link.startswith(_ALONE):
+            raise device.row.error(
+                f"device {device.id!r} stands at the same place as {other.id!r}; say its own link or address", "link"
+            )
+    neighbours.append(device)
 
 
 def _check_names(device: DeviceRow, driver: Driver) -> None:

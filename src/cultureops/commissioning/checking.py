@@ -12,6 +12,7 @@ from cultureops.clock import Clock
 from cultureops.device.channel import channel_id
 from cultureops.device.driver import Driver, Identity, Link, ResultSource
 from cultureops.device.reading import Quality, Reading, Reason, Sample, judge
+from cultureops.device.transport.deadline import Deadline
 from cultureops.errors import DriverError
 
 __all__ = ["DeviceReport", "check_devices", "read_device"]
@@ -48,14 +49,21 @@ async def check_devices(rows: Sequence[DeviceRow], clock: Clock) -> tuple[Device
     lines: dict[str, list[tuple[DeviceRow, Driver | ResultSource]]] = {}
     for row, driver in drivers:
         lines.setdefault(row.link, []).append((row, driver))
-    reports = [report for line in await asyncio.gather(*(_check_line(line, clock) for line in lines.values()))
-               for report in line]  # fmt: skip
+    checks = (_check_line(line, links[uri], clock) for uri, line in lines.items())
+    reports = [report for line in await asyncio.gather(*checks) for report in line]
     order = {row.id: number for number, row in enumerate(rows)}
     return tuple(sorted(reports, key=lambda report: order[report.device]))
 
 
-async def _check_line(line: Sequence[tuple[DeviceRow, Driver | ResultSource]], clock: Clock) -> list[DeviceReport]:
-    return [await _check(row, driver, clock) for row, driver in line]
+async def _check_line(
+    line: Sequence[tuple[DeviceRow, Driver | ResultSource]], link: Link, clock: Clock
+) -> list[DeviceReport]:
+    reports = []
+    for row, driver in line:
+        if isinstance(link, Deadline):
+            link.deadline_s = row.deadline_s
+        reports.append(await _check(row, driver, clock))
+    return reports
 
 
 async def _check(row: DeviceRow, driver: Driver | ResultSource, clock: Clock) -> DeviceReport:

@@ -131,7 +131,8 @@ def capture_device(site_file: Path, device: str, out: Path, *, as_json: bool) ->
     if as_json:
         _print_json({"file": str(out), **_report(report)})
         return
-    print(f'{out}: {len(report.readings)} values; play it back with link = "replay://{out.resolve()}"')
+    row = f'link = "replay://{out.resolve()}" and simulated = true'
+    print(f"{out}: {len(report.readings)} values; play it back with {row}")
 
 
 def scan_port(port: str, only: Sequence[str], deadline_s: float, *, as_json: bool) -> None:
@@ -153,6 +154,8 @@ def scan_port(port: str, only: Sequence[str], deadline_s: float, *, as_json: boo
 
 async def _scan(port: str, only: Sequence[str], deadline_s: float) -> list[Found]:
     asked = probes(only)
+    if port.startswith("/") and not await asyncio.to_thread(Path(port).exists):
+        raise ConfigError(f"{port}: there is no such port; look in /dev/serial/by-id")
     found = []
     async for probe, answer in scan(port, asked, deadline_s):
         print(f"{probe.title}: {'answered' if answer else 'nobody'}", file=sys.stderr)

@@ -20,6 +20,7 @@ __all__ = [
     "CountResult",
     "Driver",
     "DriverFactory",
+    "HoldingSource",
     "Identity",
     "ImageResult",
     "Link",
@@ -166,6 +167,18 @@ class ResultSource(Protocol):
 
     async def close(self) -> None:
         """Stop listening; never raises."""
+        ...
+
+
+@runtime_checkable
+class HoldingSource(Protocol):
+    """A ResultSource that keeps what a result came from at hand until the result is on record.
+
+    What was never released is handed over again after a restart, so a result may come twice, and none is lost.
+    """
+
+    def release(self, result: Result) -> None:
+        """Let go of what a recorded result came from; returns at once and never raises."""
         ...
 
 

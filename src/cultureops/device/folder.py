@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +14,16 @@ from typing import Final, TypeAlias
 from cultureops.device.driver import RejectedFile, Result
 from cultureops.errors import DriverTimeout, NotConnected
 
-__all__ = ["VISIT_DEADLINE_S", "Folder", "FolderSource", "Parse", "moved", "one_line", "set_aside"]
+__all__ = ["VISIT_DEADLINE_S", "Folder", "FolderSource", "Parse", "one_line"]
 
 Parse: TypeAlias = Callable[[bytes, str], Sequence[Result]]
 """``parse(contents, file_name)``; raises anything for a bad file."""
 
 VISIT_DEADLINE_S: Final = 120.0
+TAKEN: Final = "taken"
 DONE: Final = "done"
 REJECTED: Final = "rejected"
+_SHORT_HASH: Final = 12
 _UNFINISHED: Final = (".tmp", ".part", ".crdownload")
 
 
@@ -32,11 +35,23 @@ class _Look:
     changed_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A file that was read: where it belongs, why it was rejected (or empty), and its results not on record yet."""
+
+    target: Path
+    sha256: str
+    error: str
+    unrecorded: list[Result]
+
+
 class Folder:
-    """The new files of one folder; read ones go to ``done/``, bad ones to ``rejected/`` with the reason beside them.
+    """The new files of one folder; read ones end in ``done/``, bad ones in ``rejected/`` with the reason beside them.
 
     A file is read once it looks the same at two visits, or at the first when ``atomic``: the instrument renames
-    finished files into the folder. Blocking; call it in a thread.
+    finished files into the folder. It moves to ``taken/`` before it is read and leaves it when all its results are
+    released: what still lies there when the program ends is read again at the next start, so that nothing is lost
+    between the folder and the record. Blocking; call it in one thread.
     """
 
     def __init__(self, path: Path, parse: Parse, *, atomic: bool) -> None:
@@ -44,17 +59,32 @@ class Folder:
         self._parse = parse
         self._atomic = atomic
         self._looks: dict[str, _Look] = {}
+        self._held: dict[Path, _Held] = {}
+        self._promised: set[Path] = set()
 
     def take(self) -> tuple[Result, ...]:
         """Read what is new, by file name; raises NotConnected when the folder can't be read or written."""
         outcomes: list[Result] = []
         try:
+            for path, held in list(self._held.items()):
+                self._put_away(path, held)
             for path in self._whole_files():
-                outcomes += self._take_file(path)
+                self._bring_in(path)
+            for path in sorted((self.path / TAKEN).glob("*/*"), key=lambda path: path.name):
+                if path not in self._held:
+                    outcomes += self._read(path)
         except OSError as error:
             if not outcomes:
                 raise NotConnected(f"{self.path}: {error.strerror or error}; check that the folder is shared") from None
         return tuple(outcomes)
+
+    def release(self, result: Result) -> None:
+        """Note that a result is on record, and put its file away after the last one; never raises."""
+        for path, held in self._held.items():
+            if result in held.unrecorded:
+                held.unrecorded.remove(result)
+                self._put_away(path, held)
+                break
 
     def _whole_files(self) -> list[Path]:
         before, self._looks = self._looks, {}
@@ -70,18 +100,47 @@ class Folder:
                 self._looks[path.name] = look
         return whole
 
-    def _take_file(self, path: Path) -> Sequence[Result]:
-        contents = path.read_bytes()
+    def _bring_in(self, path: Path) -> None:
+        """Move a file to a shelf named after its hash: another one of its name never replaces it."""
+        shelf = self.path / TAKEN / hashlib.sha256(path.read_bytes()).hexdigest()[:_SHORT_HASH]
+        shelf.mkdir(parents=True, exist_ok=True)
+        path.replace(shelf / path.name)
+
+    def _read(self, path: Path) -> Sequence[Result]:
+        contents, name, error = path.read_bytes(), _shown(path.name), ""
         sha256 = hashlib.sha256(contents).hexdigest()
-        (self.path / DONE).mkdir(exist_ok=True)
+        results: list[Result] = []
         try:
-            results = self._parse(contents, path.name)
-        except (
-            Exception
-        ) as error:  # the parser may be foreign code on foreign bytes: whatever it raises, the file is bad
-            return [set_aside(path, self.path, sha256, one_line(error))]
-        moved(path, self.path / DONE, sha256)
+            results += self._parse(contents, name)
+        except Exception as refusal:  # perhaps foreign code on foreign bytes: whatever it raises, the file is bad
+            error = one_line(refusal)
+        target = self._free(self.path / (REJECTED if error else DONE), path, sha256)
+        if error:
+            results = [RejectedFile(name, sha256, _shown(str(target.relative_to(self.path))), error)]
+        self._held[path] = _Held(target, sha256, error, list(results))
+        self._promised.add(target)
         return results
+
+    def _free(self, folder: Path, path: Path, sha256: str) -> Path:
+        """Return where a file belongs; where its name is taken, a new one carries the start of its hash."""
+        target = folder / path.name
+        if target in self._promised or target.exists():
+            target = folder / f"{path.stem}.{sha256[:_SHORT_HASH]}{path.suffix}"
+        return target
+
+    def _put_away(self, path: Path, held: _Held) -> None:
+        """Move a file out of ``taken/`` once all of it is on record; where that fails it is tried again."""
+        if held.unrecorded:
+            return
+        with contextlib.suppress(OSError):
+            held.target.parent.mkdir(exist_ok=True)
+            path.replace(held.target)
+            del self._held[path]
+            self._promised.discard(held.target)
+            if held.error:
+                record = f"file: {_shown(path.name)}\nsha256: {held.sha256}\nerror: {held.error}\n"
+                held.target.with_name(f"{held.target.name}.error.txt").write_text(record, encoding="utf-8")
+            path.parent.rmdir()  # where another file of the same bytes lies, it stays
 
 
 class FolderSource:
@@ -116,24 +175,17 @@ class FolderSource:
         self._visit = None
         return visit.result()
 
-
-def set_aside(path: Path, folder: Path, sha256: str, error: str) -> RejectedFile:
-    """Move a file into ``rejected/`` of a folder, with the reason beside it."""
-    (folder / REJECTED).mkdir(exist_ok=True)
-    target = moved(path, folder / REJECTED, sha256)
-    record = f"file: {path.name}\nsha256: {sha256}\nerror: {error}\n"
-    target.with_name(f"{target.name}.error.txt").write_text(record, encoding="utf-8")
-    return RejectedFile(path.name, sha256, str(target.relative_to(folder)), error)
+    def release(self, result: Result) -> None:
+        """Note that a result is on record; its file is put away in the folder's own thread, however slow the disk."""
+        self._thread.submit(self._folder.release, result)
 
 
-def moved(path: Path, folder: Path, sha256: str) -> Path:
-    """Move a file; where another of its name lies already, the new one carries the start of its hash in its name."""
-    target = folder / path.name
-    if target.exists():
-        target = folder / f"{path.stem}.{sha256[:12]}{path.suffix}"
-    return path.replace(target)
+def _shown(name: str) -> str:
+    """Return a file name as it can be written down: what is no text, or no sign of one, as ``\\x..`` or ``?``."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def one_line(error: Exception) -> str:
     """Say in one line what went wrong [up to 500 characters]."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    return _shown(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])

@@ -53,6 +53,9 @@ async def collected(source: AstmCounter, wanted: int = 1) -> list[Result]:
         while len(results) < wanted:
             results += await source.collect()
             await asyncio.sleep(0.005)
+        for result in results:
+            source.release(result)
+        assert await source.collect() == ()
     return results
 
 

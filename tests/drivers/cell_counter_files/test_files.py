@@ -53,6 +53,8 @@ async def test_a_count_is_read_once_and_kept(tmp_path: Path) -> None:
     assert (result.viable_cells, result.total_cells, result.average_diameter_um) == (1552, 1600, 15.2)
     assert result.flags == () and len(result.source_sha256) == 64
     assert await source.collect() == ()
+    source.release(result)
+    assert await source.collect() == ()
     assert (tmp_path / "done" / "run1.csv").exists() and not (tmp_path / "run1.csv").exists()
 
 
@@ -84,9 +86,12 @@ async def test_a_growing_file_is_left_alone(tmp_path: Path) -> None:
 async def test_a_bad_file_is_moved_aside_with_the_reason(tmp_path: Path, name: str, contents: bytes) -> None:
     (tmp_path / name).write_bytes(contents)
     (tmp_path / "z_good.csv").write_text(HEADER + row("B1"), encoding="utf-8")
-    rejected, good = await whole(tmp_path).collect()
+    source = whole(tmp_path)
+    rejected, good = await source.collect()
     assert isinstance(rejected, RejectedFile) and isinstance(good, CountResult)
     assert rejected.moved_to == f"rejected/{name}" and rejected.error and "\n" not in rejected.error
+    source.release(rejected)
+    assert await source.collect() == ()
     assert (tmp_path / rejected.moved_to).read_bytes() == contents
     record = (tmp_path / f"rejected/{name}.error.txt").read_text()
     assert rejected.error in record and rejected.source_sha256 in record
@@ -111,7 +116,9 @@ async def test_a_name_that_returns_never_replaces_the_first(tmp_path: Path) -> N
     source = whole(tmp_path)
     for sample_id in ("B1", "B2"):
         (tmp_path / "run.csv").write_text(HEADER + row(sample_id), encoding="utf-8")
-        assert len(await source.collect()) == 1
+        (result,) = await source.collect()
+        source.release(result)
+    await source.collect()
     kept = {path.read_text(encoding="utf-8")[len(HEADER) :][:2] for path in (tmp_path / "done").iterdir()}
     assert kept == {"B1", "B2"}
 
@@ -241,6 +248,8 @@ async def test_a_real_file_with_a_broken_date_is_refused(tmp_path: Path, accepta
     (source,) = real_folder(acceptance_data).glob("*_error.xlsx")
     (rejected,) = await read_real(source, tmp_path, "BECKMAN_VI_CELL_XR")
     assert isinstance(rejected, RejectedFile) and rejected.error and "\n" not in rejected.error
+    source.release(rejected)
+    assert await source.collect() == ()
     assert (tmp_path / rejected.moved_to).read_bytes() == source.read_bytes()
 
 

@@ -63,6 +63,8 @@ async def test_an_image_that_still_grows_is_left_alone(tmp_path: Path) -> None:
     assert isinstance(image, ImageResult) and image.source_sha256 == hashlib.sha256(TIFF * 2).hexdigest()
     (rejected,) = await source.collect()
     assert isinstance(rejected, RejectedFile) and rejected.source_file == "notes.txt"
+    source.release(image)
+    await source.collect()
     assert (tmp_path / "done" / path.name).read_bytes() == TIFF * 2
 
 

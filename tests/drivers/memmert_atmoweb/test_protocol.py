@@ -111,6 +111,6 @@ def test_a_question() -> None:
 def test_wrong_sites() -> None:
     with pytest.raises(ConfigError, match=r"chamber_1: a Memmert chamber needs an http://host:port link"):
         create("chamber_1", MemoryLink(lambda _: None), {})
-    for fitted in ("co2", ["co2", "level"], 3):
+    for fitted in ("co2", ["co2", "level"], 3, [["co2"]], [{"co2": 1}]):
         with pytest.raises(ConfigError, match="option 'fitted' must be a list out of co2, humidity"):
             create("chamber_1", MemoryLink(lambda _: None), {"fitted": fitted})

@@ -195,7 +195,7 @@ async def test_a_hettcube_with_a_broken_sensor_gives_no_temperature() -> None:
 
 
 async def test_error_numbers_of_a_transmitter_are_out_of_range() -> None:
-    driver, samples = await read(Registers({0x31: -9999 & 0xFFFF, 0x32: 1005}), "comet_tx5xx")
+    driver, samples = await read(Registers({0x30: -9999 & 0xFFFF, 0x31: 1005}), "comet_tx5xx")
     readings = [judge("x", channel, samples[channel.name], 0, 0) for channel in driver.channels]
     assert [reading.reason for reading in readings] == [Reason.OUT_OF_RANGE, Reason.OUT_OF_RANGE]
 

@@ -36,7 +36,7 @@ MAPS = {
         temperature 3 0001 int16; temperature_setpoint 3 0002 int16; temperature_setpoint_active 3 0005 int16
         alarm_1_setpoint 3 000D int16; alarm_2_setpoint 3 000E int16; remote_setpoint 3 001A int16""",
     "hettich_hettcube": "temperature 4 0000 int16; door 4 0003 uint16; alarms 4 0004 uint16",
-    "comet_tx5xx": "temperature 3 0031 int16; humidity 3 0032 int16",
+    "comet_tx5xx": "temperature 3 0030 int16; humidity 3 0031 int16",
     "vaisala_gmp252": """
         co2 3 0000 float32 low; compensation_temperature 3 0002 float32 low
         device_status 3 0800 uint16; co2_status 3 0801 uint16""",

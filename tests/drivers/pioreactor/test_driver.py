@@ -205,6 +205,7 @@ async def test_not_connected() -> None:
         ({**GIVEN, "unit": "+"}, r"without \+ # and /"),
         ({**GIVEN, "watch": "temperature"}, "'watch' must be a list out of temperature, agitation"),
         ({**GIVEN, "watch": ["ph"]}, "'watch' must be a list"),
+        ({**GIVEN, "watch": [["temperature"]]}, "'watch' must be a list"),
         ({**GIVEN, "watch": []}, "leave nothing to be read"),
         ({**GIVEN, "od_channel": 5}, "'od_channel' must be a photodiode from 1 to 4"),
         ({**GIVEN, "stale_after_s": 0}, "'stale_after_s' must be above 0"),

@@ -5,12 +5,33 @@ from __future__ import annotations
 import asyncio
 from typing import Final, TypeVar
 
-__all__ = ["reply_within"]
+__all__ = ["Deadline", "reply_within"]
 
 T = TypeVar("T")
 
 LAST_LOOKS: Final = 2
 """Calls of the loop between the deadline and the miss: with one of them it looks for input, whichever loop it is."""
+
+
+class Deadline:
+    """A link's deadline, which each of the devices on a shared line sets when it is its turn.
+
+    ``deadline_s`` is what an exchange may take now (> 0), ``longest_s`` the longest that was ever agreed: for as long
+    a line is not heard that still owes an answer, whoever is asked next.
+    """
+
+    def __init__(self, deadline_s: float) -> None:
+        self._deadline_s = self.longest_s = deadline_s
+
+    @property
+    def deadline_s(self) -> float:
+        """What an exchange may take."""
+        return self._deadline_s
+
+    @deadline_s.setter
+    def deadline_s(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        self.longest_s = max(self.longest_s, deadline_s)
 
 
 async def reply_within(deadline_s: float, reply: asyncio.Future[T]) -> T:

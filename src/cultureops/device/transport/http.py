@@ -12,7 +12,7 @@ from typing import Final, cast
 
 import h11
 
-from cultureops.device.transport.deadline import reply_within
+from cultureops.device.transport.deadline import Deadline, reply_within
 from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 
 __all__ = ["PagesLink", "http_link"]
@@ -129,12 +129,12 @@ class _Connection(asyncio.Protocol):
             self._answer.set_exception(error)
 
 
-class PagesLink:
+class PagesLink(Deadline):
     """An HttpLink to ``host:port``; ``deadline_s`` bounds each question, connecting included (> 0)."""
 
     def __init__(self, host: str, port: int, deadline_s: float) -> None:
+        super().__init__(deadline_s)
         self.name = f"http://{host}:{port}"
-        self.deadline_s = deadline_s
         self._host, self._port = host, port
         self._connection: _Connection | None = None
         self._was_opened = False

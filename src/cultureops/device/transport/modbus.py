@@ -21,7 +21,7 @@ from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
-from cultureops.device.transport.deadline import reply_within
+from cultureops.device.transport.deadline import Deadline, reply_within
 from cultureops.device.transport.serial import SerialSettings
 from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 
@@ -195,12 +195,12 @@ def _shown(frame: bytes, frames: Frames) -> str:
     return ascii(frame[:32].decode("latin-1")) if frames is Frames.ASCII else frame[:16].hex(" ")
 
 
-class ModbusLink:
+class ModbusLink(Deadline):
     """A RegisterLink over a pymodbus client; ``deadline_s`` bounds the opening and each request (> 0)."""
 
     def __init__(self, name: str, create: Callable[[_Watch], _Client], deadline_s: float, frames: Frames) -> None:
+        super().__init__(deadline_s)
         self.name = name
-        self.deadline_s = deadline_s
         self._create = create
         self._frames = frames
         self._line: _Line | None = None
@@ -289,7 +289,7 @@ class ModbusLink:
 
     def _distrust(self) -> None:
         """Give up a line that still owes an answer: whatever comes within one more deadline is not heard."""
-        self._silent_until = asyncio.get_running_loop().time() + self.deadline_s
+        self._silent_until = asyncio.get_running_loop().time() + self.longest_s
         self._drop()
 
     def _drop(self) -> None:

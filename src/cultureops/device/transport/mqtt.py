@@ -16,6 +16,7 @@ from typing import Final
 import aiomqtt
 
 from cultureops.device.transport.base import TopicMessage
+from cultureops.device.transport.deadline import Deadline
 from cultureops.errors import DriverTimeout, NotConnected
 
 __all__ = ["FAREWELL_S", "LET_GO_S", "BrokerLink", "connected", "mqtt_link"]
@@ -47,12 +48,12 @@ async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
                 await client.__aexit__(None, None, None)
 
 
-class BrokerLink:
+class BrokerLink(Deadline):
     """A TopicLink to the broker at ``host:port``; ``deadline_s`` bounds connecting, subscribing and waiting (> 0)."""
 
     def __init__(self, host: str, port: int, deadline_s: float) -> None:
+        super().__init__(deadline_s)
         self.name = f"mqtt://{host}:{port}"
-        self.deadline_s = deadline_s
         self._host, self._port = host, port
         self._client: aiomqtt.Client | None = None
         self._session: asyncio.Task[None] | None = None

@@ -37,6 +37,8 @@ def open_link(uri: str, deadline_s: float) -> Link:
         parts = urlsplit(uri)
     except ValueError as error:
         raise ConfigError(f"link {uri!r}: {error}") from None
+    if not unquote(uri).isprintable():
+        raise ConfigError(f"link {uri!r}: holds a sign that can't be seen; type it anew")
     if parts.scheme not in _KINDS:
         raise ConfigError(f"link {uri!r}: starts with none of {', '.join(f'{kind}://' for kind in _KINDS)}")
     if parts.fragment:
@@ -47,7 +49,8 @@ def open_link(uri: str, deadline_s: float) -> Link:
 def _host_port(uri: str, parts: SplitResult) -> tuple[str, int]:
     try:
         host, port = parts.hostname, parts.port
-    except ValueError:
+        (host or "").encode("idna")
+    except ValueError:  # of which UnicodeError is one
         host, port = None, None
     plain = not parts.path.strip("/") and not parts.query and "@" not in parts.netloc
     if not host or not port or not plain:

@@ -8,7 +8,7 @@ import select
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, cast
 
-from cultureops.device.transport.deadline import reply_within
+from cultureops.device.transport.deadline import Deadline, reply_within
 from cultureops.errors import DriverError, DriverTimeout, NotConnected, ProtocolError
 
 __all__ = ["Connect", "StreamLink"]
@@ -122,7 +122,7 @@ class _Line(asyncio.Protocol):
             self._transport.abort()
 
 
-class StreamLink:
+class StreamLink(Deadline):
     """A ByteLink over whatever ``connect`` connects to.
 
     ``deadline_s`` bounds the opening and each exchange (> 0). An answer that comes later than two deadlines after its
@@ -130,8 +130,8 @@ class StreamLink:
     """
 
     def __init__(self, name: str, connect: Connect, deadline_s: float) -> None:
+        super().__init__(deadline_s)
         self.name = name
-        self.deadline_s = deadline_s
         self._connect = connect
         self._line: _Line | None = None
         self._going: asyncio.Future[None] | None = None
@@ -200,7 +200,7 @@ class StreamLink:
 
     def _distrust(self) -> None:
         """Give up a line that still owes an answer: whatever comes within one more deadline is not heard."""
-        self._silent_until = asyncio.get_running_loop().time() + self.deadline_s
+        self._silent_until = asyncio.get_running_loop().time() + self.longest_s
         self._drop()
 
     def _drop(self) -> None:
