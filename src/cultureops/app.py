@@ -25,7 +25,6 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cultureops.alarms.journal import SYSTEM
 from cultureops.anchor import STREAM, check_roots
 from cultureops.batch.recipe import Recipe, load_recipe
 from cultureops.clock import (
@@ -36,7 +35,6 @@ from cultureops.clock import (
     SteppedClock,
     SystemClock,
     SystemEntropy,
-    iso,
     parse_iso,
 )
 from cultureops.demo.director import Director
@@ -46,17 +44,13 @@ from cultureops.demo.pace import DemoPace
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
-from cultureops.device.reading import Reading
-from cultureops.device.registry import driver_folder, trace_reader
-from cultureops.device.trace import Trace
+from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
+from cultureops.importing import patience
 from cultureops.lab import LEDGER_FILE, TELEMETRY_FOLDER, Lab, open_lab
-from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.head import Head
-from cultureops.ledger.store import SqlLedger
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.site import Site, read_site
-from cultureops.telemetry import EmbeddedStore
 from cultureops.telemetry.archive import Archive, is_archive
 from cultureops.telemetry.archive_contents import file_name, month_range
 from cultureops.telemetry.archiving import archive_month, check_archive
@@ -65,14 +59,11 @@ from cultureops.telemetry.exchange import (
     UTC,
     Stretch,
     check,
-    import_readings,
     kept_readings,
     write_csv,
     write_parquet,
 )
 from cultureops.telemetry.local_time import zone_named
-from cultureops.telemetry.trace import import_trace as keep_trace
-from cultureops.telemetry.trace import trace_readings
 from cultureops.telemetry.whole_file import whole_file
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
@@ -82,8 +73,6 @@ __all__ = [
     "archive_telemetry",
     "check_site",
     "export_telemetry",
-    "import_telemetry",
-    "import_trace",
     "run_demo",
     "run_site",
     "simulator_command",
@@ -313,6 +302,8 @@ def simulator_command(
 
     ``wires`` are the ways to serve it with what was said of each, None for nothing.
     """
+    if name == "list":
+        return [sys.executable, "-m", "cultureops_simulators", "list"]
     known = sorted(found.name for found in entry_points(group="cultureops.simulators"))
     if name not in known:
         raise ConfigError(f"there is no simulator {name!r}; known: {', '.join(known)}")
@@ -344,7 +335,7 @@ def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
         _verify_archive(data_dir, as_json=as_json)
         return
     verify(data_dir / LEDGER_FILE)
-    with _patience(f"reading {folder}"):
+    with patience(f"reading {folder}"):
         events = read_stream(data_dir / LEDGER_FILE, STREAM)  # first: what is sealed meanwhile has no event here
         found = check(folder)
         roots = check_roots(folder, found.passes, events)
@@ -360,7 +351,7 @@ def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
 
 def _verify_archive(path: Path, *, as_json: bool) -> None:
     """Compare every file of an archive with the SHA-256 it notes of its readings."""
-    with _patience(f"reading {path}"):
+    with patience(f"reading {path}"):
         Archive.open(path).close()
         files = [path] if path.is_file() else sorted(path.glob(f"*{PARQUET}"))
         found = [check_archive(file) for file in files]
@@ -381,7 +372,7 @@ def export_telemetry(
         if str(out) == "-":
             write_csv(kept, sys.stdout, where)
             return
-        with _patience(f"writing {out}"), whole_file(out) as file:
+        with patience(f"writing {out}"), whole_file(out) as file:
             if out.suffix.lower() == PARQUET:
                 count = write_parquet(kept, file, where)
             else:
@@ -438,77 +429,6 @@ def _steps(doing: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(doing)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-async def import_telemetry(data_dir: Path, source: Path) -> None:
-    """Read exported readings back: all of them or, on the first bad row, none."""
-    if not await asyncio.to_thread(source.is_file):
-        raise ConfigError(f"{source}: no such file; name one that `telemetry export` wrote")
-    store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
-    try:
-        with _patience(f"reading {source}"):
-            count = await import_readings(store, source)
-    finally:
-        await store.close()
-    print(f"{count} readings imported", file=sys.stderr)
-
-
-async def import_trace(data_dir: Path, source: Path, mapping: str, device: str, zone: str) -> None:
-    """Take in a logger's file as late readings, all of them or none, and record whose and which file it was."""
-    where, clock = zone_named(zone), SystemClock()
-    read = trace_reader(TRACE_READER)
-    try:
-        contents = await asyncio.to_thread(source.read_bytes)
-    except OSError as error:
-        raise ConfigError(f"{source}: can't be read: {error.strerror or error}") from None
-    with _patience(f"reading {source}"):
-        trace = await asyncio.to_thread(read, contents, source.name, mapping, where)
-    readings = trace_readings(trace, device, clock.now())
-    store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
-    try:
-        ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, SystemEntropy())
-        try:
-            await _record_trace(ledger, store, trace, device, where, readings)
-        finally:
-            await ledger.close()
-    finally:
-        await store.close()
-    first, last = iso(readings[0].source_time), iso(readings[-1].source_time)
-    print(f"{len(readings)} readings of {device} imported, {first} to {last}", file=sys.stderr)
-
-
-async def _record_trace(
-    ledger: SqlLedger, store: EmbeddedStore, trace: Trace, device: str, zone: ZoneInfo, readings: tuple[Reading, ...]
-) -> None:
-    """Keep the readings and then say so: what is in the ledger is durable."""
-    stream = f"device:{device}"
-    for event in ledger.read(stream):
-        if event.type == TRACE_IMPORTED and event.data["source_sha256"] == trace.source_sha256:
-            raise ConfigError(f"{trace.source_file}: was imported before, event {event.position} of the ledger says")
-    await keep_trace(store, trace, device, readings)
-    data: dict[str, JsonValue] = {
-        "device": device,
-        "vendor": trace.identity.vendor,
-        "model": trace.identity.model,
-        "serial_number": trace.identity.serial_number,
-        "firmware": trace.identity.firmware,
-        "channels": [channel.name for channel in trace.channels],
-        "readings": len(readings),
-        "bad": sum(reading.value is None for reading in readings),
-        "first": iso(readings[0].source_time),
-        "last": iso(readings[-1].source_time),
-        "zone": zone.key,
-        "mapping": trace.mapping,
-        "source_file": trace.source_file,
-        "source_sha256": trace.source_sha256,
-    }
-    await ledger.append(stream, [NewEvent(TRACE_IMPORTED, data, SYSTEM, Source.IMPORT)], None)
-
-
-def _patience(doing: str) -> AbstractContextManager[object]:
-    """Show on standard error, where somebody watches it, that work goes on."""
-    console = Console(stderr=True)
-    return console.status(f"{doing} ...") if console.is_terminal else nullcontext()
 
 
 def _log_to_stderr(level: int) -> None:

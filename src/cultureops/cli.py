@@ -77,8 +77,7 @@ def run(
 
 @app.command()
 def check(
-    site: Annotated[Path, typer.Argument(help="The site file.")],
-    as_json: AsJson = False,
+    site: Annotated[Path, typer.Argument(help="The site file.")] = Path("site.toml"), as_json: AsJson = False
 ) -> None:
     """Read a site file with its profiles and rules and say what is wrong, without touching a device."""
     from cultureops.app import check_site
@@ -123,7 +122,7 @@ def simulate(
     def become_simulator() -> NoReturn:
         where = {"--tcp": tcp, "--pty": pty, "--mqtt": mqtt}
         command = simulator_command(name, where, seed, fault or (), option or (), control)
-        command += ["--json"] if as_json else []
+        command += ["--json"] if as_json and name != "list" else []
         os.execv(command[0], command)
 
     _finish(become_simulator)
@@ -181,6 +180,22 @@ def devices_scan(
     from cultureops.commissioning.commands import scan_port
 
     _finish(lambda: scan_port(port, only or (), deadline_s, as_json=as_json))
+
+
+@devices_app.command("import-log")
+def devices_import_log(
+    source: Annotated[Path, typer.Argument(help="The log as it was copied from the device.")],
+    driver: Annotated[str, typer.Option(metavar="NAME", help="Driver that reads such logs, e.g. mve_tec3000.")],
+    mapping: Annotated[Path, typer.Option(metavar="FILE.toml", help="How its columns are read.")],
+    device: Annotated[str, typer.Option(metavar="NAME", help="Device that the log belongs to.")],
+    zone: Annotated[str, typer.Option(metavar="NAME", help="Time zone that the device's clock was set to.")],
+    data_dir: DataDir = Path("data"),
+    as_json: AsJson = False,
+) -> None:
+    """Record the events that a device kept by itself, with the file's SHA-256; not beside a running lab."""
+    from cultureops.importing import import_event_log
+
+    _finish(lambda: asyncio.run(import_event_log(data_dir, source, driver, mapping, device, zone, as_json=as_json)))
 
 
 @app.command("capture")
@@ -260,7 +275,7 @@ def telemetry_import(
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Read exported readings back, all of them or, on the first bad row, none; not beside a running lab."""
-    from cultureops.app import import_telemetry
+    from cultureops.importing import import_telemetry
 
     _finish(lambda: asyncio.run(import_telemetry(data_dir, source)))
 
@@ -276,7 +291,7 @@ def telemetry_import_trace(
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Take in a logger's file as late readings, all or none, and record its SHA-256; not beside a running lab."""
-    from cultureops.app import import_trace
+    from cultureops.importing import import_trace
 
     _finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone)))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cultureops.app import import_trace
 from cultureops.errors import ConfigError
+from cultureops.importing import import_trace
 from cultureops.ledger.verify import read_stream
 from cultureops.telemetry.exchange import check, export_csv
 from cultureops_simulators.elitech_rc5 import build

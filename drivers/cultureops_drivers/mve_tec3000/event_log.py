@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from cultureops.device import event_log
 from cultureops.errors import ConfigError, ProtocolError
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "load_mapping",
     "parse_event_log",
     "read_event_log",
+    "read_log",
 ]
 
 
@@ -193,6 +195,18 @@ def read_event_log(path: Path, mapping: EventLogMapping) -> EventLog:
     except OSError as error:
         raise ProtocolError(f"{path}: can't be read: {error.strerror}; copy the log from the stick again") from None
     return parse_event_log(data, path.name, mapping)
+
+
+def read_log(contents: bytes, file: str, mapping: Path) -> event_log.EventLog:
+    """Read an exported log as any controller's (see cultureops.device.event_log)."""
+    log = parse_event_log(contents, file, load_mapping(mapping))
+    events = tuple(
+        event_log.LoggedEvent(
+            row.line, row.at_local, row.code, row.text, row.event.channel if row.event else "", row.event is not None
+        )
+        for row in log.events
+    )
+    return event_log.EventLog(events, log.n_rows, log.source_file, log.source_sha256)
 
 
 def parse_event_log(data: bytes, file: str, mapping: EventLogMapping) -> EventLog:

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 RESTART_AFTER_MS: Final = 5_000
 _ALONE: Final = ("folder:", "listen+", "dial+")
+_SERIAL: Final = ("serial", "modbus+rtu", "modbus+ascii", "listen+serial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ class Acquisition:
         lines: dict[str, list[Poller]] = {}
         links: dict[str, Link] = {}
         neighbours: dict[str, list[DeviceRow]] = {}
+        ports: dict[str, DeviceRow] = {}
         for device in devices:
             _check_place(device, neighbours.setdefault(device.link, []))
+            _check_port(device, ports)
             driver = open_device(device, links)
             if isinstance(driver, ResultSource):
                 self._sources.append(Source(device.id, driver, device.period_ms, on_link_event))
@@ -172,6 +175,18 @@ def _check_place(device: DeviceRow, neighbours: list[DeviceRow]) -> None:
                 f"device {device.id!r} stands at the same place as {other.id!r}; say its own link or address", "link"
             )
     neighbours.append(device)
+
+
+def _check_port(device: DeviceRow, ports: dict[str, DeviceRow]) -> None:
+    """Refuse a second way to write the link to one serial port: a port has one speed, and one line of turns."""
+    scheme, _, rest = device.link.partition("://")
+    if scheme not in _SERIAL:
+        return
+    other = ports.setdefault(rest.partition("?")[0], device)
+    if other.link != device.link:
+        raise device.row.error(
+            f"this port is {other.id!r}'s, as {other.link!r}; write the links of one line alike", "link"
+        )
 
 
 def _check_names(device: DeviceRow, driver: Driver) -> None:

@@ -6,6 +6,7 @@ import ast
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -55,7 +56,10 @@ def shown_driver(name: str) -> tuple[DriverEntry, Mapping[str, object], str]:
     """Return a driver, its quality tiers and its README; raise ConfigError when there is no such driver."""
     entry = installed().get(name)
     if entry is None:
-        raise ConfigError(f"there is no driver or profile {name!r}; `cultureops devices list` names them")
+        known = [*installed(), *(path.stem for driver in installed() for path in _profile_files(_folder_of(driver)))]
+        close = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ConfigError(f"there is no driver or profile {name!r}; {hint}`cultureops devices list` names them")
     folder = _folder_of(name)
     quality: Mapping[str, object] = {}
     if folder is not None and (tiers := folder / "quality.toml").is_file():

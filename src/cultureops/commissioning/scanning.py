@@ -95,8 +95,12 @@ async def scan(port: str, asked: Sequence[Probe], deadline_s: float) -> AsyncIte
 
     ``deadline_s`` is the real time each answer may take.
     """
+    done: set[tuple[str, str, str]] = set()
     for probe in asked:
         link = probe.uri(port)
+        if (question := (probe.driver, probe.profile, link)) in done:
+            continue  # behind a terminal server the port's settings are its own
+        done.add(question)
         driver = create_driver(probe.driver, "scan", open_link(link, deadline_s), probe.options)
         if isinstance(driver, ResultSource):
             continue

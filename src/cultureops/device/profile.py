@@ -22,7 +22,7 @@ from typing import Final
 
 from cultureops import config
 from cultureops.config import Table
-from cultureops.device.channel import Channel
+from cultureops.device.channel import STANDARD_NAMES, Channel
 from cultureops.device.driver import Identity
 from cultureops.device.profile_point import CONFIGURABLE, ProfilePoint, fact, first_address, read_point
 from cultureops.device.register import BIT_FUNCTIONS, MAX_BITS, MAX_REGISTERS, Block, Point, StatusRule
@@ -115,7 +115,7 @@ def parse_profile(table: Table) -> Profile:
     profile = Profile(
         file=table.file,
         identity=Identity(device.text("vendor"), device.text("model")),
-        device_class=device.text("class"),
+        device_class=device.text("class", choices=tuple(STANDARD_NAMES)),
         ours=device.flag("ours", False),
         unit_id=device.integer("unit_id", 1, minimum=1, maximum=247),
         max_gap=device.integer("max_gap", 0, minimum=0, maximum=124),

@@ -62,6 +62,8 @@ def first_address(row: Table, function: int, count: int) -> int:
     if function not in BASES.get(base, ()):
         raise row.error(f"registers of function {function} are not counted from {base}; 0, 1, 30001 or 40001", "base")
     address = row.integer("address", minimum=base, maximum=base + 65_535) - base
+    if not row.has("base") and any(address in range(first, first + 9_999) for first in (30_001, 40_001)):
+        raise row.error(f"{address} looks like a number counted from 30001 or 40001; write its base", "address")
     if address + count > 65_536:
         raise row.error("lies beyond the last register 65535", "address")
     return address

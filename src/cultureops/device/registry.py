@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.device.driver import Driver, DriverFactory, Link, ResultSource
+from cultureops.device.event_log import EventLogReader
 from cultureops.device.trace import TraceReader
 from cultureops.errors import ConfigError
 
-__all__ = ["GROUP", "create_driver", "driver_folder", "known_drivers", "trace_reader"]
+__all__ = ["GROUP", "create_driver", "driver_folder", "event_log_reader", "known_drivers", "trace_reader"]
 
 GROUP: Final = "cultureops.drivers"
+CHECK_BITS: Final = (0, 8, 16, 32)
+"""How many check bits a driver may say guard its answers."""
 TRACES: Final = "cultureops.traces"
 """Entry points of readers of logger files, each a TraceReader."""
+EVENT_LOGS: Final = "cultureops.event_logs"
+"""Entry points of readers of controllers' logs, by driver, each an EventLogReader."""
 
 
 @cache
@@ -41,7 +46,10 @@ def create_driver(kind: str, device: str, link: Link, options: Mapping[str, obje
         create: DriverFactory = found.load()
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{device}: driver {kind!r} ({found.value}) can't be loaded: {error}") from None
-    return create(device, link, options)
+    driver = create(device, link, options)
+    if not isinstance(driver, ResultSource) and getattr(driver, "check_bits", None) not in CHECK_BITS:
+        raise ConfigError(f"{device}: driver {kind!r} does not say its check_bits ({', '.join(map(str, CHECK_BITS))})")
+    return driver
 
 
 def driver_folder(kind: str) -> Path:
@@ -62,3 +70,15 @@ def trace_reader(kind: str) -> TraceReader:
             raise ConfigError(f"trace reader {kind!r} ({entry.value}) can't be loaded: {error}") from None
         return reader
     raise ConfigError(f"there is no trace reader {kind!r}; is the package installed?")
+
+
+def event_log_reader(kind: str) -> EventLogReader:
+    """Return the reader of a driver's event logs; raise ConfigError where it has none or it is broken."""
+    for entry in entry_points(group=EVENT_LOGS, name=kind):
+        try:
+            reader: EventLogReader = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"event log reader {kind!r} ({entry.value}) can't be loaded: {error}") from None
+        return reader
+    known = ", ".join(sorted(entry.name for entry in entry_points(group=EVENT_LOGS))) or "none"
+    raise ConfigError(f"driver {kind!r} reads no event logs; known: {known}")

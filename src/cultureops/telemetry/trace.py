@@ -13,7 +13,7 @@ from cultureops.device.trace import Trace
 from cultureops.errors import ConfigError
 from cultureops.telemetry.store import ChannelInfo, TelemetryStore
 
-__all__ = ["import_trace", "trace_readings"]
+__all__ = ["check_device_name", "import_trace", "trace_readings"]
 
 READINGS_A_FRAME: Final = 2_000
 _DEVICE: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -24,14 +24,19 @@ def trace_readings(trace: Trace, device: str, received_time: Instant) -> tuple[R
 
     Raises ConfigError for what is no device name.
     """
-    if _DEVICE.fullmatch(device) is None:
-        raise ConfigError(f"{device!r} is no device name; use small letters, digits and underscores")
+    check_device_name(device)
     rows = [(channel_id(device, channel.name), channel) for channel in trace.channels]
     return tuple(
         judge(name, channel, sample, row.source_time, received_time)
         for row in trace.rows
         for (name, channel), sample in zip(rows, row.samples, strict=True)
     )
+
+
+def check_device_name(device: str) -> None:
+    """Raise ConfigError for what is no device name."""
+    if _DEVICE.fullmatch(device) is None:
+        raise ConfigError(f"{device!r} is no device name; use small letters, digits and underscores")
 
 
 async def import_trace(store: TelemetryStore, trace: Trace, device: str, readings: tuple[Reading, ...]) -> None:

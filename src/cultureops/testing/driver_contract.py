@@ -80,6 +80,11 @@ class DriverContract:
             identity = await driver.identify()
             assert identity.vendor and identity.model
 
+    async def test_check_bits(self, tmp_path: object) -> None:
+        """The driver says how many check bits guard an answer."""
+        async with self._rig(tmp_path) as (_, driver):
+            assert driver.check_bits in (0, 8, 16, 32)
+
     async def test_read(self, tmp_path: object) -> None:
         """A read gives each channel once, as a finite number."""
         async with self._rig(tmp_path) as (_, driver):

@@ -47,3 +47,9 @@ def test_what_is_played_back_is_never_real(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="write simulated = true"):
         planned(tmp_path, row)
     assert all(channel.simulated for channel in planned(tmp_path, row + "simulated = true\n").channels)
+
+
+def test_one_port_has_one_speed(tmp_path: Path) -> None:
+    slow, fast = (f'driver = "ami_185"\nlink = "serial:///dev/ttyUSB0?baudrate={rate}"\n' for rate in (4800, 9600))
+    with pytest.raises(ConfigError, match=r"toml:\d+: .*this port is 'device_1''s, as"):
+        planned(tmp_path, slow, fast)

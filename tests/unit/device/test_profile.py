@@ -102,6 +102,8 @@ def test_everything_is_loaded() -> None:
     ("old", "new", "line", "message"),
     [
         ('vendor = "Nobody"\n', "", 1, "vendor: is missing"),
+        ('class = "incubator"', 'class = "oven"', 5, "class: expected one of incubator"),
+        ("address = 60", "address = 40060", 32, "looks like a number counted from 30001 or 40001"),
         ('source = "this test"\n', "", 14, "source: is missing here and in [device]"),
         ('confidence = "V"\n', "", 30, "confidence: is missing here and in [device]"),
         ('confidence = "V"\n', 'confidence = "U"\n', 7, "U means that nobody knows"),

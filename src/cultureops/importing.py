@@ -1,0 +1,162 @@
+"""Taking in from files what was kept elsewhere: exported readings, loggers' traces, controllers' event logs.
+
+Each is taken in whole or not at all, and the ledger says which file it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+
+from cultureops.alarms.journal import SYSTEM
+from cultureops.clock import SystemClock, SystemEntropy, iso
+from cultureops.device.event_log import EventLog
+from cultureops.device.reading import Reading
+from cultureops.device.registry import event_log_reader, trace_reader
+from cultureops.device.trace import Trace
+from cultureops.errors import ConfigError
+from cultureops.lab import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.ledger.event import JsonValue, NewEvent, Source
+from cultureops.ledger.store import SqlLedger
+from cultureops.telemetry import EmbeddedStore
+from cultureops.telemetry.exchange import import_readings
+from cultureops.telemetry.local_time import zone_named
+from cultureops.telemetry.trace import check_device_name, trace_readings
+from cultureops.telemetry.trace import import_trace as keep_trace
+
+__all__ = ["import_event_log", "import_telemetry", "import_trace", "patience"]
+
+TRACE_READER: Final = "columns"
+TRACE_IMPORTED: Final = "trace_imported"
+LOG_IMPORTED: Final = "event_log_imported"
+
+
+async def import_telemetry(data_dir: Path, source: Path) -> None:
+    """Read exported readings back: all of them or, on the first bad row, none."""
+    if not await asyncio.to_thread(source.is_file):
+        raise ConfigError(f"{source}: no such file; name one that `telemetry export` wrote")
+    store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
+    try:
+        with patience(f"reading {source}"):
+            count = await import_readings(store, source)
+    finally:
+        await store.close()
+    print(f"{count} readings imported", file=sys.stderr)
+
+
+async def import_trace(data_dir: Path, source: Path, mapping: str, device: str, zone: str) -> None:
+    """Take in a logger's file as late readings, all of them or none, and record whose and which file it was."""
+    where, clock = zone_named(zone), SystemClock()
+    read = trace_reader(TRACE_READER)
+    contents = await _contents(source)
+    with patience(f"reading {source}"):
+        trace = await asyncio.to_thread(read, contents, source.name, mapping, where)
+    readings = trace_readings(trace, device, clock.now())
+    store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
+    try:
+        async with _ledger(data_dir, clock) as ledger:
+            await _record_trace(ledger, store, trace, device, where, readings)
+    finally:
+        await store.close()
+    first, last = iso(readings[0].source_time), iso(readings[-1].source_time)
+    print(f"{len(readings)} readings of {device} imported, {first} to {last}", file=sys.stderr)
+
+
+async def _record_trace(
+    ledger: SqlLedger, store: EmbeddedStore, trace: Trace, device: str, zone: ZoneInfo, readings: tuple[Reading, ...]
+) -> None:
+    """Keep the readings and then say so: what is in the ledger is durable."""
+    stream = f"device:{device}"
+    _refuse_known(ledger, stream, TRACE_IMPORTED, trace.source_file, trace.source_sha256)
+    await keep_trace(store, trace, device, readings)
+    data: dict[str, JsonValue] = {
+        "device": device,
+        "vendor": trace.identity.vendor,
+        "model": trace.identity.model,
+        "serial_number": trace.identity.serial_number,
+        "firmware": trace.identity.firmware,
+        "channels": [channel.name for channel in trace.channels],
+        "readings": len(readings),
+        "bad": sum(reading.value is None for reading in readings),
+        "first": iso(readings[0].source_time),
+        "last": iso(readings[-1].source_time),
+        "zone": zone.key,
+        "mapping": trace.mapping,
+        "source_file": trace.source_file,
+        "source_sha256": trace.source_sha256,
+    }
+    await ledger.append(stream, [NewEvent(TRACE_IMPORTED, data, SYSTEM, Source.IMPORT)], None)
+
+
+async def import_event_log(
+    data_dir: Path, source: Path, kind: str, mapping: Path, device: str, zone: str, *, as_json: bool
+) -> None:
+    """Take in the log of events that a device kept, as one event of the ledger that holds them all."""
+    where, clock = zone_named(zone), SystemClock()
+    check_device_name(device)
+    log = await asyncio.to_thread(event_log_reader(kind), await _contents(source), source.name, mapping)
+    if not await asyncio.to_thread(data_dir.is_dir):
+        raise ConfigError(f"{data_dir}: no such folder; name the data folder of the lab")
+    async with _ledger(data_dir, clock) as ledger:
+        await _record_log(ledger, log, kind, device, where)
+    unknown = sum(not event.is_known for event in log.events)
+    if as_json:
+        found = {"device": device, "events": len(log.events), "unknown": unknown, "rows": log.n_rows}
+        print(json.dumps(found | {"source_sha256": log.source_sha256}))
+    else:
+        print(f"{len(log.events)} events of {device} recorded, {unknown} of them with unknown codes", file=sys.stderr)
+
+
+async def _record_log(ledger: SqlLedger, log: EventLog, kind: str, device: str, zone: ZoneInfo) -> None:
+    stream = f"device:{device}"
+    _refuse_known(ledger, stream, LOG_IMPORTED, log.source_file, log.source_sha256)
+    data: dict[str, JsonValue] = {
+        "device": device,
+        "driver": kind,
+        "rows": log.n_rows,
+        "zone": zone.key,
+        "events": [
+            {"line": event.line, "at_local": event.at_local, "code": event.code, "text": event.text,
+             "channel": event.channel}
+            for event in log.events
+        ],
+        "source_file": log.source_file,
+        "source_sha256": log.source_sha256,
+    }  # fmt: skip
+    await ledger.append(stream, [NewEvent(LOG_IMPORTED, data, SYSTEM, Source.IMPORT)], None)
+
+
+def _refuse_known(ledger: SqlLedger, stream: str, event_type: str, file: str, sha256: str) -> None:
+    for event in ledger.read(stream):
+        if event.type == event_type and event.data["source_sha256"] == sha256:
+            raise ConfigError(f"{file}: was imported before, event {event.position} of the ledger says")
+
+
+async def _contents(source: Path) -> bytes:
+    try:
+        return await asyncio.to_thread(source.read_bytes)
+    except OSError as error:
+        raise ConfigError(f"{source}: can't be read: {error.strerror or error}") from None
+
+
+@asynccontextmanager
+async def _ledger(data_dir: Path, clock: SystemClock) -> AsyncIterator[SqlLedger]:
+    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, SystemEntropy())
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def patience(doing: str) -> AbstractContextManager[object]:
+    """Show on standard error, where somebody watches it, that work goes on."""
+    console = Console(stderr=True)
+    return console.status(f"{doing} ...") if console.is_terminal else nullcontext()
