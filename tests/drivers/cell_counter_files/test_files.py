@@ -245,20 +245,24 @@ async def test_real_xr_exports_give_what_their_documents_say(tmp_path: Path, acc
 
 
 async def test_a_real_file_with_a_broken_date_is_refused(tmp_path: Path, acceptance_data: Path) -> None:
-    (source,) = real_folder(acceptance_data).glob("*_error.xlsx")
-    (rejected,) = await read_real(source, tmp_path, "BECKMAN_VI_CELL_XR")
+    (broken,) = real_folder(acceptance_data).glob("*_error.xlsx")
+    (tmp_path / broken.name).write_bytes(broken.read_bytes())
+    source = create("counter_1", tmp_path, {"atomic": True, "format": "BECKMAN_VI_CELL_XR"})
+    (rejected,) = await source.collect()
     assert isinstance(rejected, RejectedFile) and rejected.error and "\n" not in rejected.error
     source.release(rejected)
     assert await source.collect() == ()
-    assert (tmp_path / rejected.moved_to).read_bytes() == source.read_bytes()
+    assert (tmp_path / rejected.moved_to).read_bytes() == broken.read_bytes()
 
 
 async def test_a_file_of_another_counter_is_never_a_good_count(tmp_path: Path, acceptance_data: Path) -> None:
     """Whoever names the wrong format gets rejections, not numbers."""
     files = dict(REAL) | dict.fromkeys(REAL_XR, "BECKMAN_VI_CELL_XR")
     for file_format in FORMATS:
+        folder = tmp_path / file_format
+        folder.mkdir()
         for file, own in files.items():
             if file_format != own:
-                (tmp_path / file).write_bytes((real_folder(acceptance_data) / file).read_bytes())
-        results = await create("counter_1", tmp_path, {"atomic": True, "format": file_format}).collect()
+                (folder / file).write_bytes((real_folder(acceptance_data) / file).read_bytes())
+        results = await create("counter_1", folder, {"atomic": True, "format": file_format}).collect()
         assert results and all(isinstance(result, RejectedFile) or result.flags for result in results)  # type: ignore[union-attr]
