@@ -289,11 +289,12 @@ def telemetry_import_trace(
     device: Annotated[str, typer.Option(metavar="NAME", help="Device that the logger counts as, e.g. shipper_7.")],
     zone: Annotated[str, typer.Option(metavar="NAME", help="Time zone that the logger's clock was set to.")],
     data_dir: DataDir = Path("data"),
+    simulated: Annotated[bool, typer.Option("--simulated", help="The file is a simulated logger's.")] = False,
 ) -> None:
     """Take in a logger's file as late readings, all or none, and record its SHA-256; not beside a running lab."""
     from cultureops.importing import import_trace
 
-    _finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone)))
+    _finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone, simulated=simulated)))
 
 
 def _finish(work: Callable[[], object]) -> None:

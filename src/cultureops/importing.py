@@ -52,7 +52,9 @@ async def import_telemetry(data_dir: Path, source: Path) -> None:
     print(f"{count} readings imported", file=sys.stderr)
 
 
-async def import_trace(data_dir: Path, source: Path, mapping: str, device: str, zone: str) -> None:
+async def import_trace(
+    data_dir: Path, source: Path, mapping: str, device: str, zone: str, *, simulated: bool = False
+) -> None:
     """Take in a logger's file as late readings, all of them or none, and record whose and which file it was."""
     where, clock = zone_named(zone), SystemClock()
     read = trace_reader(TRACE_READER)
@@ -63,7 +65,7 @@ async def import_trace(data_dir: Path, source: Path, mapping: str, device: str, 
     store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
     try:
         async with _ledger(data_dir, clock) as ledger:
-            await _record_trace(ledger, store, trace, device, where, readings)
+            await _record_trace(ledger, store, trace, device, where, readings, simulated=simulated)
     finally:
         await store.close()
     first, last = iso(readings[0].source_time), iso(readings[-1].source_time)
@@ -71,12 +73,19 @@ async def import_trace(data_dir: Path, source: Path, mapping: str, device: str, 
 
 
 async def _record_trace(
-    ledger: SqlLedger, store: EmbeddedStore, trace: Trace, device: str, zone: ZoneInfo, readings: tuple[Reading, ...]
+    ledger: SqlLedger,
+    store: EmbeddedStore,
+    trace: Trace,
+    device: str,
+    zone: ZoneInfo,
+    readings: tuple[Reading, ...],
+    *,
+    simulated: bool,
 ) -> None:
     """Keep the readings and then say so: what is in the ledger is durable."""
     stream = f"device:{device}"
     _refuse_known(ledger, stream, TRACE_IMPORTED, trace.source_file, trace.source_sha256)
-    await keep_trace(store, trace, device, readings)
+    await keep_trace(store, trace, device, readings, simulated=simulated)
     data: dict[str, JsonValue] = {
         "device": device,
         "vendor": trace.identity.vendor,
@@ -90,6 +99,7 @@ async def _record_trace(
         "last": iso(readings[-1].source_time),
         "zone": zone.key,
         "mapping": trace.mapping,
+        "simulated": simulated,
         "source_file": trace.source_file,
         "source_sha256": trace.source_sha256,
     }

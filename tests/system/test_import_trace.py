@@ -81,3 +81,15 @@ def test_a_refusal_is_one_line(tmp_path: Path) -> None:
     done = cultureops("telemetry", "import-trace", str(tmp_path / "none.xls"), *options(tmp_path))
     assert done.returncode == 2 and done.stderr.startswith("cultureops: ") and "can't be read" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_simulated_logger_stays_marked(trace: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    done = cultureops("telemetry", "import-trace", str(trace), *options(data), "--simulated")
+    assert done.returncode == 0, done.stderr
+    out = io.StringIO()
+    export_csv(data / "telemetry", out, None, 0, 2_000_000_000_000)
+    assert out.getvalue().splitlines()[1].count("simulated") == 1
+    (event,) = read_stream(data / "ledger.sqlite", "device:shipper_7")
+    assert event.data["simulated"] is True

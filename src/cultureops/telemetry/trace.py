@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from cultureops.clock import Instant
-from cultureops.device.channel import Channel, ChannelId, channel_id
+from cultureops.device.channel import ChannelId, channel_id
 from cultureops.device.reading import Reading, judge
 from cultureops.device.trace import Trace
 from cultureops.errors import ConfigError
@@ -39,30 +39,36 @@ def check_device_name(device: str) -> None:
         raise ConfigError(f"{device!r} is no device name; use small letters, digits and underscores")
 
 
-async def import_trace(store: TelemetryStore, trace: Trace, device: str, readings: tuple[Reading, ...]) -> None:
+async def import_trace(
+    store: TelemetryStore, trace: Trace, device: str, readings: tuple[Reading, ...], *, simulated: bool = False
+) -> None:
     """Append a trace's readings, durable when this returns.
 
-    Raises ConfigError before anything is kept when a channel of the device is in another unit, is simulated, or has
-    other readings of this stretch already; StorageError when the store could not keep them all.
+    Raises ConfigError before anything is kept when a channel of the device is in another unit, is simulated and this is
+    not or the other way round, or has other readings of this stretch already; StorageError when the store could not
+    keep them all.
     """
     known, infos = store.channels(), dict[ChannelId, ChannelInfo]()
     for channel in trace.channels:
         name = channel_id(device, channel.name)
-        _check_known(trace, name, channel, known.get(name))
+        _check_known(trace, name, ChannelInfo.of(channel, simulated=simulated), known.get(name))
         await _check_free(store, trace, name, [reading for reading in readings if reading.channel == name])
-        infos[name] = ChannelInfo.of(channel, simulated=False)
+        infos[name] = ChannelInfo.of(channel, simulated=simulated)
     store.declare({name: info for name, info in infos.items() if name not in known})
     for start in range(0, len(readings), READINGS_A_FRAME):
         await store.append(readings[start : start + READINGS_A_FRAME])
 
 
-def _check_known(trace: Trace, name: ChannelId, channel: Channel, known: ChannelInfo | None) -> None:
-    if known is not None and (known.unit != channel.unit or known.simulated):
-        what = "is simulated" if known.simulated else f"was in {known.unit!r} before"
+def _check_known(trace: Trace, name: ChannelId, info: ChannelInfo, known: ChannelInfo | None) -> None:
+    if known is not None and (known.unit, known.simulated) != (info.unit, info.simulated):
         raise ConfigError(
-            f"{trace.source_file}: {name} is in {channel.unit!r} here and {what}; nothing was imported, "
+            f"{trace.source_file}: {name} is {_said(info)} here and was {_said(known)} before; nothing was imported, "
             "name the logger by a device of its own"
         )
+
+
+def _said(info: ChannelInfo) -> str:
+    return f"{'simulated' if info.simulated else 'real'} in {info.unit!r}"
 
 
 async def _check_free(store: TelemetryStore, trace: Trace, name: ChannelId, readings: list[Reading]) -> None:

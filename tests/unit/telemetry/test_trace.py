@@ -48,8 +48,8 @@ async def test_readings_are_late_and_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("info", "said"),
     [
-        (ChannelInfo("K"), "is in 'Cel' here and was in 'K' before"),
-        (ChannelInfo("Cel", simulated=True), "is in 'Cel' here and is simulated"),
+        (ChannelInfo("K"), "is real in 'Cel' here and was real in 'K' before"),
+        (ChannelInfo("Cel", simulated=True), "is real in 'Cel' here and was simulated in 'Cel' before"),
     ],
 )
 async def test_a_device_that_is_another_keeps_all_out(tmp_path: Path, info: ChannelInfo, said: str) -> None:
