@@ -29,7 +29,7 @@ async def test_an_append_costs_the_loop_next_to_nothing(tmp_path: Path) -> None:
     whole_us = (time.process_time() - cpu) / len(frames) * 1e6
     loop_us = sorted(loop_s)[len(loop_s) // 2] * 1e6
     print(f"\nappend of 40 readings: {loop_us:.1f} us on the loop, {whole_us:.0f} us CPU in all until durable")
-    assert loop_us < 60
+    assert loop_us < 150  # 20 on a quiet machine
     assert whole_us < 2000
     await store.close()
 
