@@ -96,12 +96,17 @@ def _required(given: Options, name: str, kind: type[T], expected: str, configure
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """What is asked of a device by its profile: ``requests`` for its points at each poll, ``greeting`` once before."""
+    """What is asked of a device by its profile.
+
+    ``greeting`` once, ``requests`` for its points at each poll, and before them ``guards``: those that tell how far
+    the points of others can be trusted. A device that recovers between two requests is caught by one of both looks.
+    """
 
     profile: Profile
     points: tuple[Point, ...]
     expected: tuple[Point, ...]
     requests: tuple[Request, ...]
+    guards: tuple[Request, ...]
     greeting: tuple[Request, ...]
 
     @classmethod
@@ -113,7 +118,19 @@ class ReadPlan:
         needed = tuple(row.point for row in profile.points if row.channel is not None or row.point.name in watched)
         requests = plan(needed, profile.max_gap, profile.blocks)
         greeting = plan(expected, profile.max_gap, profile.blocks) or requests[:1]
-        return cls(profile, points, expected, requests, greeting)
+        return cls(profile, points, expected, requests, _guards(requests), greeting)
+
+
+def _guards(requests: tuple[Request, ...]) -> tuple[Request, ...]:
+    """Return the requests whose points are the status of points of another request."""
+    watched = {
+        rule.point
+        for request in requests
+        for point in request.points
+        for rule in point.status
+        if rule.point not in {own.name for own in request.points}
+    }
+    return tuple(request for request in requests if any(point.name in watched for point in request.points))
 
 
 @lru_cache
@@ -172,14 +189,20 @@ class ModbusDevice:
 
     async def read(self) -> Sequence[Sample]:
         """Read every channel once; channels whose registers the device refuses have no value, DEVICE_FAULT."""
+        before = await self._ask_all(self._plan.guards)
+        raws = await self._ask_all(self._plan.requests)
+        guarded = {point.name: before.get(point.name) for request in self._plan.guards for point in request.points}
+        return tuple(_sample(point, raws, guarded) for point in self._plan.points)
+
+    async def _ask_all(self, requests: Sequence[Request]) -> dict[str, float]:
         raws: dict[str, float] = {}
-        for request in self._plan.requests:
+        for request in requests:
             try:
                 raws |= await self._ask(request)
             except DeviceFault:
                 if len(self._plan.requests) == 1:
                     raise
-        return tuple(_sample(point, raws) for point in self._plan.points)
+        return raws
 
     async def _ask(self, request: Request) -> dict[str, float]:
         if not self._connected:
@@ -195,13 +218,16 @@ class ModbusDevice:
         return {point.name: decode(point, request.address, values) for point in request.points}
 
 
-def _sample(point: Point, raws: Mapping[str, float]) -> Sample:
+def _sample(point: Point, raws: Mapping[str, float], before: Mapping[str, float | None]) -> Sample:
+    """Turn a raw number into a sample; ``before`` holds the status that was read before it, None where refused."""
     raw = raws.get(point.name)
     if raw is None:
         return Sample(point.name, None, Reason.DEVICE_FAULT)
     for rule in point.status:
-        if reason := _objection(rule, raws.get(rule.point)):
-            return Sample(point.name, None, reason)
+        looks = [before[rule.point]] if rule.point in before else []
+        for status in (*looks, raws.get(rule.point)):
+            if reason := _objection(rule, status):
+                return Sample(point.name, None, reason)
     if raw in point.sentinels or (math.isnan(raw) and any(map(math.isnan, point.sentinels))):
         return Sample(point.name, None, Reason.SENTINEL)
     return Sample(point.name, point.scaled(raw))

@@ -67,7 +67,21 @@ async def test_printed_vector_of_the_gmp252() -> None:
     _, samples = await read(link)
     assert samples["co2"].value == pytest.approx(465.66e-4, abs=1e-6)
     assert samples["compensation_temperature"].value == pytest.approx(37.0)
-    assert link.asked == [(240, 3, 0, 4), (240, 3, 0x800, 2)]
+    assert link.asked == [(240, 3, 0x800, 2), (240, 3, 0, 4), (240, 3, 0x800, 2)]
+
+
+@pytest.mark.parametrize("ill_at", [0, 2])
+async def test_a_probe_that_recovers_or_fails_between_two_requests_gives_no_co2(ill_at: int) -> None:
+    class Wavering(Registers):
+        """Distrusts itself at one of the requests of a read."""
+
+        async def read_registers(self, unit_id: int, function: int, address: int, count: int) -> Sequence[int]:
+            self.values[0x801] = 2 if len(self.asked) == ill_at else 0
+            return await super().read_registers(unit_id, function, address, count)
+
+    _, samples = await read(Wavering(probe().values))
+    assert samples["co2"] == Sample("co2", None, Reason.DEVICE_FAULT)
+    assert samples["compensation_temperature"].value is not None
 
 
 @pytest.mark.parametrize(("register", "bits"), [("r800", 1), ("r800", 2), ("r801", 2), ("r801", 256)])
