@@ -15,7 +15,7 @@ from cultureops_drivers import ami_185, hettich_rotanta, julabo, mettler_sics, m
 from cultureops_simulators.arguments import Arguments
 from cultureops_simulators.fleet import Fleet, parse_fleet
 
-DEADLINE_S = 0.15
+DEADLINE_S = 0.4
 CREATE = {
     "ami_185": lambda link: ami_185.create("d", link, {}),
     "hettich_rotanta": lambda link: hettich_rotanta.create("d", link, {"address": "T"}),

@@ -24,7 +24,7 @@ MINUTE_S = 60
 RECOVERS_WITHIN_POLLS = 2
 MOST_GROWTH_MB = 15
 FAULTS: tuple[tuple[str, dict[str, float]], ...] = (
-    ("silent", {}), ("garbage", {}), ("slow", {"delay_s": 0.4}), ("cut", {}),
+    ("silent", {}), ("garbage", {}), ("slow", {"delay_s": 0.9}), ("cut", {}),
 )  # fmt: skip
 KINDS: tuple[tuple[int, str, str, str, str], ...] = (
     (10, "virtual_incubator", "tcp", "modbus+tcp", "cultureops_virtual_incubator"),
@@ -72,7 +72,7 @@ def site_text(fleet: Fleet) -> str:
             options = f'options = {{ profile = "{profile}" }}' if profile else ""
             text += (
                 f'[[device]]\nid = "{name}"\ndriver = "{"modbus" if profile else kind}"\n'
-                f'link = "{scheme}://{fleet.wires[name][wire]}"\nperiod_s = 60\ndeadline_s = 0.25\n{options}\n'
+                f'link = "{scheme}://{fleet.wires[name][wire]}"\nperiod_s = 60\ndeadline_s = 0.6\n{options}\n'
             )
             number += 1
     return text

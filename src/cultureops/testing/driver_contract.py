@@ -27,7 +27,7 @@ class DriverContract:
     that differ in each channel named in ``second``.
     """
 
-    deadline_s = 0.2
+    deadline_s = 0.5
     first: Mapping[str, float]
     second: Mapping[str, float]
     values: Mapping[str, float]

@@ -16,7 +16,7 @@ from cultureops_drivers.memmert_atmoweb import create
 from cultureops_simulators.arguments import Arguments
 from cultureops_simulators.fleet import Fleet, parse_fleet
 
-DEADLINE_S = 0.3
+DEADLINE_S = 0.6
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from cultureops.device.transport.serial import SerialSettings
 from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnected, ProtocolError
 from cultureops.testing import Fault, PtyInstrument, TcpInstrument
 
-DEADLINE_S = 0.2
+DEADLINE_S = 0.5
 ASKED = b":010400000002F9\r\n"
 ANSWER = b":0104040007000BE5\r\n"
 Rig = tuple[TcpInstrument, ModbusLink]
