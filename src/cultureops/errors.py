@@ -10,6 +10,7 @@ CultureOpsError
         WriteRejected        the device, or we, refused to change it
     StorageError             a store could not be read or written
         Unreadable           bytes that can't be read at all, as opposed to bytes that were changed
+    ClaimTaken               another event holds the name that an event claims
     BatchError
         ConcurrencyError     somebody else appended to the stream first
         TransitionRefused    this command is not allowed in this state
@@ -27,6 +28,7 @@ __all__ = [
     "AccessError",
     "BatchError",
     "ChainBroken",
+    "ClaimTaken",
     "ConcurrencyError",
     "ConfigError",
     "CultureOpsError",
@@ -84,8 +86,22 @@ class Unreadable(StorageError):
     """Stored bytes can't be read at all; nothing is said about tampering."""
 
 
+class ClaimTaken(CultureOpsError):
+    """A name is held by another event, or is not held by the stream that releases it; nothing was recorded.
+
+    ``claim`` is the name; ``stream`` and ``position`` say who holds it, None where nobody does. This is a refusal, not
+    a race: trying again does not help.
+    """
+
+    def __init__(self, message: str, claim: str, holder: tuple[str, int] | None) -> None:
+        super().__init__(message)
+        self.claim = claim
+        self.stream = None if holder is None else holder[0]
+        self.position = None if holder is None else holder[1]
+
+
 class BatchError(CultureOpsError):
-    """A command on a batch was not carried out."""
+    """A command on a batch, on equipment or on a lot was not carried out."""
 
 
 class ConcurrencyError(BatchError):
@@ -93,7 +109,7 @@ class ConcurrencyError(BatchError):
 
 
 class TransitionRefused(BatchError):
-    """The batch's state does not allow this command."""
+    """The state of the batch, the equipment or the lot does not allow this command."""
 
 
 class GateFailed(BatchError):

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-from cultureops.errors import Unreadable
+from cultureops.errors import ClaimTaken, Unreadable
+from cultureops.ledger.claims import Holder, claim_changes
 from cultureops.ledger.event import Event, decode
 from cultureops.ledger.head import GENESIS, Head
 
@@ -34,6 +35,7 @@ class Damage(StrEnum):
     INSERTED = "inserted"
     REORDERED = "reordered"
     VERSION_GAP = "stream version gap"
+    CLAIM = "claim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,14 @@ class Tip:
 
 
 class Tail:
-    """Where a chain stands: its last position and hash, and the tip of every stream."""
+    """Where a chain stands: its last position and hash, the tip of every stream, and who holds which name."""
 
     def __init__(self) -> None:
         self.position = 0
         self.hash = GENESIS
         self.stream = ""
         self.tips: dict[str, Tip] = {}
+        self.held: dict[str, Holder] = {}
 
     @property
     def head(self) -> Head:
@@ -98,15 +101,21 @@ class Tail:
         """Return the last event of a stream; version 0 and the genesis hash when it has none."""
         return self.tips.get(stream, _NO_TIP)
 
-    def advance(self, stream: str, version: int, chain_hash: bytes) -> None:
-        """Take the next event as given."""
-        self.position += 1
-        self.hash = chain_hash
-        self.stream = stream
-        self.tips[stream] = Tip(self.position, version, chain_hash)
+    def advance(self, event: Event) -> None:
+        """Take the next event as given; raises ClaimTaken, and takes nothing, when its claims can't be."""
+        changed = claim_changes(self.held, [event])
+        self.position = event.position
+        self.hash = bytes.fromhex(event.hash)
+        self.stream = event.stream
+        self.tips[event.stream] = Tip(event.position, event.version, self.hash)
+        for name, holder in changed.items():
+            if holder is None:
+                self.held.pop(name, None)
+            else:
+                self.held[name] = holder
 
-    def follow(self, row: Row) -> Fault | None:
-        """Take the next stored row when it follows from all before, else say what is wrong with it."""
+    def follow(self, row: Row) -> Event | Fault:
+        """Take the next stored row as an event when it follows from all before, else say what is wrong with it."""
         expected = self.position + 1
         if not row.sound:
             return Fault(expected, Damage.EDITED, "a column is not of its type")
@@ -121,8 +130,13 @@ class Tail:
             return Fault(expected, Damage.EDITED, f"rewritten with a fitting hash: {error}")
         if fault := self._misplaced(event, row):
             return fault
-        self.advance(event.stream, event.version, row.hash)
-        return None
+        try:
+            self.advance(event)
+        except ClaimTaken as error:
+            holder = f"position {error.position}, stream {error.stream!r}" if error.position else "nobody"
+            detail = f"claims or releases {error.claim!r}, which is held by {holder}"
+            return Fault(expected, Damage.CLAIM, detail)
+        return event
 
     def _misplaced(self, event: Event, row: Row) -> Fault | None:
         expected = self.position + 1

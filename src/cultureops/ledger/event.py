@@ -40,6 +40,7 @@ _MAX_DEPTH: Final = 32
 _MAX_NAME: Final = 200
 _LAST_INSTANT: Final = 253_402_300_799_999
 _ALGORITHM: Final = "sha256"
+_CLAIM_KEYS: Final = frozenset({"claims", "releases"})
 
 
 class Source(StrEnum):
@@ -65,6 +66,9 @@ class NewEvent:
 
     ``occurred_at`` [ms UTC] defaults to the time of recording; ``data`` holds JSON values only, a missing
     number is None. What is not JSON, not finite or beyond 2^53 is refused when the event is appended.
+
+    ``claims`` are names that no other event may hold from then on, until the same stream ``releases`` them; releases
+    come first.
     """
 
     type: str
@@ -74,6 +78,8 @@ class NewEvent:
     occurred_at: Instant | None = None
     reason: str = ""
     schema_version: int = 1
+    claims: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,8 @@ class Event:
     previous_stream_hash: str
     canonical: bytes
     hash: str
+    claims: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
 
 def check_stream(stream: str) -> str:
@@ -119,7 +127,7 @@ def draft(new: NewEvent, stream: str, event_id: str, recorded_at: Instant, origi
         raise StorageError(f"{where}data: {type(new.data).__name__} where a mapping is expected")
     if not _is_integer(new.schema_version) or not 1 <= new.schema_version <= MAX_INTEGER:
         raise StorageError(f"{where}schema_version: {new.schema_version!r} is not an integer from 1")
-    return {
+    fields: dict[str, Any] = {
         "algorithm": _ALGORITHM,
         "event_id": _name(event_id, f"{where}event_id"),
         "type": _name(new.type, f"{where}type"),
@@ -135,6 +143,11 @@ def draft(new: NewEvent, stream: str, event_id: str, recorded_at: Instant, origi
         "schema_version": new.schema_version,
         "origin": _name(origin, f"{where}origin"),
     }
+    # Left out when empty: events without claims have the bytes, and so the hashes, that they always had.
+    for key, names in (("claims", new.claims), ("releases", new.releases)):
+        if checked := _names(names, f"{where}{key}"):
+            fields[key] = checked
+    return fields
 
 
 def seal(fields: dict[str, Any], stream: str, position: int, version: int, previous_stream_hash: bytes) -> bytes:
@@ -159,6 +172,8 @@ def decode(canonical: bytes, chain_hash: bytes) -> Event:
         fields["source"] = Source(fields["source"])
         fields["occurred_at"] = parse_iso(fields["occurred_at"])
         fields["recorded_at"] = parse_iso(fields["recorded_at"])
+        for key in _CLAIM_KEYS & fields.keys():
+            fields[key] = _read_names(fields[key])
         return Event(**fields, canonical=canonical, hash=chain_hash.hex())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ConfigError) as error:
         raise Unreadable(f"not an event of this ledger: {type(error).__name__}: {error}") from None
@@ -197,6 +212,23 @@ def _name(value: object, where: str) -> str:
     if not text.strip() or not text.isprintable() or len(text) > _MAX_NAME:
         raise StorageError(f"{where}: {text[:40]!r} is not a name of 1 to {_MAX_NAME} printable characters")
     return text
+
+
+def _names(values: object, where: str) -> list[str]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise StorageError(f"{where}: {type(values).__name__} where a tuple of names is expected")
+    names = [_name(value, where) for value in values]
+    if len(set(names)) < len(names):
+        raise StorageError(f"{where}: a name stands twice in {names[:5]}; name each once")
+    return names
+
+
+def _read_names(stored: object) -> tuple[str, ...]:
+    if not isinstance(stored, list) or not stored or not all(isinstance(name, str) for name in stored):
+        raise ValueError("claims and releases are lists of names")
+    if len(set(stored)) < len(stored):
+        raise ValueError("a name is claimed or released twice")
+    return tuple(stored)
 
 
 def _source(value: str, where: str) -> str:

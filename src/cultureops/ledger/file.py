@@ -1,4 +1,4 @@
-"""The SQLite file of a ledger: its table, its guards against change, and how it is opened."""
+"""The SQLite file of a ledger: its tables, their guards against change, and how it is opened."""
 
 from __future__ import annotations
 
@@ -25,21 +25,28 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.schema import CreateTable
 
 from cultureops.errors import StorageError, Unreadable
+from cultureops.ledger import claim_table
 from cultureops.ledger.chain import Row
 
 __all__ = [
     "EVENTS",
     "SCHEMA_VERSION",
     "SQLITE_FAILURES",
+    "WAIT_S",
     "cause",
+    "is_locked",
+    "last_row",
     "open_reader",
     "read_rows",
     "reader_engine",
     "writer_engine",
 ]
 
-SCHEMA_VERSION: Final = 1
-_BUSY_S: Final = 5.0
+SCHEMA_VERSION: Final = 2
+"""1 had no table of claims; such a file gets an empty one when it is opened for writing."""
+
+WAIT_S: Final = 5.0
+"""How long a transaction waits for another process to end its own."""
 
 # A damaged schema makes SQLite quote bytes that are no text, and sqlite3 then fails over its own message.
 SQLITE_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
@@ -70,11 +77,11 @@ _GUARDS: Final = (
 
 
 def writer_engine(path: Path) -> Engine:
-    """Open the one writing connection, creating the file when absent; raise StorageError or Unreadable."""
+    """Open this process's writing connection, creating the file when absent; raise StorageError or Unreadable."""
     if not path.parent.is_dir():
         raise StorageError(f"{path}: its folder does not exist; create {path.parent} first")
     try:
-        connection = sqlite3.connect(path, _BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, WAIT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise Unreadable(f"{path}: can't be opened for writing: {cause(error)}; check its permissions") from None
     try:
@@ -131,6 +138,18 @@ def read_rows(connection: sqlite3.Connection, after_position: int | None = None)
         yield Row(*values_of_row)
 
 
+def last_row(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
+    """Return position and hash of the last row, None when there is no row."""
+    last = "SELECT position, hash FROM events ORDER BY position DESC LIMIT 1"
+    found: tuple[int, bytes] | None = connection.execute(last).fetchone()
+    return found
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether the database gave up because another connection held its lock."""
+    return str(getattr(getattr(error, "orig", error), "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
 def cause(error: Exception) -> str:
     """Return what the database said, in one line, without statement and parameters."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:200]
@@ -138,7 +157,7 @@ def cause(error: Exception) -> str:
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, _BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+    connection = sqlite3.connect(uri, WAIT_S, isolation_level=None, check_same_thread=False, uri=True)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except SQLITE_FAILURES as error:
@@ -148,7 +167,7 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
         if getattr(error, "sqlite_errorname", "") != "SQLITE_READONLY_DIRECTORY" or log.exists():
             raise
         connection = sqlite3.connect(
-            f"{uri}&immutable=1", _BUSY_S, isolation_level=None, check_same_thread=False, uri=True
+            f"{uri}&immutable=1", WAIT_S, isolation_level=None, check_same_thread=False, uri=True
         )
     return connection
 
@@ -161,7 +180,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             _check_schema(connection, path)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
-        if not version:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see checkpoint.py
+        if version < SCHEMA_VERSION or not claim_table.is_there(connection):
             _create(connection)
     except SQLITE_FAILURES as error:
         raise Unreadable(f"{path}: can't be opened as a ledger: {cause(error)}") from None
@@ -170,10 +190,14 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
+    """Make what is missing; another process may have made it just now."""
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(str(CreateTable(EVENTS).compile(dialect=sqlite.dialect())))
-    for guard in _GUARDS:
-        connection.execute(guard)
+    if not _has_events(connection):
+        connection.execute(str(CreateTable(EVENTS).compile(dialect=sqlite.dialect())))
+        for guard in _GUARDS:
+            connection.execute(guard)
+    if not claim_table.is_there(connection):
+        connection.execute(claim_table.DEFINITION)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

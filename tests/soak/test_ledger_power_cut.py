@@ -1,0 +1,104 @@
+"""The power goes while two writers take turns at one ledger: no reported event is lost, and its claims are exact."""
+
+import asyncio
+import random
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from proof.calls import read_calls, strace_command
+from proof.disk import Cut, Image, Recording
+from proof.ledger_writer import event
+from proof.run import Run, finished, start
+
+from cultureops.clock import SystemClock, SystemEntropy
+from cultureops.errors import Unreadable
+from cultureops.ledger import SqlLedger, verify
+
+LEDGER = "ledger.sqlite"
+GRADES = ("strict", "journaled")
+SECTORS = (0, 512, 4096)
+NEAR_A_NAME = range(-3, 9)
+
+
+async def recorded(strace: str, root: Path, appends: int, sessions: int) -> Recording:
+    """Let the writer work on a new file and write down its calls."""
+    data, trace = root / "data", root / "trace"
+    data.mkdir(parents=True)
+    command = [sys.executable, "-m", "proof.ledger_writer", str(data / LEDGER)]
+    options = ["--appends", str(appends), "--sessions", str(sessions)]
+    child = await start([*strace_command(strace, trace), *command, *options])
+    said, errors = await finished(child)
+    run = Run.of(child, said)
+    assert run.code == 0 and run.has("closed"), errors.decode()[-2000:]
+    recording = Recording(data, Image({}), await asyncio.to_thread(lambda: list(read_calls(trace))))
+    trace.unlink()
+    return recording
+
+
+def some_cuts(recording: Recording, seeds: range) -> Iterator[Cut]:
+    """Choose instants, half of them near a change of names, and what survives of what was not synced."""
+    dice = random.Random(seeds.start)
+    lines = recording.name_lines
+    for seed in seeds:
+        at = dice.randint(lines[0], recording.lines)
+        if dice.random() < 0.5:
+            at = dice.choice(lines) + dice.choice(NEAR_A_NAME)
+        survival = "drop" if seed % 3 == 0 else "rand"
+        yield Cut(at, survival, dice.choice(GRADES), dice.choice(SECTORS) if survival == "rand" else 0, seed)
+
+
+async def check(path: Path, least: int) -> int:
+    """Verify what is left, compare events and claims with the course, go on, and return how many events were left."""
+    try:
+        found = verify(path).position
+    except Unreadable:
+        assert least == 0, "what was reported is gone"
+        found = 0
+    assert least <= found <= least + 1
+    ledger = SqlLedger.open(path, SystemClock(), SystemEntropy())
+    for stored in ledger.read_all():
+        course = event(stored.position)
+        assert (stored.data, stored.claims, stored.releases) == (course.data, course.claims, course.releases)
+    held = {f"place:{number % 3}/{number}": f"s{number % 3}" for number in range(max(1, found - 2), found + 1)}
+    assert dict(ledger.claimed()) == held
+    await ledger.append(f"s{(found + 1) % 3}", [event(found + 1)], found // 3)
+    await ledger.close()
+    assert verify(path).position == found + 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return found
+
+
+async def cut_and_check(recording: Recording, root: Path, seeds: range) -> int:
+    """Cut the power at many instants and check each; return how many cuts left events."""
+    with_events = 0
+    for cut in some_cuts(recording, seeds):
+        left = root / "left"
+        left.mkdir()
+        recording.after(cut).write_to(left, recording.root)
+        try:
+            with_events += await check(left / LEDGER, recording.durable(cut.at)) > 0
+        except Exception as error:
+            error.add_note(f"{cut}; what was left: {left}")
+            raise
+        shutil.rmtree(left)
+    return with_events
+
+
+async def test_no_reported_event_is_lost_by_thirty_power_cuts(strace: str, tmp_path: Path) -> None:
+    recording = await recorded(strace, tmp_path, 32, 2)
+    assert recording.durable(recording.lines) == 64
+    assert await cut_and_check(recording, tmp_path, range(30)) > 10
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_no_reported_event_is_lost_by_five_hundred_power_cuts(strace: str, tmp_path: Path, seed: int) -> None:
+    recording = await recorded(strace, tmp_path, 32, 3)
+    assert await cut_and_check(recording, tmp_path, range(1000 * seed, 1000 * seed + 500)) > 200
