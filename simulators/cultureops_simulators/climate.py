@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from cultureops_simulators.chamber import AMBIENT_CO2_PCT, Chamber
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.incubator import ChamberModel
 from cultureops_simulators.instrument import Options, SimulatorError
-from cultureops_simulators.sensor import Sensor, SensorSet
+from cultureops_simulators.sensor import Sensor
 
 __all__ = ["ClimateModel", "SetpointRange", "climate_chamber"]
 
@@ -23,28 +23,22 @@ TEMPERATURE_SETPOINTS_C: Final[SetpointRange] = (-40.0, 180.0)
 HUMIDITY_SETPOINTS_PCT: Final[SetpointRange] = (10.0, 98.0)
 
 
-class ClimateModel:
+class ClimateModel(ChamberModel):
     """Chamber, sensors and panel: temperature, humidity, both setpoints and the door."""
 
+    sensors = SENSORS
+
     def __init__(self, chamber: Chamber, rng: np.random.Generator) -> None:
-        self.chamber = chamber
-        self.panel = Panel()
-        self._sensors = SensorSet(SENSORS, rng)
-        self._show(0.0)
+        super().__init__(rng, chamber)
 
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self.chamber.step(dt_s)
-        self._show(dt_s)
-
-    def _show(self, dt_s: float) -> None:
+    def settings(self) -> dict[str, float]:
+        """Return what is shown without a sensor, by channel: setpoints and the door."""
         chamber = self.chamber
-        true = {"temperature": chamber.temperature_c, "humidity": chamber.humidity_pct}
-        shown = self._sensors.read(true, dt_s)
-        shown["temperature_setpoint"] = chamber.temperature_setpoint_c
-        shown["humidity_setpoint"] = chamber.humidity_setpoint_pct
-        shown["door"] = float(chamber.door_is_open)
-        self.panel.show(shown, dt_s)
+        return {
+            "temperature_setpoint": chamber.temperature_setpoint_c,
+            "humidity_setpoint": chamber.humidity_setpoint_pct,
+            "door": float(chamber.door_is_open),
+        }
 
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""

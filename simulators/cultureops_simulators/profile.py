@@ -11,7 +11,7 @@ from typing import Final
 
 from cultureops_simulators.instrument import Options, SimulatorError
 
-__all__ = ["Point", "RegisterBlock", "profile_option", "read_points"]
+__all__ = ["Point", "RegisterBlock", "block_option", "read_points"]
 
 _PACKERS: Final = {
     "float32": struct.Struct(">f"),
@@ -31,14 +31,6 @@ class Point:
     type: str
     low_word_first: bool
     scale: float
-
-
-def profile_option(name: str, options: Options) -> Path:
-    """Return the option ``profile``; raises SimulatorError when it is missing."""
-    path = options.get("profile")
-    if not isinstance(path, str):
-        raise SimulatorError(f"{name}: option profile is missing; give the path of the device's profile (*.toml)")
-    return Path(path)
 
 
 def read_points(path: Path, known: frozenset[str]) -> tuple[Point, ...]:
@@ -116,3 +108,11 @@ class RegisterBlock:
         if address + count > self._count:
             return None
         return self._block[2 * address : 2 * (address + count)]
+
+
+def block_option(name: str, options: Options, known: frozenset[str], least_registers: int) -> RegisterBlock:
+    """Return the registers of the map that option ``profile`` names, of ``known`` values; raises SimulatorError."""
+    path = options.get("profile")
+    if not isinstance(path, str):
+        raise SimulatorError(f"{name}: option profile is missing; give the path of the device's profile (*.toml)")
+    return RegisterBlock(read_points(Path(path), known), least_registers)

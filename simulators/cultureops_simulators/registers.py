@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from cultureops_simulators import device
 from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
 from cultureops_simulators.instrument import Dialect, Options, SimulatorError
 from cultureops_simulators.modbus import AsciiDialect, MbapDialect, ReadRegisters, RtuDialect, Tables
 
@@ -85,29 +85,22 @@ class Wiring:
     framings: tuple[str, ...]
 
 
-class Model(Protocol):
-    """The physics behind a device."""
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        ...
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        ...
+class Model(device.Model, Protocol):
+    """The physics behind a device, which knows its own state."""
 
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
         ...
 
 
-class RegisterDevice:
-    """A Modbus device; option ``framing`` chooses another one of those it speaks."""
+class RegisterDevice(device.Device[Model]):
+    """A Modbus device; option ``framing`` chooses another one of those it speaks.
+
+    TCP always, and a terminal for what is spoken over serial lines.
+    """
 
     def __init__(self, name: str, model: Model, show: Show, wiring: Wiring, options: Options) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._show = show
         self._unit_id = wiring.unit_id
         self._framing = str(options.get("framing", wiring.framings[0]))
@@ -115,20 +108,7 @@ class RegisterDevice:
             raise SimulatorError(
                 f"{name}: option framing must be {' or '.join(wiring.framings)}, got {self._framing!r}"
             )
-
-    @property
-    def wires(self) -> frozenset[str]:
-        """TCP always, and a terminal for what is spoken over serial lines."""
-        return frozenset({"tcp"} if self._framing == "tcp" else {"tcp", "pty"})
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
+        self.wires = frozenset({"tcp"} if self._framing == "tcp" else {"tcp", "pty"})
 
     def _reader(self, function: int) -> ReadRegisters:
         def read(address: int, count: int) -> bytes | None:
@@ -145,13 +125,9 @@ class RegisterDevice:
         (function, read), *more = ((function, self._reader(function)) for function in self._show(self.panel.values))
         return _DIALECTS[self._framing](self._unit_id, function, read, dict(more))
 
-    def upset(self, condition: str, present: bool) -> None:
-        """Refuse: no supply stands behind it."""
-        raise SimulatorError(f"{self.name}: this instrument has no supply that could fail, got {condition!r}")
-
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
-        return {**self._model.truth(), "shown": dict(self.panel.values)}
+        return {**super().truth(), **self._model.truth()}
 
 
 class HasChamber(Model, Protocol):

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,31 @@ class Fault:
     args: dict[str, float]
     first: int
     end: int
+
+
+class Watch:
+    """Judges each poll of one device as it comes; keeps of it no more than whether every channel had a value."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = faults
+        self.was_whole = bytearray()
+
+    def accept(self, readings: Sequence[Reading]) -> None:
+        """Check one poll's readings: BAD with a reason through a fault, and at no other time but its end."""
+        minute = len(self.was_whole)
+        through = any(fault.first <= minute < fault.end for fault in self.faults)
+        ill = any(fault.first <= minute < fault.end + RECOVERS_WITHIN_POLLS - 1 for fault in self.faults)
+        for reading in readings:
+            if reading.quality is Quality.BAD:
+                assert ill, f"{reading} at minute {minute}: nobody planted a fault"
+                assert reading.reason is not Reason.NONE
+            else:
+                assert not through, f"a value through a fault: {reading} at minute {minute}"
+        self.was_whole.append(all(reading.value is not None for reading in readings))
+
+    def slowest_recovery(self) -> int:
+        """Return at which poll after a fault's end, from 1, the device had values again; 0 without a fault."""
+        return max((self.was_whole.index(True, fault.end) - fault.end + 1 for fault in self.faults), default=0)
 
 
 def devices(folder: Path) -> list[dict[str, object]]:
@@ -105,9 +130,10 @@ async def day(folder: Path, minutes: int, count: int, seed: int, record: Record)
     dice = random.Random(seed)
     clock = SteppedClock(parse_iso(START))
     events: list[LinkEvent] = []
-    polls: dict[str, list[list[Reading]]] = defaultdict(list)
     rows = devices(folder)
-    faults = planned(count, minutes, [str(row["name"]) for row in rows], dice)
+    names = [str(row["name"]) for row in rows]
+    faults = planned(count, minutes, names, dice)
+    watches = {name: Watch([fault for fault in faults if fault.device == name]) for name in names}
     began = time.monotonic()
     async with start_fleet(folder / "fleet.json", seed, START, rows) as fleet:
         (folder / "site.toml").write_text(site_text(fleet))
@@ -120,11 +146,7 @@ async def day(folder: Path, minutes: int, count: int, seed: int, record: Record)
                 elif fault.end == minute:
                     await fleet.clear(fault.device)
             await fleet.step(MINUTE_S)
-            by_device: dict[str, list[Reading]] = defaultdict(list)
-            for reading in await acquisition.poll_once(clock.advance(MINUTE_MS)):
-                by_device[reading.channel.partition("/")[0]].append(reading)
-            for device, readings in by_device.items():
-                polls[device].append(readings)
+            judge(watches, await acquisition.poll_once(clock.advance(MINUTE_MS)))
             if minute == minutes // 10:
                 gc.collect()
                 before = held(), resident_mb()
@@ -133,34 +155,21 @@ async def day(folder: Path, minutes: int, count: int, seed: int, record: Record)
         await acquisition.close()
     record("took_s", round(time.monotonic() - began, 1))
     assert before is not None
-    kept_mb = sum(len(found) for readings in polls.values() for found in readings) * 250 / 1e6  # what this proof keeps
-    record("growth_mb", round(after[1] - before[1] - kept_mb, 1))
+    record("growth_mb", round(after[1] - before[1], 1))
+    record("slowest_recovery_polls", max(watch.slowest_recovery() for watch in watches.values()))
     assert after[0] == before[0], "tasks or file descriptors leak"
-    assert after[1] - before[1] < MOST_GROWTH_MB + kept_mb
-    record("slowest_recovery_polls", max(recovery(polls[fault.device], fault) for fault in faults))
-    for name, found in polls.items():
-        assert len(found) == minutes, "a poll left no readings"
-        check_device(found, [fault for fault in faults if fault.device == name])
+    assert after[1] - before[1] < MOST_GROWTH_MB
     check_events(events, faults, len(rows))
 
 
-def recovery(found: Sequence[Sequence[Reading]], fault: Fault) -> int:
-    """Return at which poll after a fault's end, from 1, the device had values again."""
-    for polls in range(1, len(found) - fault.end + 1):
-        if all(reading.value is not None for reading in found[fault.end + polls - 1]):
-            return polls
-    raise AssertionError(f"{fault.device} never came back from {fault.kind}")
-
-
-def check_device(found: Sequence[Sequence[Reading]], faults: Sequence[Fault]) -> None:
-    for minute, readings in enumerate(found):
-        ill = any(fault.first <= minute < fault.end + RECOVERS_WITHIN_POLLS - 1 for fault in faults)
-        for reading in readings:
-            if reading.quality is Quality.BAD:
-                assert ill, f"{reading} at minute {minute}: nobody planted a fault"
-                assert reading.reason is not Reason.NONE
-        if any(fault.first <= minute < fault.end for fault in faults):
-            assert all(reading.quality is Quality.BAD for reading in readings), f"a value through a fault: {readings}"
+def judge(watches: Mapping[str, Watch], readings: Sequence[Reading]) -> None:
+    """Hand each device's readings of one poll to its watch; every device has some."""
+    by_device: dict[str, list[Reading]] = defaultdict(list)
+    for reading in readings:
+        by_device[reading.channel.partition("/")[0]].append(reading)
+    assert by_device.keys() == watches.keys(), "a poll left no readings"
+    for device, own in by_device.items():
+        watches[device].accept(own)
 
 
 def check_events(events: Sequence[LinkEvent], faults: Sequence[Fault], count: int) -> None:

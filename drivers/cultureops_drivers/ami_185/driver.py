@@ -7,10 +7,11 @@ from typing import Final
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DeviceFault, DriverError, NotConnected, ProtocolError
+from cultureops.errors import ConfigError, DeviceFault, DriverError, ProtocolError
 from cultureops_drivers.ami_185 import protocol
 
 __all__ = ["Ami185", "create"]
@@ -41,17 +42,15 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Ami185:
     return Ami185(device, link, unit)
 
 
-class Ami185:
+class Ami185(LinkedDriver[ByteLink]):
     """One level instrument on its own line."""
 
     check_bits: Final = 0
 
     def __init__(self, device: str, link: ByteLink, unit: str) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._unit = unit
         self._scale = _MM_PER_UNIT.get(unit, 1.0)
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -60,16 +59,6 @@ class Ami185:
         valid = None if unit == "mm" else (0.0, 100.0)
         limits = [Channel(name, unit, Kind.SETPOINT, decimals=1) for name, _ in _LIMITS]
         return (Channel("level", unit, valid_range=valid, decimals=1), *limits)
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the unit, whichever it is; the instrument has no other way to show who it is."""
@@ -110,9 +99,7 @@ class Ami185:
             raise self._named(error) from None
 
     async def _ask(self, word: str) -> bytes:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        return await self._link.exchange(protocol.query(word), protocol.END, limit=_LONGEST_ANSWER)
+        return await self.link.exchange(protocol.query(word), protocol.END, limit=_LONGEST_ANSWER)
 
     def _named(self, error: DriverError) -> DriverError:
         return type(error)(f"{self.device} {error}")

@@ -8,10 +8,11 @@ from typing import Final
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DriverError, NotConnected
+from cultureops.errors import ConfigError, DriverError
 from cultureops_drivers.hettich_rotanta import protocol
 
 __all__ = ["Rotanta", "create"]
@@ -51,31 +52,19 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Rotanta:
     return Rotanta(device, link, address)
 
 
-class Rotanta:
+class Rotanta(LinkedDriver[ByteLink]):
     """One centrifuge, alone on its line or one of several."""
 
     check_bits: Final = 8
 
     def __init__(self, device: str, link: ByteLink, address: str) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._address = address
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Standstill, program, lid, rotor, key, hatch and rotor position; speed has no documented scale."""
         return _CHANNELS
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the type; the word's meaning is in the centrifuge's manual, such as C800 for a Rotanta 460."""
@@ -100,10 +89,8 @@ class Rotanta:
         return [Sample(channel.name, float(value)) for channel, value in zip(_CHANNELS, values, strict=True)]
 
     async def _ask(self, code: str) -> int:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
         request = protocol.enquiry(code, self._address)
-        answer = await self._link.exchange(request, protocol.END, limit=_LONGEST_ANSWER, trailing=protocol.TRAILING)
+        answer = await self.link.exchange(request, protocol.END, limit=_LONGEST_ANSWER, trailing=protocol.TRAILING)
         try:
             return protocol.word_of(answer, code, self._address)
         except DriverError as error:

@@ -9,10 +9,11 @@ from typing import Final
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DeviceFault, DriverError, NotConnected
+from cultureops.errors import ConfigError, DeviceFault, DriverError
 from cultureops_drivers.julabo import protocol
 
 __all__ = ["Julabo", "create"]
@@ -61,7 +62,7 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Julabo:
     return Julabo(device, link, address, tuple(rows), min_gap_ms / 1000)
 
 
-class Julabo:
+class Julabo(LinkedDriver[ByteLink]):
     """One bath, alone on RS-232 or one of several on RS-485."""
 
     check_bits: Final = 0
@@ -69,28 +70,16 @@ class Julabo:
     def __init__(
         self, device: str, link: ByteLink, address: str, rows: Sequence[tuple[Channel, str]], min_gap_s: float
     ) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._address = address
         self._rows = rows
         self._min_gap_s = min_gap_s
         self._may_ask_at = 0.0
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Temperatures, setpoint 1, heating power, whether it runs, and the number of its status message."""
         return (*(channel for channel, _ in self._rows), *_STATES)
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the software version, which names the model too on most."""
@@ -124,12 +113,10 @@ class Julabo:
             raise self._named(error) from None
 
     async def _ask(self, word: str) -> str:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        loop = asyncio.get_running_loop()
+        link, loop = self.link, asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._may_ask_at - loop.time()))
         try:
-            answer = await self._link.exchange(protocol.query(word, self._address), protocol.END, limit=_LONGEST_ANSWER)
+            answer = await link.exchange(protocol.query(word, self._address), protocol.END, limit=_LONGEST_ANSWER)
         finally:
             self._may_ask_at = loop.time() + self._min_gap_s
         try:

@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DeviceFault, DriverError, NotConnected
+from cultureops.errors import ConfigError, DeviceFault, DriverError
 from cultureops_drivers.liconic_stx import protocol
 
 __all__ = ["LiconicStx", "create"]
@@ -81,7 +82,7 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> LiconicStx
     return LiconicStx(device, link, loops)
 
 
-class LiconicStx:
+class LiconicStx(LinkedDriver[ByteLink]):
     """One automated incubator on its serial port.
 
     The controller answers only within a dialogue. It is opened by the first question and after every failure, and
@@ -91,10 +92,8 @@ class LiconicStx:
     check_bits: Final = 0
 
     def __init__(self, device: str, link: ByteLink, loops: Mapping[str, _Loop]) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._loops = dict(loops)
-        self._connected = False
         self._in_dialogue = False
 
     @property
@@ -117,11 +116,6 @@ class LiconicStx:
         relays = [Channel(name, "1", Kind.STATE, decimals=0, verified=known) for name, (_, known) in _RELAYS.items()]
         return (*loops, *relays, Channel("error_code", "1", Kind.STATE, decimals=0))
 
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
     async def disconnect(self) -> None:
         """Leave the dialogue if one is open and sound, and close the link; never raises."""
         was_in_dialogue, self._in_dialogue, self._connected = self._in_dialogue, False, False
@@ -130,7 +124,7 @@ class LiconicStx:
                 with contextlib.suppress(DriverError):
                     await self._link.exchange(protocol.LEAVE, protocol.END, limit=64)
         finally:
-            await self._link.close()
+            await super().disconnect()
 
     async def identify(self) -> Identity:
         """Ask whether it is ready: no public command says which STX it is."""
@@ -163,12 +157,11 @@ class LiconicStx:
             return Sample(name, None, Reason.DEVICE_FAULT)
 
     async def _ask(self, request: bytes, parse: Callable[[bytes, bytes], T]) -> T:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
+        link = self.link
         if not self._in_dialogue:
             await self._begin()
         self._in_dialogue = False  # until the answer has come and was understood
-        answer = await self._link.exchange(request, protocol.END, limit=64)
+        answer = await link.exchange(request, protocol.END, limit=64)
         try:
             value = parse(answer, request)
         except DriverError as error:

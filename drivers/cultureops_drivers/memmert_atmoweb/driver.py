@@ -7,10 +7,11 @@ from typing import Final
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import HttpLink
-from cultureops.errors import ConfigError, DriverError, NotConnected, ProtocolError
+from cultureops.errors import ConfigError, DriverError, ProtocolError
 from cultureops_drivers.memmert_atmoweb import protocol
 
 __all__ = ["Atmoweb", "create"]
@@ -56,32 +57,20 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Atmoweb:
     return Atmoweb(device, link, rows)
 
 
-class Atmoweb:
+class Atmoweb(LinkedDriver[HttpLink]):
     """One chamber, asked for all its channels at once."""
 
     check_bits: Final = 16
 
     def __init__(self, device: str, link: HttpLink, rows: Sequence[tuple[Channel, str]]) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._rows = tuple(rows)
         self._query = protocol.query([key for _, key in self._rows])
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Temperature with its setpoint, and what is fitted."""
         return tuple(channel for channel, _ in self._rows)
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for serial number, type and software; raises ProtocolError where no type comes."""
@@ -97,9 +86,7 @@ class Atmoweb:
         return [_sample(channel.name, key, said) for channel, key in self._rows]
 
     async def _ask(self, query: str) -> dict[str, protocol.Value]:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        answer = await self._link.get(protocol.PATH, query, limit=8192)
+        answer = await self.link.get(protocol.PATH, query, limit=8192)
         try:
             return protocol.parse(answer)
         except DriverError as error:

@@ -7,10 +7,11 @@ from typing import Final
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DriverError, NotConnected
+from cultureops.errors import ConfigError, DriverError
 from cultureops_drivers.mettler_sics import protocol
 
 __all__ = ["SicsBalance", "create"]
@@ -31,31 +32,19 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> SicsBalanc
     return SicsBalance(device, link, protocol.STABLE if waits else protocol.NOW)
 
 
-class SicsBalance:
+class SicsBalance(LinkedDriver[ByteLink]):
     """One balance on its own line."""
 
     check_bits: Final = 0
 
     def __init__(self, device: str, link: ByteLink, word: str) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._word = word
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Net weight, and 1 while it is at rest."""
         return Channel("weight", "g", decimals=4), Channel("stable", "1", Kind.STATE, decimals=0)
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the balance's data, software and serial number."""
@@ -81,6 +70,4 @@ class SicsBalance:
             raise type(error)(f"{self.device} {error}") from None
 
     async def _ask(self, word: str) -> bytes:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        return await self._link.exchange(protocol.query(word), protocol.END, limit=_LONGEST_ANSWER)
+        return await self.link.exchange(protocol.query(word), protocol.END, limit=_LONGEST_ANSWER)

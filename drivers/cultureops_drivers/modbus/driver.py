@@ -12,12 +12,13 @@ from typing import Final, TypeVar
 
 from cultureops.device.channel import Channel
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.profile import MOST_DECIMALS, WORD_ORDERS, Profile, Settings, load_profile
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.register import Point, Request, StatusRule, decode, plan
 from cultureops.device.transport.base import RegisterLink
-from cultureops.errors import ConfigError, DeviceFault, NotConnected, ProtocolError
+from cultureops.errors import ConfigError, DeviceFault, ProtocolError
 
 __all__ = ["ModbusDevice", "create", "shipped_profiles"]
 
@@ -139,16 +140,14 @@ def _plan_of(path: Path, _modified_ns: int) -> ReadPlan:
     return ReadPlan.of(load_profile(path))
 
 
-class ModbusDevice:
+class ModbusDevice(LinkedDriver[RegisterLink]):
     """A device whose registers are known from its profile."""
 
     def __init__(self, device: str, link: RegisterLink, plan: ReadPlan, unit_id: int) -> None:
-        self.device = device
+        super().__init__(device, link)
         self.profile = plan.profile
         self._plan = plan
-        self._link = link
         self._unit_id = unit_id
-        self._connected = False
         self._may_ask_at = 0.0
 
     @property
@@ -160,16 +159,6 @@ class ModbusDevice:
     def check_bits(self) -> int:
         """What the link's framing has: 16, or 8 in Modbus ASCII."""
         return self._link.check_bits
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Return what the profile says of the device, once the registers that must hold fixed numbers do.
@@ -205,13 +194,12 @@ class ModbusDevice:
         return raws
 
     async def _ask(self, request: Request) -> dict[str, float]:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
+        link = self.link
         if self.profile.min_gap_s:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(max(0.0, self._may_ask_at - loop.time()))
         try:
-            values = await self._link.read_registers(self._unit_id, request.function, request.address, request.count)
+            values = await link.read_registers(self._unit_id, request.function, request.address, request.count)
         finally:
             if self.profile.min_gap_s:
                 self._may_ask_at = asyncio.get_running_loop().time() + self.profile.min_gap_s

@@ -8,10 +8,11 @@ from typing import Final, TypeVar
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DriverError, NotConnected
+from cultureops.errors import ConfigError, DriverError
 from cultureops_drivers.mve_tec3000 import protocol
 
 __all__ = ["MveTec3000", "create"]
@@ -50,31 +51,19 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> MveTec3000
     return MveTec3000(device, link, controller)
 
 
-class MveTec3000:
+class MveTec3000(LinkedDriver[ByteLink]):
     """One controller, alone on its line or one of several."""
 
     check_bits: Final = 0
 
     def __init__(self, device: str, link: ByteLink, controller: str = "") -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._controller = controller
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """What has a public query; level and lid have none."""
         return tuple(channel for channel, _, _ in _ROWS)
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the software version."""
@@ -86,9 +75,7 @@ class MveTec3000:
         return [Sample(channel.name, await self._ask(word, parse)) for channel, word, parse in _ROWS]
 
     async def _ask(self, word: str, parse: Callable[[bytes, str], T]) -> T:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        answer = await self._link.exchange(protocol.query(word, self._controller), protocol.END, limit=256)
+        answer = await self.link.exchange(protocol.query(word, self._controller), protocol.END, limit=256)
         try:
             return parse(answer, word)
         except DriverError as error:

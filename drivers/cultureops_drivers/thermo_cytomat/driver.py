@@ -7,10 +7,11 @@ from typing import Final, TypeVar
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DeviceFault, DriverError, NotConnected
+from cultureops.errors import ConfigError, DeviceFault, DriverError
 from cultureops_drivers.thermo_cytomat import protocol
 
 __all__ = ["Cytomat", "create"]
@@ -57,17 +58,15 @@ def create(device: str, link: Link, options: Mapping[str, object]) -> Cytomat:
     return Cytomat(device, link, fitted, protocol.LINE_ENDS[line_end])
 
 
-class Cytomat:
+class Cytomat(LinkedDriver[ByteLink]):
     """One automated incubator on its serial port."""
 
     check_bits: Final = 0
 
     def __init__(self, device: str, link: ByteLink, fitted: Sequence[str], line_end: bytes = protocol.END) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._fitted = tuple(fitted)
         self._line_end = line_end
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -82,16 +81,6 @@ class Cytomat:
             )
         )
         return loops + tuple(Channel(name, "1", Kind.STATE, decimals=0) for name in _STATES)
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the overview byte: no public query says which Cytomat it is."""
@@ -119,9 +108,7 @@ class Cytomat:
         return [Sample(name, float(value)) for name, value in zip(names, values, strict=True)]
 
     async def _ask(self, register: str, parse: Callable[[bytes], T]) -> T:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        answer = await self._link.exchange(protocol.query(register, self._line_end), protocol.END, limit=256)
+        answer = await self.link.exchange(protocol.query(register, self._line_end), protocol.END, limit=256)
         try:
             return parse(answer)
         except DriverError as error:

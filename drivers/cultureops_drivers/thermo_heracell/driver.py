@@ -7,10 +7,11 @@ from typing import Final, TypeVar
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DeviceFault, DriverError, NotConnected, ProtocolError
+from cultureops.errors import ConfigError, DeviceFault, DriverError, ProtocolError
 from cultureops_drivers.thermo_heracell import protocol
 from cultureops_drivers.thermo_heracell.log import LAST, LogPage, LogRecord, records_of
 
@@ -55,7 +56,7 @@ def _one_of(given: Options, name: str, values: tuple[str, ...]) -> str:
     return value
 
 
-class Heracell:
+class Heracell(LinkedDriver[ByteLink]):
     """One incubator on its RS-232 port."""
 
     check_bits: Final = 8
@@ -67,27 +68,15 @@ class Heracell:
         gas_guards: Sequence[str] = (),
         check_sum: protocol.CheckSum = protocol.ones_complement_xor,
     ) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._guards = tuple(gas_guards)
         self._check_sum = check_sum
-        self._connected = False
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Temperature, CO2 and their setpoints, unverified, and four states for each gas guard that is fitted."""
         states = (_state_name(gas, bit) for gas in self._guards for bit in protocol.GasGuardBit)
         return (*_LOOP_CHANNELS, *(Channel(name, "1", Kind.STATE, decimals=0) for name in states))
-
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
-    async def disconnect(self) -> None:
-        """Close the link; never raises."""
-        self._connected = False
-        await self._link.close()
 
     async def identify(self) -> Identity:
         """Ask for the version of the main board (address 0001); the exact model can't be asked for."""
@@ -148,9 +137,7 @@ class Heracell:
         return [Sample(_state_name(gas, bit), float(is_set)) for bit, is_set in bits.items()]
 
     async def _ask(self, address: str) -> str:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        answer = await self._link.exchange(protocol.query(address, self._check_sum), protocol.END)
+        answer = await self.link.exchange(protocol.query(address, self._check_sum), protocol.END)
         try:
             return protocol.payload_of(answer, address, self._check_sum)
         except DriverError as error:

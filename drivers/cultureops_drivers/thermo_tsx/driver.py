@@ -7,10 +7,11 @@ from typing import Final
 
 from cultureops.device.channel import Channel, Kind
 from cultureops.device.driver import Identity, Link
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.option import Options
 from cultureops.device.reading import Reason, Sample
 from cultureops.device.transport.base import ByteLink
-from cultureops.errors import ConfigError, DeviceFault, DriverError, NotConnected
+from cultureops.errors import ConfigError, DeviceFault, DriverError
 from cultureops_drivers.thermo_tsx import protocol
 from cultureops_drivers.thermo_tsx.protocol import Item, Reckoning
 
@@ -52,17 +53,15 @@ def _state(name: str) -> Channel:
     return Channel(name, "1", Kind.STATE, decimals=0, verified=False)
 
 
-class ThermoTsx:
+class ThermoTsx(LinkedDriver[ByteLink]):
     """One freezer, alone on its line or one of several."""
 
     check_bits: Final = 8
 
     def __init__(self, device: str, link: ByteLink, unit_id: int, status_place: str) -> None:
-        self.device = device
-        self._link = link
+        super().__init__(device, link)
         self._unit_id = unit_id
         self._status = None if status_place == "absent" else protocol.status_items(status_place)
-        self._connected = False
         self._reckoning: Reckoning | None = None
 
     @property
@@ -74,16 +73,10 @@ class ThermoTsx:
         bits = (*_SYSTEM_BITS, *_ENCLOSURE_BITS) if self._status else ()
         return (*setpoints, *temperatures, *(_state(name) for name, _, _ in bits))
 
-    async def connect(self) -> None:
-        """Open the link; a second call on an open link does nothing."""
-        await self._link.open()
-        self._connected = True
-
     async def disconnect(self) -> None:
         """Close the link; never raises."""
-        self._connected = False
         self._reckoning = None
-        await self._link.close()
+        await super().disconnect()
 
     async def identify(self) -> Identity:
         """Ask for product id and control model; the freezer tells no serial number."""
@@ -117,9 +110,7 @@ class ThermoTsx:
         return [Sample(name, when_set if word >> bit & 1 else 1.0 - when_set) for name, bit, when_set in bits]
 
     async def _ask(self, item: Item) -> float:
-        if not self._connected:
-            raise NotConnected(f"{self.device}: not connected; connect first")
-        answer = await self._link.exchange(protocol.query(self._unit_id, item), protocol.END, limit=_LONGEST_ANSWER)
+        answer = await self.link.exchange(protocol.query(self._unit_id, item), protocol.END, limit=_LONGEST_ANSWER)
         try:
             data, self._reckoning = protocol.data_of(answer, self._unit_id, item, self._reckoning)
         except DriverError as error:

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from cultureops_simulators.ami_185.model import BAND_PCT, LENGTH_CM, LevelModel
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.tank import Tank
 
@@ -50,14 +50,11 @@ class AmiDialect:
         return b"\r\n" if self._change(word) else f"{UNKNOWN}\r\n".encode("ascii")
 
 
-class Ami185:
-    """A level controller of a nitrogen store."""
-
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
+class Ami185(Device[LevelModel]):
+    """A level controller of a nitrogen store; its panel shows the level in % whatever the unit."""
 
     def __init__(self, name: str, model: LevelModel, unit: str) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._unit = unit
         self._reads: dict[str, Callable[[], str]] = {
             "UNIT": lambda: _UNITS[self._unit][0],
@@ -92,15 +89,6 @@ class Ami185:
         """The nitrogen store."""
         return self._model.tank
 
-    @property
-    def panel(self) -> Panel:
-        """What it shows; the level in % whatever the unit."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> AmiDialect:
         """Return the wire language for one new connection."""
         return AmiDialect(self._reads, self._change)
@@ -114,9 +102,9 @@ class Ami185:
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
         return {
+            **super().truth(),
             "level_pct": self.tank.level_pct,
             "filling": self.tank.is_filling,
-            "shown": dict(self.panel.values),
         }
 
 

@@ -65,7 +65,9 @@ class Rotor:
         self.hatch_opens = False
 
     def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass, in parts short beside a hatch's way."""
+        """Let ``dt_s`` seconds pass, in parts short beside a hatch's way; a closed rotor at rest needs none."""
+        if self.is_standstill and self.rpm == 0.0 and self.hatch_is_shut:
+            return
         while dt_s > 0.0:
             part_s = min(dt_s, LARGEST_STEP_S)
             self._step(part_s)

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.hettich_rotanta.model import RotantaModel, Rotor
 from cultureops_simulators.instrument import Options, SimulatorError
 
@@ -67,14 +67,11 @@ class RotantaDialect:
         return self._address + b"\x02" + text + bytes([_block_check(text)])
 
 
-class Rotanta:
+class Rotanta(Device[RotantaModel]):
     """A robotic centrifuge."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: RotantaModel, address: str) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._address = address
         self._power_on = True
         self._reads: dict[bytes, Callable[[], int]] = {
@@ -85,6 +82,11 @@ class Rotanta:
             b"00635": lambda: 0x0200 | ROTOR_NUMBER << 4 | KEY_LOCK,
             b"00685": self._clear_power_on,
         }
+
+    def spin(self) -> None:
+        """Start a run by hand; raises SimulatorError when the hatch is open or the rotor turns."""
+        if not self.rotor.start():
+            raise SimulatorError(f"{self.name}: the hatch is open, the rotor turns, or there are no mains")
 
     def _hatch(self) -> int:
         rotor = self.rotor
@@ -122,15 +124,6 @@ class Rotanta:
         """Rotor and hatch."""
         return self._model.rotor
 
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> RotantaDialect:
         """Return the wire language for one new connection."""
         return RotantaDialect(self._address, self._reads, self._select)
@@ -146,7 +139,7 @@ class Rotanta:
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
         rotor = self.rotor
-        return {"rpm": rotor.rpm, "hatch_open": rotor.hatch_open, "shown": dict(self.panel.values)}
+        return {**super().truth(), "rpm": rotor.rpm, "hatch_open": rotor.hatch_open}
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> Rotanta:

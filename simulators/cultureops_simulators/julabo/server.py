@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.julabo.model import BathModel, WaterBath
 
@@ -60,14 +60,11 @@ class JulaboDialect:
         return f"{self._prefix}{query()}\r\n".encode("ascii")
 
 
-class Julabo:
+class Julabo(Device[BathModel]):
     """A heated bath."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: BathModel, prefix: str, remote: bool) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._prefix = prefix
         self._remote = remote
         self._complaint = ""
@@ -122,15 +119,6 @@ class Julabo:
         """The bath."""
         return self._model.bath
 
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> JulaboDialect:
         """Return the wire language for one new connection."""
         return JulaboDialect(self._prefix, self._queries, self._obey, lambda: self.bath.power_ok)
@@ -145,10 +133,10 @@ class Julabo:
         """Return the true state, for tests only."""
         bath = self.bath
         return {
+            **super().truth(),
             "temperature_c": bath.temperature_c,
             "heating": bath.heating,
             "is_on": bath.is_on,
-            "shown": dict(self.panel.values),
         }
 
 

@@ -6,10 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.incubator import ChamberModel
 from cultureops_simulators.liconic_stx.handler import Handler
-from cultureops_simulators.sensor import Sensor, SensorSet
+from cultureops_simulators.sensor import Sensor
 
 __all__ = ["StxModel"]
 
@@ -23,31 +22,27 @@ HUMIDITY_SETPOINT_PCT: Final = 94.0
 GAS_1_SETPOINT_PCT: Final = 21.0
 
 
-class StxModel:
+class StxModel(ChamberModel):
     """Chamber, sensors, handler and panel; gas port 1 shows O2, and nothing controls it or the humidity here."""
 
+    sensors = SENSORS
+
     def __init__(self, rng: np.random.Generator, n_cassettes: int, n_levels: int, n_plates: int) -> None:
+        super().__init__(rng)
         places = [(cassette, level) for cassette in range(1, n_cassettes + 1) for level in range(1, n_levels + 1)]
-        self.chamber = Chamber()
         self.handler = Handler(n_cassettes, n_levels, set(places[:n_plates]))
-        self.panel = Panel()
         self.humidity_setpoint_pct = HUMIDITY_SETPOINT_PCT
         self.gas_1_setpoint_pct = GAS_1_SETPOINT_PCT
-        self._sensors = SensorSet(SENSORS, rng)
-        self._show(0.0)
 
     def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds pass."""
-        self.chamber.step(dt_s)
+        super().step(dt_s)
         self.handler.step(dt_s)
-        self._show(dt_s)
 
-    def _show(self, dt_s: float) -> None:
-        chamber = self.chamber
-        true = {
-            "temperature": chamber.temperature_c,
-            "humidity": chamber.humidity_pct,
-            "co2": chamber.co2_pct,
-            "gas_1": chamber.o2_pct,
-        }
-        self.panel.show(self._sensors.read(true, dt_s), dt_s)
+    def air(self) -> dict[str, float]:
+        """Return the true values that there may be a sensor for, by channel."""
+        return {**super().air(), "gas_1": self.chamber.o2_pct}
+
+    def settings(self) -> dict[str, float]:
+        """Return nothing: setpoints are read from the memory, and its panel has no more than the sensors."""
+        return {}

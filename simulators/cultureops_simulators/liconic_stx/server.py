@@ -14,8 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.incubator import Incubator
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.liconic_stx.handler import Handler
 from cultureops_simulators.liconic_stx.model import StxModel
@@ -55,14 +54,11 @@ class StxDialect:
         return self._carry_out(line)
 
 
-class LiconicStx:
+class LiconicStx(Incubator[StxModel]):
     """An automated incubator."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: StxModel) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._kept = {CASSETTE: 0, LEVEL: 0, PITCH: 0, POSITIONS: model.handler.n_levels, SHAKER_SPEED: 0}
         chamber, handler, shown = model.chamber, model.handler, self._shown
         self._memories: dict[int, Callable[[], int]] = {
@@ -160,50 +156,25 @@ class LiconicStx:
         return "OK"
 
     @property
-    def chamber(self) -> Chamber:
-        """The chamber that vessels stand in."""
-        return self._model.chamber
-
-    @property
     def handler(self) -> Handler:
         """The plate handler, for a person who puts a plate on the transfer station."""
         return self._model.handler
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
 
     def dialect(self) -> StxDialect:
         """Return the wire language for one new connection."""
         return StxDialect(self._carry_out)
 
-    def upset(self, condition: str, present: bool) -> None:
-        """Fail or restore the gas supply (``co2_supply``)."""
-        if condition != "co2_supply":
-            raise SimulatorError(f"{self.name}: an incubator can only lose its co2_supply, not {condition!r}")
-        self.chamber.co2_supply_ok = not present
-
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
-        handler, chamber = self.handler, self.chamber
+        handler = self.handler
         return {
-            "temperature_c": chamber.temperature_c,
-            "co2_pct": chamber.co2_pct,
-            "humidity_pct": chamber.humidity_pct,
-            "o2_pct": chamber.o2_pct,
-            "door_open": chamber.door_is_open,
+            **super().truth(),
             "plates": [list(place) for place in sorted(handler.plates)],
             "station_occupied": handler.station_occupied,
             "shovel_occupied": handler.shovel_occupied,
             "gate_open": handler.gate_open,
             "busy": handler.is_busy,
             "shaking": handler.is_shaking,
-            "shown": dict(self.panel.values),
         }
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from cultureops_simulators.chamber import CLOSED_HUMIDITY_PCT, Chamber
-from cultureops_simulators.faults import Panel
-from cultureops_simulators.sensor import Sensor, SensorSet
+from cultureops_simulators.chamber import CLOSED_HUMIDITY_PCT
+from cultureops_simulators.incubator import ChamberModel
+from cultureops_simulators.sensor import Sensor
 
 __all__ = ["AtmowebModel"]
 
@@ -21,32 +19,16 @@ SENSORS: Final = {
 FAN_PCT: Final = 50.0
 
 
-class AtmowebModel:
-    """Chamber, sensors and panel."""
+class AtmowebModel(ChamberModel):
+    """Chamber, sensors and panel, where a fan and the door are shown too."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.chamber = Chamber()
-        self.panel = Panel()
-        self._sensors = SensorSet(SENSORS, rng)
-        self._show(0.0)
+    sensors = SENSORS
 
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self.chamber.step(dt_s)
-        self._show(dt_s)
-
-    def _show(self, dt_s: float) -> None:
-        chamber = self.chamber
-        true = {
-            "temperature": chamber.temperature_c,
-            "co2": chamber.co2_pct,
-            "humidity": chamber.humidity_pct,
-            "o2": chamber.o2_pct,
+    def settings(self) -> dict[str, float]:
+        """Return what is shown without a sensor, by channel: setpoints and states."""
+        return {
+            **super().settings(),
+            "humidity_setpoint": CLOSED_HUMIDITY_PCT,
+            "fan": FAN_PCT,
+            "door": float(self.chamber.door_is_open),
         }
-        shown = self._sensors.read(true, dt_s)
-        shown["temperature_setpoint"] = chamber.temperature_setpoint_c
-        shown["co2_setpoint"] = chamber.co2_setpoint_pct
-        shown["humidity_setpoint"] = CLOSED_HUMIDITY_PCT
-        shown["fan"] = FAN_PCT
-        shown["door"] = float(chamber.door_is_open)
-        self.panel.show(shown, dt_s)

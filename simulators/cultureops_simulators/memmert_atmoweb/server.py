@@ -16,8 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.incubator import Incubator
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.memmert_atmoweb.model import AtmowebModel
 
@@ -77,14 +76,13 @@ class AtmowebDialect:
         return _HEAD + "".join(f'"{key}": {value}, ' for key, value in said).encode("ascii")
 
 
-class AtmowebChamber:
+class AtmowebChamber(Incubator[AtmowebModel]):
     """A Memmert CO2 incubator, read only."""
 
     wires: frozenset[str] = frozenset({"tcp"})
 
     def __init__(self, name: str, model: AtmowebModel, fitted: Collection[str]) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         parts = ({key: ABSENT for key in keys} if part not in fitted else keys for part, keys in FITTED_KEYS.items())
         self._channels = ALWAYS | {key: channel for part in parts for key, channel in part.items()}
 
@@ -95,41 +93,9 @@ class AtmowebChamber:
             return TEXTS.get(key)
         return ABSENT if channel == ABSENT else f"{self._model.panel.values[channel]:g}"
 
-    @property
-    def chamber(self) -> Chamber:
-        """The chamber that vessels stand in."""
-        return self._model.chamber
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> AtmowebDialect:
         """Return the wire language for one new connection."""
         return AtmowebDialect(self._say)
-
-    def upset(self, condition: str, present: bool) -> None:
-        """Fail or restore the gas supply (``co2_supply``)."""
-        if condition != "co2_supply":
-            raise SimulatorError(f"{self.name}: an incubator can only lose its co2_supply, not {condition!r}")
-        self.chamber.co2_supply_ok = not present
-
-    def truth(self) -> dict[str, object]:
-        """Return the true state, for tests only."""
-        chamber = self.chamber
-        return {
-            "temperature_c": chamber.temperature_c,
-            "co2_pct": chamber.co2_pct,
-            "humidity_pct": chamber.humidity_pct,
-            "o2_pct": chamber.o2_pct,
-            "door_open": chamber.door_is_open,
-            "shown": dict(self.panel.values),
-        }
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> AtmowebChamber:

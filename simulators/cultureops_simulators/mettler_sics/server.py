@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.mettler_sics.model import CAPACITY_G, BalanceModel, Pan
 
@@ -42,14 +42,11 @@ class SicsDialect:
         return ("ES" if command is None else command()).encode("ascii") + b"\r\n"
 
 
-class Balance:
+class Balance(Device[BalanceModel]):
     """A precision balance."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: BalanceModel) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._commands: dict[str, Callable[[], str]] = {
             "@": self._reset,
             "I2": lambda: f'I2 A "SIMULATOR {CAPACITY_G:.2f} g"',
@@ -95,15 +92,6 @@ class Balance:
         """The pan."""
         return self._model.pan
 
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> SicsDialect:
         """Return the wire language for one new connection."""
         return SicsDialect(self._commands)
@@ -114,7 +102,7 @@ class Balance:
 
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
-        return {"load_g": self.pan.load_g, "tare_g": self.pan.tare_g, "shown": dict(self.panel.values)}
+        return {**super().truth(), "load_g": self.pan.load_g, "tare_g": self.pan.tare_g}
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> Balance:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.mve_tec3000.model import ControllerModel
 from cultureops_simulators.tank import Tank
@@ -57,14 +57,11 @@ class MveDialect:
         return b""
 
 
-class Tec3000:
+class Tec3000(Device[ControllerModel]):
     """The controller of a liquid nitrogen store."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: ControllerModel, device_id: int) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._device_id = device_id
         shown = self._shown
         self._queries: dict[str, Callable[[], str]] = {
@@ -106,15 +103,6 @@ class Tec3000:
         """The nitrogen store."""
         return self._model.tank
 
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> MveDialect:
         """Return the wire language for one new connection."""
         return MveDialect(self._device_id, self._queries, self._sets)
@@ -129,11 +117,11 @@ class Tec3000:
         """Return the true state, for tests only."""
         tank = self.tank
         return {
+            **super().truth(),
             "temp_a_c": tank.temp_a_c,
             "level_pct": tank.level_pct,
             "filling": tank.is_filling,
             "lid_open": tank.lid_is_open,
-            "shown": dict(self.panel.values),
         }
 
 

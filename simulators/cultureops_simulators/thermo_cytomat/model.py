@@ -7,9 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
-from cultureops_simulators.sensor import Sensor, SensorSet
+from cultureops_simulators.incubator import ChamberModel
+from cultureops_simulators.sensor import Sensor
 from cultureops_simulators.thermo_cytomat.handler import Handler
 
 __all__ = ["CytomatModel", "Shaker"]
@@ -33,34 +32,25 @@ class Shaker:
     is_on: bool = False
 
 
-class CytomatModel:
+class CytomatModel(ChamberModel):
     """Chamber, sensors, handler, shakers and panel; humidity and O2 are shown, nothing controls them here."""
 
+    sensors = SENSORS
+
     def __init__(self, rng: np.random.Generator, n_slots: int, n_plates: int) -> None:
-        self.chamber = Chamber()
+        super().__init__(rng)
         self.handler = Handler(n_slots, set(range(1, n_plates + 1)))
         self.shakers = (Shaker(), Shaker())
-        self.panel = Panel()
-        self._sensors = SensorSet(SENSORS, rng)
-        self._show(0.0)
 
     def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds pass."""
-        self.chamber.step(dt_s)
+        super().step(dt_s)
         self.handler.step(dt_s)
-        self._show(dt_s)
 
-    def _show(self, dt_s: float) -> None:
-        chamber = self.chamber
-        true = {
-            "temperature": chamber.temperature_c,
-            "co2": chamber.co2_pct,
-            "humidity": chamber.humidity_pct,
-            "o2": chamber.o2_pct,
+    def settings(self) -> dict[str, float]:
+        """Return what is shown without a sensor, by channel: setpoints."""
+        return {
+            **super().settings(),
+            "humidity_setpoint": HUMIDITY_SETPOINT_PCT,
+            "o2_setpoint": O2_SETPOINT_PCT,
         }
-        shown = self._sensors.read(true, dt_s)
-        shown["temperature_setpoint"] = chamber.temperature_setpoint_c
-        shown["co2_setpoint"] = chamber.co2_setpoint_pct
-        shown["humidity_setpoint"] = HUMIDITY_SETPOINT_PCT
-        shown["o2_setpoint"] = O2_SETPOINT_PCT
-        self.panel.show(shown, dt_s)

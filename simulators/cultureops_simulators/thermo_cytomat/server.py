@@ -14,8 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.incubator import Incubator
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.thermo_cytomat.handler import (
     BAD_PARAMETERS,
@@ -68,14 +67,11 @@ def _number(text: str, pattern: str = r"\d{3}") -> int:
     return int(text)
 
 
-class Cytomat:
+class Cytomat(Incubator[CytomatModel]):
     """An automated incubator."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: CytomatModel) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         handler = model.handler
         self._checks: dict[str, Callable[[], str]] = {
             "bs": lambda: f"{self._overview():02X}",
@@ -232,50 +228,25 @@ class Cytomat:
             shaker.is_on = is_to_run
 
     @property
-    def chamber(self) -> Chamber:
-        """The chamber that vessels stand in."""
-        return self._model.chamber
-
-    @property
     def handler(self) -> Handler:
         """The plate handler, for a person who puts a plate on the transfer station."""
         return self._model.handler
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
 
     def dialect(self) -> CytomatDialect:
         """Return the wire language for one new connection."""
         return CytomatDialect(self._carry_out)
 
-    def upset(self, condition: str, present: bool) -> None:
-        """Fail or restore the gas supply (``co2_supply``)."""
-        if condition != "co2_supply":
-            raise SimulatorError(f"{self.name}: an incubator can only lose its co2_supply, not {condition!r}")
-        self.chamber.co2_supply_ok = not present
-
     def truth(self) -> dict[str, object]:
         """Return the true state, for tests only."""
-        handler, chamber = self.handler, self.chamber
+        handler = self.handler
         return {
-            "temperature_c": chamber.temperature_c,
-            "co2_pct": chamber.co2_pct,
-            "humidity_pct": chamber.humidity_pct,
-            "o2_pct": chamber.o2_pct,
-            "door_open": chamber.door_is_open,
+            **super().truth(),
             "plates": sorted(handler.plates),
             "station_occupied": handler.station_occupied,
             "shovel_occupied": handler.shovel_occupied,
             "gate_open": handler.gate_open,
             "busy": handler.is_busy,
             "shaking": [shaker.is_on for shaker in self._model.shakers],
-            "shown": dict(self.panel.values),
         }
 
 

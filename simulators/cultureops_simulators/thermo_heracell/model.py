@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
-from cultureops_simulators.sensor import Sensor, SensorSet
+from cultureops_simulators.incubator import ChamberModel
+from cultureops_simulators.sensor import Sensor
 
 __all__ = ["HeracellModel"]
 
@@ -20,27 +17,10 @@ SUPPLY_A_ACTIVE: Final = 0x01
 SUPPLY_A_PRESSURE_OK: Final = 0x10
 
 
-class HeracellModel:
+class HeracellModel(ChamberModel):
     """Chamber, sensors and panel."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.chamber = Chamber()
-        self.panel = Panel()
-        self._sensors = SensorSet(SENSORS, rng)
-        self._show(0.0)
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self.chamber.step(dt_s)
-        self._show(dt_s)
-
-    def _show(self, dt_s: float) -> None:
-        chamber = self.chamber
-        true = {"temperature": chamber.temperature_c, "co2": chamber.co2_pct}
-        shown = self._sensors.read(true, dt_s)
-        shown["temperature_setpoint"] = chamber.temperature_setpoint_c
-        shown["co2_setpoint"] = chamber.co2_setpoint_pct
-        self.panel.show(shown, dt_s)
+    sensors = SENSORS
 
     @property
     def gas_guard(self) -> int:

@@ -16,8 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.incubator import Incubator
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.labtime import start_option
 from cultureops_simulators.thermo_heracell.log import LAST, Logbook, Pages
@@ -83,15 +82,12 @@ class HeracellDialect:
         return frame("!", address, UNKNOWN_ADDRESS if read is None else read(), self._check)
 
 
-class Heracell:
+class Heracell(Incubator[HeracellModel]):
     """A Heracell incubator, read-only."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: HeracellModel, start: datetime, check: str = "xor") -> None:
-        self.name = name
+        super().__init__(name, model)
         self._check = CHECKS[check]
-        self._model = model
         self._start = start
         self._elapsed_s = 0.0
         self._table: dict[str, Callable[[], str]] = {
@@ -116,21 +112,11 @@ class Heracell:
         actual = shown[channel]
         return ";".join(f"{value:+07.2f}" for value in (shown[f"{channel}_setpoint"], actual, actual, actual))
 
-    @property
-    def chamber(self) -> Chamber:
-        """The chamber that vessels stand in."""
-        return self._model.chamber
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
     def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds pass."""
         self.logbook.notice(self._now(), self.panel.values)
         self._elapsed_s += dt_s
-        self._model.step(dt_s)
+        super().step(dt_s)
         self.logbook.step(dt_s, self._now(), self.panel.values)
 
     def dialect(self) -> HeracellDialect:
@@ -138,24 +124,6 @@ class Heracell:
         pages = Pages(self.logbook, lambda: self.logbook.record(LAST, self._now(), self.panel.values))
         log = {"2400": pages.first, "2401": pages.next, "2402": pages.again}
         return HeracellDialect({**self._table, **log}, self._check)
-
-    def upset(self, condition: str, present: bool) -> None:
-        """Fail or restore the gas supply (``co2_supply``)."""
-        if condition != "co2_supply":
-            raise SimulatorError(f"{self.name}: an incubator can only lose its co2_supply, not {condition!r}")
-        self.chamber.co2_supply_ok = not present
-
-    def truth(self) -> dict[str, object]:
-        """Return the true state, for tests only."""
-        chamber = self.chamber
-        return {
-            "temperature_c": chamber.temperature_c,
-            "co2_pct": chamber.co2_pct,
-            "humidity_pct": chamber.humidity_pct,
-            "o2_pct": chamber.o2_pct,
-            "door_open": chamber.door_is_open,
-            "shown": dict(self.panel.values),
-        }
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> Heracell:

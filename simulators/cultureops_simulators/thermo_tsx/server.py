@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.thermo_tsx.model import Cabinet, FreezerModel
 
@@ -99,14 +99,11 @@ def _line(body: bytes, check: int) -> bytes:
     return b":" + body.hex().upper().encode("ascii") + b"%02X\r\n" % check
 
 
-class Tsx:
+class Tsx(Device[FreezerModel]):
     """An ultra-low freezer, read-only."""
 
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
     def __init__(self, name: str, model: FreezerModel, unit_id: int, count: str, status: str) -> None:
-        self.name = name
-        self._model = model
+        super().__init__(name, model)
         self._unit_id, self._count = unit_id, count
         system, enclosure = _STATUS[status]
         self._rows: dict[int, _Row] = {
@@ -141,15 +138,6 @@ class Tsx:
         """The cabinet."""
         return self._model.cabinet
 
-    @property
-    def panel(self) -> Panel:
-        """What it shows."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
-
     def dialect(self) -> TsxDialect:
         """Return the wire language for one new connection."""
         return TsxDialect(self._unit_id, self._count, self._rows)
@@ -164,10 +152,10 @@ class Tsx:
         """Return the true state, for tests only."""
         cabinet = self.cabinet
         return {
+            **super().truth(),
             "temperature_c": cabinet.temperature_c,
             "is_cooling": cabinet.is_cooling,
             "door_open": cabinet.door_is_open,
-            "shown": dict(self.panel.values),
         }
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.faults import Panel
+from cultureops_simulators.device import Device
 from cultureops_simulators.instrument import Atmosphere, Options, SimulatorError
 from cultureops_simulators.modbus import RtuDialect
 from cultureops_simulators.vaisala_gmp252.model import ProbeModel
@@ -58,23 +58,8 @@ def registers(co2_ppm: float, temperature_c: float) -> dict[int, int]:
     return table
 
 
-class Gmp252:
-    """A CO2 probe."""
-
-    wires: frozenset[str] = frozenset({"tcp", "pty"})
-
-    def __init__(self, name: str, model: ProbeModel) -> None:
-        self.name = name
-        self._model = model
-
-    @property
-    def panel(self) -> Panel:
-        """What it shows: ``co2_ppm`` and ``temperature``."""
-        return self._model.panel
-
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self._model.step(dt_s)
+class Gmp252(Device[ProbeModel]):
+    """A CO2 probe; its panel shows ``co2_ppm`` and ``temperature``."""
 
     def _read(self, address: int, count: int) -> bytes | None:
         shown: Mapping[str, float] = self.panel.values
@@ -96,9 +81,9 @@ class Gmp252:
         """Return the true state, for tests only."""
         model = self._model
         return {
+            **super().truth(),
             "co2_ppm": model.co2_ppm,
             "temperature_c": model.temperature_c,
-            "shown": dict(self.panel.values),
         }
 
 

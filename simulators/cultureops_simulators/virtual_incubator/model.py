@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.faults import Panel
-from cultureops_simulators.sensor import Sensor, SensorSet
+from cultureops_simulators.incubator import ChamberModel
+from cultureops_simulators.sensor import Sensor
 
 __all__ = ["VALUES", "IncubatorModel"]
 
@@ -33,33 +30,14 @@ ALARM_BAND: Final = 1.0
 DOOR_ALARM_S: Final = 300.0
 
 
-class IncubatorModel:
-    """Chamber, sensors and panel."""
+class IncubatorModel(ChamberModel):
+    """Chamber, sensors and panel, where the door is shown too."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.chamber = Chamber()
-        self.panel = Panel()
-        self._sensors = SensorSet(SENSORS, rng)
-        self._show(0.0)
+    sensors = SENSORS
 
-    def step(self, dt_s: float) -> None:
-        """Let ``dt_s`` seconds pass."""
-        self.chamber.step(dt_s)
-        self._show(dt_s)
-
-    def _show(self, dt_s: float) -> None:
-        chamber = self.chamber
-        true = {
-            "temperature": chamber.temperature_c,
-            "co2": chamber.co2_pct,
-            "humidity": chamber.humidity_pct,
-            "o2": chamber.o2_pct,
-        }
-        shown = self._sensors.read(true, dt_s)
-        shown["temperature_setpoint"] = chamber.temperature_setpoint_c
-        shown["co2_setpoint"] = chamber.co2_setpoint_pct
-        shown["door"] = float(chamber.door_is_open)
-        self.panel.show(shown, dt_s)
+    def settings(self) -> dict[str, float]:
+        """Return what is shown without a sensor, by channel: setpoints and the door."""
+        return {**super().settings(), "door": float(self.chamber.door_is_open)}
 
     def registers(self) -> dict[str, float]:
         """Return all values of the map by name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
 from cultureops.acquisition import DeviceRow
 from cultureops.clock import Clock
@@ -17,6 +18,8 @@ from cultureops.device.transport.replay import register_refusal, register_reply,
 from cultureops.errors import DeviceFault
 
 __all__ = ["capture"]
+
+L = TypeVar("L", bound=ByteLink | RegisterLink)
 
 
 async def capture(row: DeviceRow, clock: Clock) -> tuple[DeviceReport, str]:
@@ -60,10 +63,10 @@ def _taped(link: Link, row: DeviceRow, tape: list[str]) -> ByteLink | RegisterLi
     raise row.row.error("only serial, TCP and Modbus links can be captured", "link")
 
 
-class _TapedBytes:
-    """A ByteLink that writes down what goes through it."""
+class _Taped(Generic[L]):
+    """A link that is opened and closed as ever."""
 
-    def __init__(self, link: ByteLink, tape: list[str]) -> None:
+    def __init__(self, link: L, tape: list[str]) -> None:
         self._link = link
         self._tape = tape
 
@@ -76,6 +79,10 @@ class _TapedBytes:
 
     async def close(self) -> None:
         await self._link.close()
+
+
+class _TapedBytes(_Taped[ByteLink]):
+    """A ByteLink that writes down what goes through it."""
 
     async def exchange(self, request: bytes, terminator: bytes, *, limit: int = 4096, trailing: int = 0) -> bytes:
         self._tape.append(f"> {request.hex(' ')}")
@@ -91,26 +98,12 @@ class _TapedBytes:
         await self._link.send_break(duration_s)
 
 
-class _TapedRegisters:
+class _TapedRegisters(_Taped[RegisterLink]):
     """A RegisterLink that writes down requests and answers as Modbus frames without their check sums."""
-
-    def __init__(self, link: RegisterLink, tape: list[str]) -> None:
-        self._link = link
-        self._tape = tape
 
     @property
     def check_bits(self) -> int:
         return self._link.check_bits
-
-    @property
-    def is_open(self) -> bool:
-        return self._link.is_open
-
-    async def open(self) -> None:
-        await self._link.open()
-
-    async def close(self) -> None:
-        await self._link.close()
 
     async def read_registers(self, unit_id: int, function: int, address: int, count: int) -> Sequence[int]:
         self._tape.append(f"> {register_request(unit_id, function, address, count).hex(' ')}")

@@ -14,6 +14,7 @@ from cultureops.device.driver import (
     Result,
     ResultSource,
 )
+from cultureops.device.linked import LinkedDriver
 from cultureops.device.reading import Quality, Reading, Reason, Sample
 from cultureops.device.transport import ByteLink, HttpLink, PeerLink, RegisterLink, TopicLink
 
@@ -31,6 +32,7 @@ __all__ = [
     "ImageResult",
     "Kind",
     "Link",
+    "LinkedDriver",
     "PeerLink",
     "Quality",
     "Reading",

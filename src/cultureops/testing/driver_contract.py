@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
@@ -19,7 +20,7 @@ __all__ = ["DriverContract"]
 pytestmark = pytest.mark.asyncio
 
 
-class DriverContract:
+class DriverContract(ABC):
     """Inherit, name the class ``Test...``, and say what to test on.
 
     ``instrument(path)`` returns an instrument whose answers follow ``self.values``; ``driver(address)`` returns the
@@ -32,13 +33,20 @@ class DriverContract:
     second: Mapping[str, float]
     values: Mapping[str, float]
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a test class that leaves a method out: pytest passes over an abstract class without a word."""
+        super().__init_subclass__()
+        missing = [name for name in ("instrument", "driver") if getattr(cls, name) is getattr(DriverContract, name)]
+        if missing and cls.__name__.startswith("Test"):
+            raise TypeError(f"{cls.__name__} must say what to test on: {' and '.join(missing)} missing")
+
+    @abstractmethod
     def instrument(self, folder: object) -> Instrument:
         """Return the instrument, not plugged in yet; ``folder`` is a pathlib.Path for a serial device's link."""
-        raise NotImplementedError
 
+    @abstractmethod
     def driver(self, address: str) -> Driver:
         """Return the driver of the instrument at that address, not connected yet."""
-        raise NotImplementedError
 
     @asynccontextmanager
     async def _rig(self, folder: object) -> AsyncIterator[tuple[Instrument, Driver]]:

@@ -1,5 +1,6 @@
 """What an append and a month's chart cost. Bounds are loose, for slow machines; run with -s to see the figures."""
 
+import statistics
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cultureops.telemetry import ChannelInfo, EmbeddedStore
 START = 1_767_600_000_000 // HOUR_MS * HOUR_MS
 CHANNELS = [f"incubator_{number // 8}/c{number % 8}" for number in range(40)]
 DAYS = 30
+ROUNDS, FRAMES_A_ROUND = 8, 200
 
 
 def frame(minute: int, channels: list[str]) -> list[Reading]:
@@ -18,18 +20,21 @@ def frame(minute: int, channels: list[str]) -> list[Reading]:
 
 
 async def test_an_append_costs_the_loop_next_to_nothing(tmp_path: Path) -> None:
+    """The least of several rounds' medians: other work on the machine only ever adds to what a round takes."""
     store = EmbeddedStore.open(tmp_path / "telemetry")
     store.declare({name: ChannelInfo("Cel") for name in CHANNELS})
-    frames, loop_s, cpu = [frame(minute, CHANNELS) for minute in range(1000)], [], time.process_time()
+    frames = [frame(minute, CHANNELS) for minute in range(ROUNDS * FRAMES_A_ROUND)]
+    loop_s, cpu = [], time.process_time()
     for readings in frames:
         begin = time.thread_time()
         durable = store.append(readings)
         loop_s.append(time.thread_time() - begin)
         await durable
     whole_us = (time.process_time() - cpu) / len(frames) * 1e6
-    loop_us = sorted(loop_s)[len(loop_s) // 2] * 1e6
+    rounds = [loop_s[first : first + FRAMES_A_ROUND] for first in range(0, len(frames), FRAMES_A_ROUND)]
+    loop_us = min(statistics.median(each) for each in rounds) * 1e6
     print(f"\nappend of 40 readings: {loop_us:.1f} us on the loop, {whole_us:.0f} us CPU in all until durable")
-    assert loop_us < 150  # 20 on a quiet machine
+    assert loop_us < 60  # 20 on a quiet machine
     assert whole_us < 2000
     await store.close()
 
