@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Final
 
 from cultureops.device.driver import CountResult
 from cultureops.device.plausibility import flagged
 from cultureops.errors import ProtocolError
+from cultureops_drivers.cell_counter_files.nucleoview import remarks
+from cultureops_drivers.cell_counter_files.recognise import as_text, is_workbook, workbook_rows
+from cultureops_drivers.cell_counter_files.xr_workbook import check_all_read, check_dates_there
 
 __all__ = ["counts_of", "parse"]
 
 Node = Mapping[str, Any]
+XR: Final = "BECKMAN_VI_CELL_XR"
+NUCLEOVIEW: Final = "CHEMOMETEC_NUCLEOVIEW"
 
 _NO_SAMPLE_ID: Final = ("", "nan", "None")
 """What the parser makes of an empty cell."""
 
 
-def parse(contents: bytes, file: str, file_format: str) -> tuple[CountResult, ...]:
+def parse(contents: bytes, file: str, file_format: str, *, suffix: str = "") -> tuple[CountResult, ...]:
     """Read the counts of one result file.
 
-    ``file_format`` is a name in allotropy's ``Vendor``. Raises ProtocolError, and whatever the parser raises.
+    ``file_format`` is a name in allotropy's ``Vendor``, ``suffix`` the ending to parse by, that of the name by default.
+    Raises ProtocolError, and whatever the parser raises.
     """
     from allotropy.parser_factory import Vendor
     from allotropy.to_allotrope import allotrope_from_io
 
-    encoding = "utf-16" if contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
-    document = allotrope_from_io(io.BytesIO(contents), file, Vendor[file_format], encoding=encoding)
+    rows = workbook_rows(contents) if file_format == XR and is_workbook(contents) else []
+    check_dates_there(rows, file)
+    text = None if is_workbook(contents) else as_text(contents)
+    # The parser reads UTF-8 everywhere, other encodings for some formats only.
+    readable = contents if text is None else text.encode()
+    name = str(PurePath(file).with_suffix(suffix)) if suffix else file
+    document = allotrope_from_io(io.BytesIO(readable), name, Vendor[file_format])
     results = counts_of(document, file, hashlib.sha256(contents).hexdigest())
     if not results:
         raise ProtocolError(f"{file}: holds no count")
-    return results
+    check_all_read(rows, len(results), file)
+    said = remarks(text) if file_format == NUCLEOVIEW and text is not None else ()
+    return tuple(replace(result, flags=(*result.flags, *said)) for result in results)
 
 
 def counts_of(document: Node, file: str, sha256: str) -> tuple[CountResult, ...]:

@@ -13,7 +13,7 @@ from cultureops_drivers.shipper_logger.sheet import read_sheet
 __all__ = ["read_trace"]
 
 
-def read_trace(contents: bytes, file: str, mapping: str, zone: ZoneInfo) -> Trace:
+def read_trace(contents: bytes, file: str, mapping: str, zone: ZoneInfo | None) -> Trace:
     """Read one logger file (see TraceReader); ``mapping`` is a shipped one's name or a .toml file's path."""
     described = load_mapping(find_mapping(mapping))
     sheet = read_sheet(contents, file, described)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cultureops.device.driver import Identity
 from cultureops.device.reading import Reason, Sample
-from cultureops.device.trace import Trace, TraceRow
+from cultureops.device.trace import MappingMismatch, Trace, TraceRow
 from cultureops.errors import ConfigError
 from cultureops_drivers.shipper_logger.mapping import Column, TraceMapping
 from cultureops_drivers.shipper_logger.sheet import Cells
@@ -24,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def trace_of(cells: Cells, file: str, sha256: str, mapping: TraceMapping, zone: ZoneInfo) -> Trace:
+def trace_of(cells: Cells, file: str, sha256: str, mapping: TraceMapping, zone: ZoneInfo | None) -> Trace:
     """Return the trace; raise ConfigError with file and line for the first thing that is not as it should be."""
     head_at, places = _table_head(cells, file, mapping)
     stated = _stated(cells[:head_at], file, mapping)
@@ -55,8 +55,8 @@ def trace_of(cells: Cells, file: str, sha256: str, mapping: TraceMapping, zone: 
     return Trace(identity, channels, tuple(rows), mapping.name, file, sha256)
 
 
-def _refusal(at: str, message: str) -> ConfigError:
-    return ConfigError(f"{at}: {message}; nothing was imported")
+def _refusal(at: str, message: str, kind: type[ConfigError] = ConfigError) -> ConfigError:
+    return kind(f"{at}: {message}; nothing was imported")
 
 
 def _table_head(cells: Cells, file: str, mapping: TraceMapping) -> tuple[int, list[int]]:
@@ -69,15 +69,17 @@ def _table_head(cells: Cells, file: str, mapping: TraceMapping) -> tuple[int, li
             if any(texts.count(title) > 1 for title in mapping.titles):
                 raise _refusal(f"{file}:{at + 1}", "a column stands twice in the table's head")
             if unknown := [text for text in texts if text and text not in mapping.titles]:
-                raise _refusal(f"{file}:{at + 1}", f"column {unknown[0]!r} is not in mapping {mapping.name!r}")
+                raise _refusal(
+                    f"{file}:{at + 1}", f"column {unknown[0]!r} is not in mapping {mapping.name!r}", MappingMismatch
+                )
             return at, [texts.index(title) for title in mapping.titles]
         if found > closest[0]:
             closest = (found, at, texts)
     expected = ", ".join(repr(title) for title in mapping.titles)
     if closest[1] < 0:
-        raise _refusal(f"{file}:1", f"there is no table with the columns {expected}")
+        raise _refusal(f"{file}:1", f"there is no table with the columns {expected}", MappingMismatch)
     there = ", ".join(repr(text) for text in closest[2] if text)
-    raise _refusal(f"{file}:{closest[1] + 1}", f"expected the columns {expected}, found {there}")
+    raise _refusal(f"{file}:{closest[1] + 1}", f"expected the columns {expected}, found {there}", MappingMismatch)
 
 
 def _stated(head: Cells, file: str, mapping: TraceMapping) -> Mapping[str, tuple[str, str]]:
@@ -90,7 +92,9 @@ def _stated(head: Cells, file: str, mapping: TraceMapping) -> Mapping[str, tuple
                 found[key] = (f"{file}:{line}", texts[texts.index(label) + 1])
                 break
         else:
-            raise _refusal(f"{file}:1", f"the head lacks {label!r}; is this a file of {mapping.model}?")
+            raise _refusal(
+                f"{file}:1", f"the head lacks {label!r}; is this a file of {mapping.model}?", MappingMismatch
+            )
     return found
 
 
@@ -122,7 +126,8 @@ def _check_stated(
     for key, (expected, agrees) in shown.items():
         if key in stated and not agrees(stated[key][1]):
             at, text = stated[key]
-            raise _refusal(at, f"the head says {mapping.stated[key]} {text!r}, expected {expected}")
+            kind = MappingMismatch if key == "model" else ConfigError
+            raise _refusal(at, f"the head says {mapping.stated[key]} {text!r}, expected {expected}", kind)
 
 
 def _begins(text: str, time: datetime, mapping: TraceMapping) -> bool:
@@ -150,8 +155,12 @@ def _local(at: str, cell: object, time_format: str) -> datetime:
     return time
 
 
-def _instant(at: str, local: datetime, zone: ZoneInfo, offset: timedelta | None) -> int:
+def _instant(at: str, local: datetime, zone: ZoneInfo | None, offset: timedelta | None) -> int:
     """Return a local time in ms UTC; a time that the zone skipped, or had twice, is settled by the file or refused."""
+    if zone is None:
+        if offset is None:
+            raise _refusal(at, "the file states no UTC offset; give the logger's zone")
+        return (local.replace(tzinfo=UTC) - offset - _EPOCH) // _MILLISECOND
     ways = {time.utcoffset(): time for fold in (0, 1) if _exists(time := local.replace(tzinfo=zone, fold=fold))}
     if not ways:
         raise _refusal(

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TypeAlias
 
+from cultureops.device.trace import MappingMismatch
 from cultureops.errors import ConfigError
 from cultureops_drivers.shipper_logger.mapping import TraceMapping
 
@@ -42,7 +43,7 @@ def _workbook(contents: bytes, file: str, sheet: str) -> Cells:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(contents))
         names = workbook.sheet_names
         if sheet not in names:
-            raise ConfigError(f"{file}: has no sheet {sheet!r}, only {', '.join(names) or 'none'}")
+            raise MappingMismatch(f"{file}: has no sheet {sheet!r}, only {', '.join(names) or 'none'}")
         return [list(row) for row in workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)]
     except ConfigError:
         raise

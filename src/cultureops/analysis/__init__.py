@@ -1,27 +1,70 @@
 """Pure science: numbers in, numbers out; no clock, no I/O."""
 
-from cultureops.analysis.counting import Replicates, implausibilities, replicates, total_cells, viability_pct
+from cultureops.analysis.counting import (
+    LiveDead,
+    Replicates,
+    density_before_dilution,
+    density_from_count,
+    implausibilities,
+    live_dead,
+    replicates,
+    total_cells,
+    viability_pct,
+)
 from cultureops.analysis.dose import (
     cells_for_weight,
+    cells_per_kg,
+    concentration_1e6_per_ml,
     deviation_pct,
     endotoxin_eu_per_kg,
     infusion_min,
+    reconciles,
+    reconciliation_difference,
+    shares,
+    split,
     volume_ml_for_density,
 )
-from cultureops.analysis.growth import Growth, cumulative_population_doublings, growth
+from cultureops.analysis.growth import Growth, cumulative_population_doublings, growth, slowing
+from cultureops.analysis.seeding import (
+    Seeding,
+    cells_per_vessel,
+    density_per_cm2,
+    plan_seeding,
+    suspension_ml_per_vessel,
+    vessels_needed,
+    viable_cells,
+)
 
 __all__ = [
     "Growth",
+    "LiveDead",
     "Replicates",
+    "Seeding",
     "cells_for_weight",
+    "cells_per_kg",
+    "cells_per_vessel",
+    "concentration_1e6_per_ml",
     "cumulative_population_doublings",
+    "density_before_dilution",
+    "density_from_count",
+    "density_per_cm2",
     "deviation_pct",
     "endotoxin_eu_per_kg",
     "growth",
     "implausibilities",
     "infusion_min",
+    "live_dead",
+    "plan_seeding",
+    "reconciles",
+    "reconciliation_difference",
     "replicates",
+    "shares",
+    "slowing",
+    "split",
+    "suspension_ml_per_vessel",
     "total_cells",
+    "vessels_needed",
     "viability_pct",
+    "viable_cells",
     "volume_ml_for_density",
 ]

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Replicates", "implausibilities", "replicates", "total_cells", "viability_pct"]
+__all__ = [
+    "LiveDead",
+    "Replicates",
+    "density_before_dilution",
+    "density_from_count",
+    "implausibilities",
+    "live_dead",
+    "replicates",
+    "total_cells",
+    "viability_pct",
+]
 
 PERCENT_STEP: Final = 0.1
 """Coarsest printed step of a viability [%]."""
@@ -23,6 +33,25 @@ def viability_pct(viable: float, total: float) -> float:
     if not (math.isfinite(viable) and math.isfinite(total)) or total <= 0 or not 0 <= viable <= total:
         raise ValueError(f"viability needs 0 <= viable <= total and total > 0, not {viable:g} of {total:g}")
     return 100.0 * viable / total
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDead:
+    """Live and dead cells put together; ``viability_pct`` is None where no cell was counted."""
+
+    total: float
+    viability_pct: float | None
+
+
+def live_dead(live: float, dead: float) -> LiveDead:
+    """Return the total and the viable share [%] of live and dead cells; counts or densities, in one unit.
+
+    Raises ValueError unless both are finite numbers >= 0.
+    """
+    if not (math.isfinite(live) and math.isfinite(dead)) or live < 0 or dead < 0:
+        raise ValueError(f"a total needs live and dead cells >= 0, not {live:g} and {dead:g}")
+    total = live + dead
+    return LiveDead(total, viability_pct(live, total) if total else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +77,30 @@ def replicates(values: Sequence[float]) -> Replicates:
         return Replicates(n, mean, None)
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
     return Replicates(n, mean, 100.0 * math.sqrt(variance) / mean)
+
+
+def density_before_dilution(counted_density: float, dilution: float) -> float:
+    """Return the density of a suspension before it was diluted for the count, in the unit of the counted one.
+
+    ``counted_density`` >= 0; ``dilution`` >= 1 is the factor (final volume over sample volume: 1 part sample and
+    1 part stain give 2). Raises ValueError outside of that.
+    """
+    if not (math.isfinite(counted_density) and math.isfinite(dilution)) or counted_density < 0 or dilution < 1:
+        raise ValueError(
+            f"a density before dilution needs density >= 0 and factor >= 1, not {counted_density:g} and {dilution:g}"
+        )
+    return counted_density * dilution
+
+
+def density_from_count(cells: float, counted_volume_ml: float, dilution: float = 1.0) -> float:
+    """Return the density [cells/mL] before dilution of ``cells`` counted in a volume, e.g. a counting chamber's.
+
+    ``cells`` >= 0, ``counted_volume_ml`` > 0 (a 1 mm x 1 mm x 0.1 mm square holds 1e-4 mL), ``dilution`` >= 1.
+    Raises ValueError outside of that.
+    """
+    if not (math.isfinite(cells) and math.isfinite(counted_volume_ml)) or cells < 0 or counted_volume_ml <= 0:
+        raise ValueError(f"a density needs cells >= 0 in a volume > 0, not {cells:g} in {counted_volume_ml:g} mL")
+    return density_before_dilution(cells / counted_volume_ml, dilution)
 
 
 def total_cells(density_1e6_per_ml: float, volume_ml: float, dilution: float = 1.0) -> float:

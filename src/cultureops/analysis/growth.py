@@ -1,4 +1,4 @@
-"""Growth between seeding and harvest of one passage."""
+"""Growth between seeding and harvest of one passage, and beside the passage before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Growth", "cumulative_population_doublings", "growth"]
+__all__ = ["Growth", "cumulative_population_doublings", "growth", "slowing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +50,27 @@ def cumulative_population_doublings(passages: Iterable[float | None]) -> float:
     A primary culture grows out of mononuclear cells of which few attach: it has no doublings to count.
     """
     return math.fsum(doublings for doublings in passages if doublings is not None)
+
+
+def slowing(pdt_h: float | None, previous_pdt_h: float | None, factor: float) -> str | None:
+    """Return a warning when a passage doubles more slowly than ``factor`` times the previous one, else None.
+
+    Doubling times [h] > 0, None where undefined: without a previous one there is nothing to compare, and cells that
+    did not double after a passage that did are a warning. ``factor`` >= 1 is the recipe's. Raises ValueError
+    for numbers outside of that.
+    """
+    if not math.isfinite(factor) or factor < 1:
+        raise ValueError(f"a factor of slowing must be 1 or more, not {factor}")
+    for time_h in (pdt_h, previous_pdt_h):
+        if time_h is not None and (not math.isfinite(time_h) or time_h <= 0):
+            raise ValueError(f"a doubling time must be above zero, not {time_h} h")
+    if previous_pdt_h is None:
+        return None
+    if pdt_h is None:
+        return f"the cells did not double, after {previous_pdt_h:.1f} h in the previous passage"
+    if pdt_h <= factor * previous_pdt_h:
+        return None
+    return (
+        f"the cells doubled in {pdt_h:.1f} h, {pdt_h / previous_pdt_h:.2f} times the previous passage's "
+        f"{previous_pdt_h:.1f} h; the limit is {factor:g} times"
+    )

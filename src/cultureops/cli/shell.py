@@ -14,11 +14,28 @@ import typer
 
 from cultureops.errors import ConfigError, CultureOpsError
 
-__all__ = ["AsJson", "DataDir", "SiteFile", "command_group", "finish"]
+__all__ = [
+    "Actor",
+    "AsJson",
+    "AsOf",
+    "At",
+    "DataDir",
+    "Reason",
+    "Role",
+    "SiteFile",
+    "command_group",
+    "contents_of",
+    "finish",
+]
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds ledger.sqlite and telemetry/.")]
 SiteFile = Annotated[Path, typer.Option("--site", help="The site file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+Actor = Annotated[str, typer.Option("--actor", metavar="ID", help="Who enters it.")]
+Role = Annotated[str, typer.Option("--role", help="In which role: OP, RV, QC, QA, QP, ST, CL, EQ or AD.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; a late entry needs it.")]
+At = Annotated[str | None, typer.Option("--at", metavar="ISO", help="When it happened, with UTC offset; now if not.")]
+AsOf = Annotated[str | None, typer.Option("--at", metavar="ISO", help="As of when, with UTC offset; now if not.")]
 
 
 def command_group(about: str) -> typer.Typer:
@@ -39,6 +56,14 @@ def finish(work: Callable[[], object]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None
+
+
+def contents_of(file: Path) -> bytes:
+    """Return what a file holds; raise ConfigError when it can't be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or error}; name a file that can be read") from None
 
 
 def complain(error: CultureOpsError, code: int) -> NoReturn:

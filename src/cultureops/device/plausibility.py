@@ -39,7 +39,7 @@ def flagged(result: CountResult, errors: tuple[str, ...] = ()) -> CountResult:
             flags.append(f"{name}_negative")
     if _exceeds(result.viable_cells, result.total_cells):
         flags.append("viable_cells_exceed_total")
-    elif _disagrees(result.viability_pct, result.viable_cells, result.total_cells, half=0.0):
+    elif _disagrees(result.viability_pct, result.viable_cells, result.total_cells, (0.0, 0.0)):
         flags.append("viability_disagrees_with_cells")
     if _exceeds(result.viable_density_1e6_per_ml, result.total_density_1e6_per_ml):
         flags.append("viable_density_exceeds_total")
@@ -82,21 +82,37 @@ def _decimals(value: float) -> int:
 
 
 def _disagrees_with_densities(result: CountResult) -> bool:
+    """Whether the three figures disagree, be the densities written to equal decimals or to equal significant digits."""
     viable, total = _finite(result.viable_density_1e6_per_ml), _finite(result.total_density_1e6_per_ml)
     if viable is None or total is None:
         return False
-    return _disagrees(result.viability_pct, viable, total, half=0.5 * 10.0 ** -max(_decimals(viable), _decimals(total)))
+    figures = (viable, total)
+    decimals = max(_decimals(figure) for figure in figures)
+    digits = max(_decimals(figure) + _magnitude(figure) for figure in figures)
+    halves = ((decimals, decimals), (digits - _magnitude(viable), digits - _magnitude(total)))
+    return all(
+        _disagrees(result.viability_pct, viable, total, (0.5 * 10.0**-of_viable, 0.5 * 10.0**-of_total))
+        for of_viable, of_total in halves
+    )
 
 
-def _disagrees(viability_pct: float | None, viable: float | None, total: float | None, half: float) -> bool:
-    """Whether viability can't be the ratio of any two numbers that lie within ``half`` of those written."""
+def _magnitude(value: float) -> int:
+    """How many digits stand before the decimal point: 1 for 9.2, 0 for 0.92, -1 for 0.092."""
+    return math.floor(math.log10(value)) + 1 if value > 0 else 0
+
+
+def _disagrees(
+    viability_pct: float | None, viable: float | None, total: float | None, halves: tuple[float, float]
+) -> bool:
+    """Whether viability can't be the ratio of any two numbers that lie within ``halves`` of those written."""
     viability = _finite(viability_pct)
     if viability is None or viable is None or total is None or total < 0:
         return False
+    half_viable, half_total = halves
     if total == 0 and viable == 0:
-        return half == 0 and viability > 0
-    if total <= half:
+        return half_total == 0 and viability > 0
+    if total <= half_total:
         return False
-    lowest = 100 * max(0.0, viable - half) / (total + half)
-    highest = 100 * (viable + half) / (total - half)
+    lowest = 100 * max(0.0, viable - half_viable) / (total + half_total)
+    highest = 100 * (viable + half_viable) / (total - half_total)
     return not lowest - _ROUNDING_PCT <= viability <= highest + _ROUNDING_PCT

@@ -40,6 +40,7 @@ class Reason(IntEnum):
     DRIVER_ERROR = 10
     SUSPECT = 11
     NOT_AS_AGREED = 12
+    OUT_OF_CALIBRATION = 13
 
     @property
     def text(self) -> str:
@@ -61,6 +62,7 @@ _TEXTS: dict[Reason, str] = {
     Reason.DRIVER_ERROR: "driver failed",
     Reason.SUSPECT: "a leap that a second reading did not confirm",
     Reason.NOT_AS_AGREED: "device is set to another unit or mode",
+    Reason.OUT_OF_CALIBRATION: "calibration has ended",
 }
 
 COMMUNICATION_REASONS = frozenset(
@@ -117,11 +119,18 @@ def bad_reading(channel: ChannelId, reason: Reason, source_time: Instant, receiv
 
 
 def judge(
-    identity: ChannelId, channel: Channel, sample: Sample, source_time: Instant, received_time: Instant
+    identity: ChannelId,
+    channel: Channel,
+    sample: Sample,
+    source_time: Instant,
+    received_time: Instant,
+    *,
+    out_of_calibration: bool = False,
 ) -> Reading:
     """Turn a driver's sample into a reading: NaN, infinities and impossible values become BAD with their reason.
 
-    A value of a channel whose address or meaning is second-hand is UNCERTAIN, never GOOD.
+    A value of a channel whose address or meaning is second-hand, or of an instrument out of calibration, is UNCERTAIN,
+    never GOOD.
     """
     value = sample.value
     if value is None:
@@ -134,6 +143,8 @@ def judge(
         return Reading(identity, value, Quality.UNCERTAIN, Reason.UNVERIFIED, source_time, received_time)
     elif sample.reason:
         return Reading(identity, value, Quality.UNCERTAIN, sample.reason, source_time, received_time)
+    elif out_of_calibration:
+        return Reading(identity, value, Quality.UNCERTAIN, Reason.OUT_OF_CALIBRATION, source_time, received_time)
     else:
         return Reading(identity, value, Quality.GOOD, Reason.NONE, source_time, received_time)
     return bad_reading(identity, reason, source_time, received_time)

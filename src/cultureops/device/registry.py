@@ -9,18 +9,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from cultureops.device.count_file import CountReader
 from cultureops.device.driver import Driver, DriverFactory, Link, ResultSource
 from cultureops.device.event_log import EventLogReader
 from cultureops.device.trace import TraceReader
 from cultureops.errors import ConfigError
 
-__all__ = ["GROUP", "create_driver", "driver_folder", "event_log_reader", "known_drivers", "trace_reader"]
+__all__ = [
+    "GROUP",
+    "count_readers",
+    "create_driver",
+    "driver_folder",
+    "event_log_reader",
+    "known_drivers",
+    "trace_reader",
+]
 
 GROUP: Final = "cultureops.drivers"
 CHECK_BITS: Final = (0, 8, 16, 32)
 """How many check bits a driver may say guard its answers."""
 TRACES: Final = "cultureops.traces"
 """Entry points of readers of logger files, each a TraceReader."""
+COUNTS: Final = "cultureops.counts"
+"""Entry points of readers of cell counters' files, each a CountReader."""
 EVENT_LOGS: Final = "cultureops.event_logs"
 """Entry points of readers of controllers' logs, by driver, each an EventLogReader."""
 
@@ -70,6 +81,19 @@ def trace_reader(kind: str) -> TraceReader:
             raise ConfigError(f"trace reader {kind!r} ({entry.value}) can't be loaded: {error}") from None
         return reader
     raise ConfigError(f"there is no trace reader {kind!r}; is the package installed?")
+
+
+def count_readers() -> tuple[CountReader, ...]:
+    """Return all readers of cell counters' files by name; raise ConfigError for a broken one, or for none at all."""
+    readers = list[CountReader]()
+    for entry in sorted(entry_points(group=COUNTS), key=lambda entry: entry.name):
+        try:
+            readers.append(entry.load())
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"count reader {entry.name!r} ({entry.value}) can't be loaded: {error}") from None
+    if not readers:
+        raise ConfigError("there is no reader of cell counters' files; is the package installed?")
+    return tuple(readers)
 
 
 def event_log_reader(kind: str) -> EventLogReader:

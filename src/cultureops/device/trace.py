@@ -11,8 +11,13 @@ from cultureops.clock import Instant
 from cultureops.device.channel import Channel
 from cultureops.device.driver import Identity
 from cultureops.device.reading import Sample
+from cultureops.errors import ConfigError
 
-__all__ = ["Trace", "TraceReader", "TraceRow"]
+__all__ = ["MappingMismatch", "Trace", "TraceReader", "TraceRow"]
+
+
+class MappingMismatch(ConfigError):
+    """The file is of another kind than the mapping describes; as a file of its own kind it may be sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,10 @@ class Trace:
     source_sha256: str
 
 
-TraceReader: TypeAlias = Callable[[bytes, str, str, ZoneInfo], Trace]
+TraceReader: TypeAlias = Callable[[bytes, str, str, ZoneInfo | None], Trace]
 """``read(contents, file, mapping, zone)``.
 
-``zone`` is the one that the logger's clock was set to. Raises ConfigError naming file and line for the first thing that
-is not as the mapping says.
+``zone`` is the one that the logger's clock was set to; None where only the offset that the file states is known. Raises
+ConfigError naming file and line for the first thing that is not as the mapping says, MappingMismatch where that is the
+kind of file.
 """

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cultureops.device.reading import Reason
-from cultureops.device.trace import Trace
+from cultureops.device.trace import MappingMismatch, Trace
 from cultureops.errors import ConfigError
 from cultureops_drivers.shipper_logger import read_trace
 from cultureops_drivers.shipper_logger.mapping import find_mapping, load_mapping
@@ -187,6 +187,28 @@ def test_wrong_mappings(tmp_path: Path, old: str, new: str, message: str) -> Non
         load_mapping(tmp_path / "own.toml")
     with pytest.raises(ConfigError, match=r"no such mapping; .*elitech_rc5"):
         load_mapping(find_mapping("none"))
+
+
+def test_without_a_zone_the_stated_offset_counts() -> None:
+    trace = trace_of(report(), "r.xls", "00", MAPPING, None)
+    assert [row.source_time for row in trace.rows] == [row.source_time for row in traced(report()).rows]
+
+
+def test_without_zone_and_stated_offset_nothing_is_guessed(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"log\.csv:2: the file states no UTC offset; give the logger's zone"):
+        read_trace("Zeit;T/°C;rF/%\n04.10.2023 15:20;5,0;40\n".encode(), "log.csv", f"{tmp_path}/own.toml", None)
+
+
+def test_a_file_of_another_kind_is_told_from_a_bad_one() -> None:
+    other, bad = report(), report()
+    other[8][2] = "Temperature°F"
+    bad.pop(10)
+    with pytest.raises(MappingMismatch):
+        traced(other)
+    with pytest.raises(ConfigError) as refusal:
+        traced(bad)
+    assert not isinstance(refusal.value, MappingMismatch)
 
 
 def test_the_simulated_logger_is_read(tmp_path: Path) -> None:

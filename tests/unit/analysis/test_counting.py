@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cultureops.analysis import implausibilities, replicates, total_cells, viability_pct
+from cultureops.analysis import (
+    density_before_dilution,
+    density_from_count,
+    implausibilities,
+    live_dead,
+    replicates,
+    total_cells,
+    viability_pct,
+)
 
 
 def test_viability_by_hand() -> None:
@@ -82,3 +90,40 @@ def test_an_honest_counter_is_never_suspected(total: int, viable: int, density: 
     percent = round(100 * viable / total, 2)
     printed = round(density * (viable / total), 2), round(density, 2)
     assert implausibilities(percent, *printed, viable, total) == ()
+
+
+def test_a_count_leads_back_to_the_suspension() -> None:
+    """A chamber's square of 1e-4 mL with 80 cells, counted 1:2 in trypan blue, was 1.6e6 cells/mL."""
+    assert density_from_count(80, 1e-4, 2) == pytest.approx(1.6e6)
+    assert density_before_dilution(0.4, 10) == pytest.approx(4.0)
+    assert density_from_count(0, 1e-4) == 0.0
+
+
+@pytest.mark.parametrize("wrong", [(-1.0, 2.0), (1.0, 0.5), (math.nan, 2.0), (1.0, math.inf)])
+def test_a_dilution_that_concentrates_is_refused(wrong: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="density before dilution needs"):
+        density_before_dilution(*wrong)
+
+
+@pytest.mark.parametrize("wrong", [(-1.0, 1e-4), (80.0, 0.0), (math.inf, 1e-4), (80.0, math.nan)])
+def test_a_count_without_volume_is_refused(wrong: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="density needs cells"):
+        density_from_count(*wrong)
+
+
+@given(st.floats(0, 1e9), st.floats(1, 1e4))
+def test_diluting_and_going_back_changes_nothing(density: float, dilution: float) -> None:
+    assert density_before_dilution(density / dilution, dilution) == pytest.approx(density)
+
+
+def test_live_and_dead_make_a_total() -> None:
+    both = live_dead(2.45, 1.14)
+    assert both.total == pytest.approx(3.59) and both.viability_pct == pytest.approx(100 * 2.45 / 3.59)
+    none = live_dead(0, 0)
+    assert none.total == 0 and none.viability_pct is None
+
+
+@pytest.mark.parametrize("wrong", [(-1.0, 1.0), (1.0, -1.0), (math.nan, 1.0), (1.0, math.inf)])
+def test_no_total_of_nonsense(wrong: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="live and dead"):
+        live_dead(*wrong)

@@ -22,6 +22,12 @@ NO_CELLS: dict[str, object] = {"viable_cells": None, "total_cells": None}
         ({"total_density_1e6_per_ml": None, "viable_cells": None, "total_cells": None}, ()),
         (NO_CELLS | {"viability_pct": 98.35, "viable_density_1e6_per_ml": 0.53, "total_density_1e6_per_ml": 0.54}, ()),
         (NO_CELLS | {"viability_pct": 68.2, "viable_density_1e6_per_ml": 2.45, "total_density_1e6_per_ml": 3.58}, ()),
+        # 9.28E+05 of 1.12E+06, three digits each, so that the total is not known to a thousandth
+        (NO_CELLS | {"viability_pct": 83.0, "viable_density_1e6_per_ml": 0.928, "total_density_1e6_per_ml": 1.12}, ()),
+        (
+            NO_CELLS | {"viability_pct": 84.0, "viable_density_1e6_per_ml": 0.928, "total_density_1e6_per_ml": 1.12},
+            ("viability_disagrees_with_densities",),
+        ),
         ({"viability_pct": 0.0, "viable_density_1e6_per_ml": 0.0, "viable_cells": 0}, ()),
         (NO_CELLS | {"viability_pct": 60.0}, ("viability_disagrees_with_densities",)),
         ({"viability_pct": 60.0}, ("viability_disagrees_with_cells", "viability_disagrees_with_densities")),
