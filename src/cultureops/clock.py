@@ -14,6 +14,7 @@ import random
 import time
 from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
+from zoneinfo import ZoneInfo
 
 from cultureops.errors import ConfigError
 
@@ -30,6 +31,7 @@ __all__ = [
     "SystemClock",
     "SystemEntropy",
     "iso",
+    "local_text",
     "parse_iso",
 ]
 
@@ -45,6 +47,11 @@ def iso(instant: Instant) -> str:
     """Write an instant as ISO 8601 in UTC with milliseconds, e.g. ``2026-01-05T08:00:00.000Z``."""
     stamp = datetime.fromtimestamp(instant // 1000, UTC)
     return f"{stamp:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+
+
+def local_text(instant: Instant, zone: ZoneInfo) -> str:
+    """Write an instant for people in a zone, with the zone's own mark, e.g. ``2026-01-05 09:00 CET``."""
+    return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def parse_iso(text: str) -> Instant:

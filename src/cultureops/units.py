@@ -15,6 +15,8 @@ UCUM: dict[str, str] = {
     "K": "K",
     "mm": "mm",
     "mL": "mL",
+    "L": "L",
+    "mg": "mg",
     "g": "g",
     "kg": "kg",
     "s": "s",

@@ -3,12 +3,15 @@
 import json
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+
+from cultureops.telemetry import EmbeddedStore
 
 Import = Callable[[str], ModuleType]
 
@@ -146,3 +149,23 @@ def test_a_serial_line_keeps_its_pace(benchmark_of: Import) -> None:
     rows = list(benchmark_of("rtu").measure(shrink=20, rounds=1))
     assert [row.target for row in rows] == ["value <= 3", "value <= 3", "value <= 10"]
     assert all(row.value > 0 and row.peer_value > 0 for row in rows), "nobody is faster than the wire"
+
+
+async def test_exposure_is_compared_and_timed(benchmark_of: Import) -> None:
+    rows = checked(await benchmark_of("exposure").measure(shrink=60, rounds=1))
+    assert [row.target for row in rows] == ["value < 300", None, None] * 2
+    assert rows[0].name.startswith("exposure of 1 days at 1 Hz, 4 channels")
+
+
+async def test_an_exposure_that_differs_is_not_timed(benchmark_of: Import, tmp_path: Path) -> None:
+    exposure, process = benchmark_of("exposure"), benchmark_of("process")
+    work = benchmark_of("workload").Workload.make(tmp_path / "work", 1, 86_400)
+    await exposure.fill(tmp_path / "telemetry", work)
+    (watch, *_) = exposure._watches(work, 0.25)
+    store = EmbeddedStore.open(tmp_path / "telemetry")
+    (found,) = await store.exposures(exposure.START_MS, exposure.START_MS + 86_400_000, [watch])
+    await store.close()
+    assert found.above_s > 0
+    exposure._compare(watch, found, found)
+    with pytest.raises(process.BenchError, match=r"above_s differs from the full decode's"):
+        exposure._compare(watch, found, replace(found, above_s=found.above_s + 1))

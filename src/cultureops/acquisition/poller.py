@@ -51,7 +51,8 @@ class Poller:
     """The one who asks one device.
 
     ``deadline_ms`` is the real time that a device takes which does not answer [ms]; ``max_rates`` are the fastest
-    believable changes by channel name [unit per minute], where the site says more than the driver.
+    believable changes by channel name [unit per minute], where the site says more than the driver;
+    ``is_out_of_calibration`` tells of a time [ms UTC] whether the device's calibration was over by then.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Poller:
         *,
         deadline_ms: int = 0,
         max_rates: Mapping[str, float] | None = None,
+        is_out_of_calibration: Callable[[Instant], bool] = lambda _: False,
     ) -> None:
         rows = tuple(
             replace(row, max_rate_per_min=(max_rates or {}).get(row.name, row.max_rate_per_min))
@@ -81,6 +83,7 @@ class Poller:
         self._driver = driver
         self._clock = clock
         self._on_link_event = on_link_event
+        self._is_out_of_calibration = is_out_of_calibration
         self._connected = False
         self._identity: Identity | None = None
         self._is_up: bool | None = None  # None: nothing was said of this device yet
@@ -160,6 +163,7 @@ class Poller:
 
     def _judged(self, samples: Sequence[Sample], source_time: Instant, received_time: Instant) -> tuple[Reading, ...]:
         delivered = {sample.name: sample for sample in samples}
+        out_of_calibration = self._is_out_of_calibration(source_time)
         return tuple(
             judge(
                 self._ids[row.name],
@@ -167,6 +171,7 @@ class Poller:
                 delivered.get(row.name) or Sample(row.name, None, Reason.NOT_DELIVERED),
                 source_time,
                 received_time,
+                out_of_calibration=out_of_calibration,
             )
             for row in self.channels.values()
         )

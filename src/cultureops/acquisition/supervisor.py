@@ -48,9 +48,15 @@ class MeasuredChannel:
 
 
 class Acquisition:
-    """All lines of one site."""
+    """All lines of one site; ``is_out_of_calibration`` tells of a device whether its calibration was over at a time."""
 
-    def __init__(self, devices: Sequence[DeviceRow], clock: Clock, on_link_event: Callable[[LinkEvent], None]) -> None:
+    def __init__(
+        self,
+        devices: Sequence[DeviceRow],
+        clock: Clock,
+        on_link_event: Callable[[LinkEvent], None],
+        is_out_of_calibration: Callable[[str, Instant], bool] = lambda _device, _at: False,
+    ) -> None:
         self._clock = clock
         self._order = tuple(device.id for device in devices)
         self._sources: list[Source] = []
@@ -75,6 +81,7 @@ class Acquisition:
                     on_link_event,
                     deadline_ms=round(device.deadline_s * 1000),
                     max_rates=device.max_rates,
+                    is_out_of_calibration=partial(is_out_of_calibration, device.id),
                 )
                 self.pollers[device.id] = poller
                 lines.setdefault(device.link, []).append(poller)

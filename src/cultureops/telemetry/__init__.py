@@ -2,6 +2,6 @@
 
 from cultureops.telemetry.embedded import EmbeddedStore
 from cultureops.telemetry.follow import Cursor, Extract
-from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Series, TelemetryStore
+from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Series, TelemetryStore, Watch
 
-__all__ = ["Buckets", "ChannelInfo", "Cursor", "EmbeddedStore", "Extract", "Gap", "Series", "TelemetryStore"]
+__all__ = ["Buckets", "ChannelInfo", "Cursor", "EmbeddedStore", "Extract", "Gap", "Series", "TelemetryStore", "Watch"]

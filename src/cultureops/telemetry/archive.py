@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from cultureops.analysis.exposure import ChannelExposure
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
@@ -19,11 +20,12 @@ from cultureops.errors import ConfigError
 from cultureops.telemetry import rollup
 from cultureops.telemetry.archive_contents import Contents
 from cultureops.telemetry.exchange import PARQUET, Stretch
+from cultureops.telemetry.exposure import decode_exposure
 from cultureops.telemetry.month import DAY_HOURS
 from cultureops.telemetry.parquet import ParquetFile, RowGroup
 from cultureops.telemetry.points import Points, as_readings, is_shown, join, no_points
 from cultureops.telemetry.query import read_buckets, read_gaps, read_series
-from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Integers, Series
+from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Integers, Series, Watch
 
 __all__ = ["Archive", "is_archive"]
 
@@ -130,6 +132,13 @@ class Archive:
         wanted = {name: number for name, number in self._index.items() if channels is None or name in channels}
         names = {number: name for name, number in wanted.items()}
         return await self._read(lambda: read_gaps(self._sight.only(wanted), names, start, end))
+
+    async def exposures(self, start: Instant, end: Instant, watches: Sequence[Watch]) -> tuple[ChannelExposure, ...]:
+        """Return what each channel did from ``start`` to ``end``; see TelemetryStore."""
+        numbered = [(self._index.get(watch.channel, 0), watch) for watch in watches]
+        return await self._read(
+            lambda: tuple(decode_exposure(self._sight, number, watch, start, end) for number, watch in numbered)
+        )
 
     def kept(self, channels: Sequence[ChannelId] | None, start: Instant, end: Instant) -> Iterator[Stretch]:
         """Return what is kept of each channel, a row group at a time, by source time and then arrival.

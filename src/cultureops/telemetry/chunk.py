@@ -21,8 +21,8 @@ from cultureops.telemetry.points import Points
 from cultureops.telemetry.store import Floats, Integers
 
 __all__ = [
-    "EXACT", "FORMAT", "MOST_DECIMALS", "RAW", "decode", "digest", "encode_stamps", "encode_values", "scaled",
-    "unscaled",
+    "EXACT", "FORMAT", "MOST_DECIMALS", "RAW", "decode", "decode_numbers", "digest", "encode_stamps", "encode_values",
+    "only_quality", "scaled", "source_times", "unscaled",
 ]  # fmt: skip
 
 FORMAT: Final = 2
@@ -32,6 +32,7 @@ _SAMPLE: Final = 16
 EXACT: Final = float(1 << 53)
 _HEAD: Final = struct.Struct("<BBII")
 _PART: Final = struct.Struct("<I")
+_RUN_BYTES: Final = 6
 _FLOAT: Final = np.dtype("<f8")
 _QUALITIES: Final = np.isin(np.arange(256), list(Quality))
 
@@ -56,30 +57,49 @@ def decode(stamps: bytes, values: bytes, count: int) -> Points:
     """Give back the ``count`` readings; raise Unreadable when the bytes are not as they were written."""
     try:
         source_ms, received_ms = _decode_stamps(stamps, count)
-        version, places, runs, size = _HEAD.unpack_from(values)
     except struct.error:
-        raise Unreadable("a chunk that is too short") from None
-    if version != FORMAT:
-        raise Unreadable(
-            f"a chunk of format {version}; this program knows format {FORMAT}: damaged, or written by a newer one"
-        )
+        raise _too_short() from None
+    _, runs, size = _head(values)
     quality, reason = _unpack_runs(values[_HEAD.size : _HEAD.size + size], runs, count)
     is_good = quality != Quality.BAD
     good = int(np.count_nonzero(is_good))
-    body = values[_HEAD.size + size :]
-    if places == RAW:
-        numbers = unshuffled(decompress(body, good * 8), _FLOAT) if good else np.empty(0)
-        if not np.isfinite(numbers).all():
-            raise Unreadable("a chunk with a value that is no number")
-    elif places > MOST_DECIMALS:
-        raise Unreadable(f"a chunk of values with {places} decimals; at most {MOST_DECIMALS} are written")
-    else:
-        numbers = unscaled(unpack(body, good), places)
+    numbers = decode_numbers(values, good)
     if good == count:
         return Points(source_ms, received_ms, numbers, quality, reason)
     value = np.full(count, np.nan)
     value[is_good] = numbers
     return Points(source_ms, received_ms, value, quality, reason)
+
+
+def decode_numbers(values: bytes, good: int) -> Floats:
+    """Give back the values of the ``good`` readings that are not BAD; raise Unreadable as ``decode`` does."""
+    places, _, size = _head(values)
+    body = values[_HEAD.size + size :]
+    if places == RAW:
+        numbers = unshuffled(decompress(body, good * 8), _FLOAT) if good else np.empty(0)
+        if not np.isfinite(numbers).all():
+            raise Unreadable("a chunk with a value that is no number")
+        return numbers
+    if places > MOST_DECIMALS:
+        raise Unreadable(f"a chunk of values with {places} decimals; at most {MOST_DECIMALS} are written")
+    return unscaled(unpack(body, good), places)
+
+
+def source_times(stamps: bytes, count: int) -> Integers:
+    """Give back the source times of the ``count`` readings alone; raise Unreadable as ``decode`` does."""
+    try:
+        (size,) = _PART.unpack_from(stamps)
+    except struct.error:
+        raise _too_short() from None
+    return unpack(stamps[_PART.size : _PART.size + size], count)
+
+
+def only_quality(values: bytes) -> int | None:
+    """Return the quality that all readings of a chunk share for one reason, or None where that is not so plain."""
+    if len(values) < _HEAD.size + _RUN_BYTES:
+        return None
+    version, _, runs, size = _HEAD.unpack_from(values)
+    return values[_HEAD.size + 4] if (version, runs, size) == (FORMAT, 1, _RUN_BYTES) else None
 
 
 def digest(key: int, stamps: bytes, values: bytes) -> bytes:
@@ -111,6 +131,23 @@ def unscaled(numbers: Integers, decimals: int) -> Floats:
     return np.asarray(numbers / 10.0**decimals)
 
 
+def _head(values: bytes) -> tuple[int, int, int]:
+    """Return decimals, count of quality runs and their bytes."""
+    try:
+        version, places, runs, size = _HEAD.unpack_from(values)
+    except struct.error:
+        raise _too_short() from None
+    if version != FORMAT:
+        raise Unreadable(
+            f"a chunk of format {version}; this program knows format {FORMAT}: damaged, or written by a newer one"
+        )
+    return places, runs, size
+
+
+def _too_short() -> Unreadable:
+    return Unreadable("a chunk that is too short")
+
+
 def _decode_stamps(stamps: bytes, count: int) -> tuple[Integers, Integers]:
     (size,) = _PART.unpack_from(stamps)
     source_ms = unpack(stamps[_PART.size : _PART.size + size], count)
@@ -125,8 +162,8 @@ def _pack_runs(quality: np.ndarray, reason: np.ndarray) -> tuple[int, bytes]:
 
 
 def _unpack_runs(packed: bytes, runs: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    columns = packed if runs == 1 else decompress(packed, runs * 6)
-    if len(columns) != runs * 6 or not runs:
+    columns = packed if runs == 1 else decompress(packed, runs * _RUN_BYTES)
+    if len(columns) != runs * _RUN_BYTES or not runs:
         raise Unreadable("a chunk whose quality runs are cut short")
     starts = np.frombuffer(columns, "<u4", runs).astype(np.int64)
     lengths = np.diff(starts, append=count)

@@ -13,10 +13,12 @@ from typing import Any, Final, Self, TypeVar
 
 import structlog
 
+from cultureops.analysis.exposure import ChannelExposure
 from cultureops.clock import HOUR_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
 from cultureops.errors import StorageError
+from cultureops.telemetry.exposure import read_exposures
 from cultureops.telemetry.file import lock_for_writing
 from cultureops.telemetry.follow import Cursor, Extract, follow
 from cultureops.telemetry.frame import MAX_READINGS, take_apart
@@ -29,7 +31,7 @@ from cultureops.telemetry.query import read_buckets, read_gaps, read_series
 from cultureops.telemetry.reader import Reader, View
 from cultureops.telemetry.reading_thread import ReadingThread
 from cultureops.telemetry.sealing import Sealing
-from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Series
+from cultureops.telemetry.store import Buckets, ChannelInfo, Gap, Series, Watch
 
 __all__ = ["EmbeddedStore"]
 
@@ -178,6 +180,11 @@ class EmbeddedStore:
         """Return the stretches of BAD readings that touch ``start..end``; see TelemetryStore."""
         names = {number: name for name, number in self._index.items() if channels is None or name in channels}
         return await self._read(lambda view: read_gaps(view, names, start, end))
+
+    async def exposures(self, start: Instant, end: Instant, watches: Sequence[Watch]) -> tuple[ChannelExposure, ...]:
+        """Return what each channel did from ``start`` to ``end``; see TelemetryStore."""
+        numbered = [(self._index.get(watch.channel, 0), watch) for watch in watches]
+        return await self._read(lambda view: read_exposures(view, numbered, start, end))
 
     async def follow(self, cursor: Cursor, most_readings: int) -> Extract:
         """Return the durable readings after a cursor; see follow.py."""

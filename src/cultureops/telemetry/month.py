@@ -11,12 +11,12 @@ import os
 import re
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import structlog
@@ -32,11 +32,13 @@ from cultureops.telemetry.points import Points
 from cultureops.telemetry.store import ChannelInfo
 
 __all__ = [
-    "ALL_HOURS", "DAY_HOURS", "END_MS", "FIRST_MS", "Key", "Month", "MonthWriter", "Pass", "hour_after", "month_files",
-    "month_of",
+    "ALL_HOURS", "DAY_HOURS", "END_MS", "FIRST_MS", "ChunkRow", "Key", "Month", "MonthWriter", "Pass", "hour_after",
+    "month_files", "month_of",
 ]  # fmt: skip
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 DAY_HOURS: Final = DAY_MS // HOUR_MS
 FIRST_MS: Final = -719_162 * DAY_MS
@@ -214,8 +216,15 @@ class Month:
 
     def opened(self, row: ChunkRow) -> Points:
         """Give back a chunk's readings; raise Unreadable when its bytes are not those that were sealed."""
+        return self._named(row, row.points)
+
+    def stamps(self, row: ChunkRow) -> bytes:
+        """Return a chunk's packed times; raise Unreadable as ``opened`` does."""
+        return self._named(row, row.sealed_stamps)
+
+    def _named(self, row: ChunkRow, read: Callable[[], T]) -> T:
         try:
-            return row.points()
+            return read()
         except Unreadable as error:
             raise Unreadable(f"{self.path}: {Key.of(row.number)}: {error}; restore the file from a backup") from None
 
@@ -412,11 +421,20 @@ class ChunkRow:
     stamps: bytes | None
     values: bytes
 
+    @property
+    def hour(self) -> int:
+        """The hour since 1970."""
+        return self.number // (_CHANNELS * _GENERATIONS) - _HOUR_0
+
     def points(self) -> Points:
         """Give back the readings; raise Unreadable when the bytes are not those that were sealed."""
+        return chunk.decode(self.sealed_stamps(), self.values, self.readings)
+
+    def sealed_stamps(self) -> bytes:
+        """Return the packed times; raise Unreadable as ``points`` does."""
         if self.stamps is None or chunk.digest(self.number, self.stamps, self.values) != self.sha256:
             raise Unreadable("a chunk whose SHA-256 does not match its bytes")
-        return chunk.decode(self.stamps, self.values, self.readings)
+        return self.stamps
 
 
 def close_for_good(path: Path) -> None:

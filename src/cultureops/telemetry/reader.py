@@ -25,7 +25,7 @@ from cultureops.telemetry import rollup
 from cultureops.telemetry.extent import Extent
 from cultureops.telemetry.frame import Columns, last_of_each
 from cultureops.telemetry.journal import open_journal, read_channels, read_frames
-from cultureops.telemetry.month import DAY_HOURS, Month, month_files
+from cultureops.telemetry.month import DAY_HOURS, ChunkRow, Month, month_files
 from cultureops.telemetry.points import Points, is_shown, join, settle
 from cultureops.telemetry.store import ChannelInfo, Integers
 
@@ -158,9 +158,7 @@ class View:
 
         They are read from the roll-ups, and rolled up anew for hours of which there are readings not yet sealed.
         """
-        days: dict[int, bytes] = {}
-        for month in self.months:  # a later file knows all that an earlier one knew, and more
-            days |= month.days(channel, first_hour // DAY_HOURS, -(-end_hour // DAY_HOURS))
+        days = self.days(channel, first_hour // DAY_HOURS, -(-end_hour // DAY_HOURS))
         tail = self.unsealed(first_hour * HOUR_MS, end_hour * HOUR_MS)
         points = tail.points.at(tail.channel == channel)
         fresh_hours = np.unique(points.source_ms // HOUR_MS).tolist()
@@ -175,6 +173,19 @@ class View:
                 column[at : at + HOUR_MINUTES] = new
         begins = np.array(numbers, np.int64)[:, None] * rollup.MINUTES + np.arange(rollup.MINUTES)
         return begins.reshape(-1) * MINUTE_MS, found
+
+    def days(self, channel: int, first_day: int, end_day: int) -> dict[int, bytes]:
+        """Return a channel's packed roll-ups of what is sealed, by day since 1970."""
+        days: dict[int, bytes] = {}
+        for month in self.months:  # a later file knows all that an earlier one knew, and more
+            days |= month.days(channel, first_day, end_day)
+        return days
+
+    def chunk_rows(self, channel: int, first_hour: int, end_hour: int) -> Iterator[tuple[Month, ChunkRow]]:
+        """Yield file and chunk of a channel's hours ``first_hour <= hour < end_hour``, those of an hour by arrival."""
+        for month in self.months:
+            for row in month.chunk_rows(channel, month.hours_of(channel, first_hour, end_hour)):
+                yield month, row
 
     def bad_hours(self, first_hour: int, end_hour: int) -> dict[int, set[int]]:
         """Return, by channel, the hours of which chunks hold BAD readings."""

@@ -10,12 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cultureops.analysis.exposure import ChannelExposure, check_range
 from cultureops.clock import Instant
 from cultureops.device.channel import Channel, ChannelId, Kind
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import StorageError
 
-__all__ = ["Buckets", "ChannelInfo", "Gap", "Series", "TelemetryStore"]
+__all__ = ["Buckets", "ChannelInfo", "Gap", "Series", "TelemetryStore", "Watch"]
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -87,6 +88,24 @@ class Gap:
     reason: Reason
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A channel, the range it should keep to [in its unit; None: no limit] and how long it may be silent [ms, > 0].
+
+    Raises ValueError for what is no range and for a channel that may never be silent.
+    """
+
+    channel: ChannelId
+    low: float | None
+    high: float | None
+    max_gap_ms: int
+
+    def __post_init__(self) -> None:
+        check_range(self.low, self.high)
+        if self.max_gap_ms <= 0:
+            raise ValueError(f"{self.channel} may be silent for {self.max_gap_ms} ms; expected more than 0")
+
+
 class TelemetryStore(Protocol):
     """Keeps readings and gives them back.
 
@@ -139,6 +158,13 @@ class TelemetryStore(Protocol):
         self, start: Instant, end: Instant, channels: Collection[ChannelId] | None = None
     ) -> tuple[Gap, ...]:
         """Return the stretches of BAD readings that touch ``start..end``, by channel and time."""
+        ...
+
+    async def exposures(self, start: Instant, end: Instant, watches: Sequence[Watch]) -> tuple[ChannelExposure, ...]:
+        """Return what each channel did from ``start`` to ``end``, both included; one that is not known was silent.
+
+        Raises ValueError when the end comes before the start.
+        """
         ...
 
     async def seal(self, before: Instant) -> int:

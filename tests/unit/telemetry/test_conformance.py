@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cultureops.clock import HOUR_MS, MINUTE_MS
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import StorageError
-from cultureops.telemetry import ChannelInfo, EmbeddedStore, TelemetryStore
+from cultureops.telemetry import ChannelInfo, EmbeddedStore, TelemetryStore, Watch
 
 START = 1_767_600_000_000 // HOUR_MS * HOUR_MS
 
@@ -87,6 +87,27 @@ async def test_gaps_have_reasons_and_ends(store: TelemetryStore) -> None:
     ]
     assert await store.gaps(START, START + HOUR_MS, ["a/c"]) == ()
     assert len(await store.gaps(START + 4 * MINUTE_MS, START + 5 * MINUTE_MS)) == 0
+
+
+async def test_exposure_counts_what_is_known_and_what_is_not(store: TelemetryStore) -> None:
+    """A reading a minute for two hours, three minutes too warm, BAD ones bridged or not, and late ones filled in."""
+    rows = [reading("a/t", START + minute * MINUTE_MS, 37.0 if minute // 3 != 20 else 40.0) for minute in range(120)]
+    faults = {*range(10, 12), *range(80, 90)}
+    rows = [reading("a/t", row.source_time, None) if number in faults else row for number, row in enumerate(rows)]
+    await keep(store, rows[:30], rows[45:], rows[30:45])
+    watch = Watch("a/t", 36.0, 38.0, 3 * MINUTE_MS)
+    found, unheard = await store.exposures(START - MINUTE_MS, START + 2 * HOUR_MS, [watch, Watch("a/c", 4, 6, 1000)])
+    assert found.unknown == (
+        (START - MINUTE_MS, START),
+        (START + 79 * MINUTE_MS, START + 90 * MINUTE_MS),
+        (START + 119 * MINUTE_MS, START + 120 * MINUTE_MS),
+    )
+    assert (found.unknown_s, found.covered_s, found.maximum) == (13 * 60, 108 * 60, 40.0)
+    assert found.above_s == pytest.approx(2 * 60 + 2 * 60 * 2 / 3)
+    assert found.degree_minutes_above == pytest.approx(2 * 2 + 2 * 2 / 3)
+    assert (unheard.mean, unheard.unknown_s, unheard.covered_s) == (None, 121 * 60, 0)
+    with pytest.raises(ValueError, match="is no stretch"):
+        await store.exposures(START, START - 1, [watch])
 
 
 async def test_everything_is_there_after_a_restart(open_store: Callable[[], EmbeddedStore]) -> None:

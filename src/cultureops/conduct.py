@@ -1,0 +1,148 @@
+"""How a command on a record of equipment or material becomes an event, or is refused and the refusal recorded.
+
+``Rule`` is a row of a transition table; every pair of state and step that does not stand there is refused (21 CFR
+11.10(f)). ``permit`` is pure; ``carry_out`` is the thin shell around a pure decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from cultureops.clock import MINUTE_MS, Instant, iso
+from cultureops.errors import BatchError, ConcurrencyError, TransitionRefused
+from cultureops.field import Details
+from cultureops.ledger.event import Actor, Event, NewEvent, Source
+from cultureops.ledger.store import Group, Ledger
+
+__all__ = ["ABSENT", "LATE_ENTRY_MS", "REFUSALS", "Also", "Command", "Rule", "carry_out", "permit", "subject_of"]
+
+ABSENT: Final = "not on record"
+"""The state of what no event and no site file names."""
+
+LATE_ENTRY_MS: Final = 5 * MINUTE_MS
+REFUSALS: Final = "refusals"
+"""Stream of refused commands that belong to no batch on record."""
+
+_LONGEST_ID: Final = 100
+
+
+Also: TypeAlias = Callable[[NewEvent], Sequence[Group]]
+"""What other streams are told of a decided event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One step asked of one piece of equipment or one lot.
+
+    ``occurred_at`` [ms UTC] is now unless given; a late entry (more than 5 min) needs a ``reason``.
+    """
+
+    subject_id: str
+    details: Details
+    occurred_at: Instant | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of a transition table: in which states a step is allowed, and by whom.
+
+    ``in_order`` steps can't have happened before the last change of state.
+    """
+
+    states: frozenset[str]
+    roles: frozenset[str]
+    needs_reason: bool = False
+    in_order: bool = True
+
+
+def subject_of(prefix: str, subject_id: str) -> str:
+    """Return the stream of a subject, e.g. ``lot:M-17``; raises BatchError for what can't be an id."""
+    usable = subject_id.isprintable() and subject_id == subject_id.strip() and 0 < len(subject_id) <= _LONGEST_ID
+    if not usable:
+        raise BatchError(
+            f"{subject_id[:60]!r} is no id; use 1 to {_LONGEST_ID} printable characters, without blanks around"
+        )
+    return prefix + subject_id
+
+
+def permit(
+    rule: Rule, command: Command, *, what: str, state: str, since: Instant | None, now: Instant, actor: Actor
+) -> Instant:
+    """Return when the step happened [ms UTC]; raise TransitionRefused when role, state, time or reason forbid it.
+
+    ``what`` names the subject, ``since`` is when it came into its ``state`` (None: nobody knows).
+    """
+    step = type(command.details).__name__
+    at = now if command.occurred_at is None else command.occurred_at
+    if actor.role not in rule.roles:
+        raise TransitionRefused(
+            f"{what}: {step} is not for role {actor.role}, only for {', '.join(sorted(rule.roles))}"
+        )
+    if state not in rule.states:
+        raise TransitionRefused(f"{what}: is {state}; {step} is allowed only when {' or '.join(sorted(rule.states))}")
+    if not 0 <= at <= now:
+        raise TransitionRefused(f"{what}: nothing can be recorded before it happens; it is {iso(now)}")
+    if rule.in_order and since is not None and at < since:
+        raise TransitionRefused(
+            f"{what}: {step} at {iso(at)} would lie before {iso(since)}, when it came to be {state}; "
+            "enter it as of a later time and say in the reason when it happened"
+        )
+    if not command.reason.strip():
+        if rule.needs_reason:
+            raise TransitionRefused(f"{what}: {step} needs a reason")
+        if now - at > LATE_ENTRY_MS:
+            raise TransitionRefused(f"{what}: a late entry ({iso(at)}, more than 5 min ago) needs a reason")
+    return at
+
+
+async def carry_out(
+    ledger: Ledger,
+    stream: str,
+    decide: Callable[[Sequence[Event]], NewEvent],
+    command: Command,
+    now: Instant,
+    actor: Actor,
+    also: Also | None = None,
+) -> tuple[Event, ...]:
+    """Decide on a stream's events, append what was decided, and return the stream's events after it.
+
+    ``also`` gives what other streams are told of it in the same transaction. A refusal is itself recorded, in the
+    stream ``refusals``, then raised. When somebody else appended first, it is decided anew, once; a second time raises
+    ConcurrencyError.
+    """
+    try:
+        return await _attempt(ledger, stream, decide, command, now, actor, also)
+    except ConcurrencyError:
+        return await _attempt(ledger, stream, decide, command, now, actor, also)
+
+
+async def _attempt(
+    ledger: Ledger,
+    stream: str,
+    decide: Callable[[Sequence[Event]], NewEvent],
+    command: Command,
+    now: Instant,
+    actor: Actor,
+    also: Also | None,
+) -> tuple[Event, ...]:
+    events = ledger.read(stream)
+    try:
+        decided = decide(events)
+    except BatchError as refusal:
+        await ledger.append(REFUSALS, [_refusal(command, refusal, now, actor)], None)
+        raise
+    told = () if also is None else also(decided)
+    appended = await ledger.append_many([(stream, [decided], len(events)), *told])
+    return (*events, *(event for event in appended if event.stream == stream))
+
+
+def _refusal(command: Command, refusal: BatchError, now: Instant, actor: Actor) -> NewEvent:
+    data = {
+        "command": type(command.details).__name__,
+        "error": "TransitionRefused" if isinstance(refusal, TransitionRefused) else "BatchError",
+        "message": str(refusal)[:2_000],
+    }
+    return NewEvent("command_refused", data, actor, Source.HUMAN, now, command.reason)

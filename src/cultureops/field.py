@@ -1,0 +1,76 @@
+"""The kinds of field that all records are made of: closed, strict, finite, in range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from cultureops.clock import Instant, iso, parse_iso
+from cultureops.errors import BatchError, ConfigError
+from cultureops.units import UCUM
+
+__all__ = ["Details", "Name", "Quantity", "Text", "Time", "UnitCode", "data_of"]
+
+_LAST_INSTANT: Final = 253_402_300_799_999
+_UNSPOKEN: Final = frozenset({"patient_token"})
+"""Fields whose wrong contents are not repeated: they might be a name."""
+
+
+def _instant(value: object) -> Instant:
+    """Take an instant [ms] from code, or ISO 8601 text from a stored event."""
+    if isinstance(value, str):
+        try:
+            value = parse_iso(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LAST_INSTANT:
+        raise ValueError("expected a time from 1970 to 9999, in ms UTC or as ISO 8601 text")
+    return value
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("expected printable characters that are not all blank")
+    return text
+
+
+def _unit(code: str) -> str:
+    if code not in UCUM:
+        raise ValueError(f"expected a UCUM code known here: {', '.join(UCUM)}")
+    return code
+
+
+Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_name)]
+Text: TypeAlias = Annotated[str, Field(strict=True, max_length=2_000)]
+Quantity: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1e9)]
+UnitCode: TypeAlias = Annotated[str, Field(strict=True, max_length=40), AfterValidator(_unit)]
+Time: TypeAlias = Annotated[Instant, BeforeValidator(_instant), PlainSerializer(iso)]
+
+
+class Details(BaseModel):
+    """The fields of one command or event; unknown fields are refused; raises BatchError that names the field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise BatchError(_one_line(type(self).__name__, error)) from None
+
+
+def data_of(details: Details) -> Mapping[str, Any]:
+    """Return the fields as JSON values; times become ISO 8601 text, what is empty is left out."""
+    return details.model_dump(mode="json", exclude_defaults=True)
+
+
+def _one_line(what: str, error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False)
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"]).encode("unicode_escape").decode() or "fields"
+    secret = first["type"] in ("missing", "extra_forbidden") or where in _UNSPOKEN
+    given = "" if secret else f", not {str(first['input'])[:60]!r}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{what}: {where}: {first['msg'].removeprefix('Value error, ')}{given}{more}"

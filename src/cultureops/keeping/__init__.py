@@ -1,0 +1,3 @@
+"""Keeping records from the command line: what the commands on batches, counts, equipment, lots and recipes do."""
+
+__all__: list[str] = []
