@@ -57,8 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the demo, which takes longest: the other process does the rest meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_demo.py")
+    """Begin with the demos, which take longest, one in each process; the rest follows."""
+    items.sort(key=lambda item: item.path.name not in ("test_demo.py", "test_demo_frozen.py"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -1,9 +1,9 @@
 """Biology of an adherent stromal cell culture: lag, growth, contact inhibition, ageing, stress and how it is counted.
 
 Lag: Baranyi and Roberts, Int. J. Food Microbiol. 23 (1994) 277-294, in its exact incremental form. Contact inhibition:
-logistic growth towards a confluent density. The parameters are this project's own, drawn per donor within narrow
-ranges so that 12 flasks of 175 cm2 with 3e6 mononuclear cells each reach 80 % confluence in 9.5 to 11.5 days, and
-later passages seeded at 4,000 cells/cm2 in 6.5 to 9 days.
+logistic growth towards a confluent density. What differs between donors and media is declared in ``culture.toml``, in
+ranges so narrow that 12 flasks of 175 cm2 with 3e6 mononuclear cells each reach 80 % confluence in 9.5 to 11.5 days,
+and later passages seeded at 4,000 cells/cm2 in 6.5 to 9 days.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import Final
 
 import numpy as np
 
+from cultureops_simulators.distribution import draw, factor
+
 __all__ = [
     "CONFLUENT_CELLS_PER_CM2",
+    "MEDIA",
     "Culture",
     "Donor",
     "Suspension",
@@ -37,7 +40,7 @@ MEDIUM_CO2_TAU_H: Final = 1.0
 MEDIUM_LASTS_H: Final = 108.0
 STARVING_TAU_H: Final = 72.0
 VIABILITY_LOSS_PCT_PER_STRESS_H: Final = 0.3
-DETACHED_LOW, DETACHED_HIGH = 0.955, 0.985
+MEDIA: Final = ("mem_alpha", "dmem_low_glucose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,8 @@ class Donor:
 
 def draw_donor(rng: np.random.Generator) -> Donor:
     """Draw one donor."""
-    return Donor(
-        growth_per_h=float(rng.uniform(0.0243, 0.0253)),
-        lag_h=float(rng.uniform(26.0, 32.0)),
-        adherent_share=float(rng.uniform(0.039, 0.045)),
-        attachment=float(rng.uniform(0.90, 0.95)),
-        slowing_per_passage=float(rng.uniform(0.03, 0.045)),
-        viability_pct=float(rng.uniform(96.3, 97.6)),
-    )
+    names = ("growth_per_h", "lag_h", "adherent_share", "attachment", "slowing_per_passage", "viability_pct")
+    return Donor(**{name: draw("donor", name, rng) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,7 @@ class Culture:
     cells_per_cm2: float
     loose_cells: float
     readiness: float
+    growth_factor: float = 1.0
     medium_co2_pct: float = BEST_CO2_PCT
     since_feed_h: float = 0.0
     age_h: float = 0.0
@@ -108,10 +106,13 @@ class Suspension:
     volume_ml: float
 
 
-def seed(donor: Donor, passage: int, cells: float, n_vessels: int, area_cm2: float) -> Culture:
-    """Seed ``cells`` over ``n_vessels`` of ``area_cm2`` each; few of passage 0's mononuclear cells adhere."""
+def seed(donor: Donor, passage: int, cells: float, n_vessels: int, area_cm2: float, medium: str = MEDIA[0]) -> Culture:
+    """Seed ``cells`` over ``n_vessels`` of ``area_cm2`` each; few of passage 0's mononuclear cells adhere.
+
+    ``medium`` is one of ``MEDIA``.
+    """
     per_cm2 = cells / (n_vessels * area_cm2)
-    share = donor.adherent_share if passage == 0 else donor.attachment
+    share = donor.adherent_share * factor(medium, "adherence") if passage == 0 else donor.attachment
     return Culture(
         donor=donor,
         passage=passage,
@@ -120,6 +121,7 @@ def seed(donor: Donor, passage: int, cells: float, n_vessels: int, area_cm2: flo
         cells_per_cm2=per_cm2 * share,
         loose_cells=cells * (1.0 - share),
         readiness=1.0 / math.expm1(donor.growth_per_h * donor.lag_h),
+        growth_factor=factor(medium, "growth"),
     )
 
 
@@ -127,18 +129,19 @@ def vigour(temperature_c: float, medium_co2_pct: float, since_feed_h: float) -> 
     """Return the growth factor 0..1 of a temperature, a medium's CO2 (which sets its pH) and the age of its medium."""
     off_k = temperature_c - BODY_TEMPERATURE_C
     off_ph = math.log10(max(medium_co2_pct, 0.01) / BEST_CO2_PCT)
-    factor = math.exp(-((off_k / (HEAT_WIDTH_K if off_k > 0.0 else COLD_WIDTH_K)) ** 2) - (off_ph / PH_WIDTH) ** 2)
+    share = math.exp(-((off_k / (HEAT_WIDTH_K if off_k > 0.0 else COLD_WIDTH_K)) ** 2) - (off_ph / PH_WIDTH) ** 2)
     if since_feed_h > MEDIUM_LASTS_H:
-        factor *= math.exp(-(since_feed_h - MEDIUM_LASTS_H) / STARVING_TAU_H)
-    return factor
+        share *= math.exp(-(since_feed_h - MEDIUM_LASTS_H) / STARVING_TAU_H)
+    return share
 
 
 def grow(culture: Culture, temperature_c: float, co2_pct: float, dt_h: float) -> Culture:
     """Return the culture after ``dt_h`` hours in air of this temperature [degC] and CO2 [%]; exact for constant air."""
     donor = culture.donor
     medium_co2 = co2_pct + (culture.medium_co2_pct - co2_pct) * math.exp(-dt_h / MEDIUM_CO2_TAU_H)
-    factor = vigour(temperature_c, medium_co2, culture.since_feed_h)
-    rate_per_h = donor.growth_per_h * (1.0 - donor.slowing_per_passage) ** culture.passage * factor
+    vigorous = vigour(temperature_c, medium_co2, culture.since_feed_h)
+    slowed = (1.0 - donor.slowing_per_passage) ** culture.passage * culture.growth_factor
+    rate_per_h = donor.growth_per_h * slowed * vigorous
     readiness = min(culture.readiness * math.exp(rate_per_h * dt_h), 1e12)
     doublings_e = math.log1p(readiness) - math.log1p(culture.readiness)
     room = CONFLUENT_CELLS_PER_CM2 / culture.cells_per_cm2 - 1.0
@@ -149,7 +152,7 @@ def grow(culture: Culture, temperature_c: float, co2_pct: float, dt_h: float) ->
         medium_co2_pct=medium_co2,
         since_feed_h=culture.since_feed_h + dt_h,
         age_h=culture.age_h + dt_h,
-        stress_h=culture.stress_h + (1.0 - factor) * dt_h,
+        stress_h=culture.stress_h + (1.0 - vigorous) * dt_h,
     )
 
 
@@ -160,12 +163,12 @@ def feed(culture: Culture) -> Culture:
 
 def harvest(culture: Culture, volume_ml: float, rng: np.random.Generator) -> Suspension:
     """Detach the cells into ``volume_ml``; a few per cent stay behind, and one in some hundred dies of it."""
-    total = culture.cells * float(rng.uniform(DETACHED_LOW, DETACHED_HIGH))
+    total = culture.cells * draw("harvest", "detached_share", rng)
     viability = min(1.0, max(0.0, (culture.viability_pct + float(rng.normal(0.0, 0.3))) / 100.0))
     return Suspension(total / volume_ml, total * viability / volume_ml, volume_ml)
 
 
 def resuspend(suspension: Suspension, volume_ml: float, rng: np.random.Generator) -> Suspension:
     """Spin the cells down and take them up in ``volume_ml``; a few per cent are lost on the way."""
-    share = float(rng.uniform(DETACHED_LOW, DETACHED_HIGH)) * suspension.volume_ml / volume_ml
+    share = draw("resuspension", "recovered_share", rng) * suspension.volume_ml / volume_ml
     return Suspension(suspension.total_cells_per_ml * share, suspension.viable_cells_per_ml * share, volume_ml)

@@ -19,12 +19,14 @@ __all__ = [
     "FeelsCells",
     "HoldsCultures",
     "HoldsNitrogen",
+    "LogsTrips",
     "Options",
     "Publishes",
     "PublishingJob",
     "Simulator",
     "SimulatorError",
     "SpeaksFirst",
+    "SpinsDown",
 ]
 
 Options = Mapping[str, object]
@@ -112,6 +114,28 @@ class CountsCells(Protocol):
 
     def analyse(self, sample_id: str, suspension: Suspension) -> Path:
         """Count a sample and return the file that holds the result; raises SimulatorError."""
+        ...
+
+
+@runtime_checkable
+class LogsTrips(Protocol):
+    """A simulated logger that goes with a shipment."""
+
+    def begin(self) -> None:
+        """Begin a new trip; what was logged before is gone."""
+        ...
+
+    def read_out(self) -> Path:
+        """Write what was logged to a file and return it; raises SimulatorError when there is nothing."""
+        ...
+
+
+@runtime_checkable
+class SpinsDown(Protocol):
+    """A simulated centrifuge."""
+
+    def spin(self) -> None:
+        """Start a run; raises SimulatorError when it can't be started."""
         ...
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from cultureops_simulators import culture as biology
 from cultureops_simulators.arguments import Arguments
+from cultureops_simulators.bench import Bench
 from cultureops_simulators.chamber import Chamber
-from cultureops_simulators.culture import Culture, Donor, Suspension
+from cultureops_simulators.culture import MEDIA, Culture, Donor
 from cultureops_simulators.instrument import (
-    CountsCells,
     FeelsCells,
     HoldsCultures,
     HoldsNitrogen,
@@ -46,19 +46,18 @@ class Lab:
         self._liquids = {name: air for name, air in self._chambers.items() if isinstance(air, FeelsCells)}
         self._cultures: dict[str, Culture] = {}
         self._places: dict[str, str] = {}
-        self._suspensions: dict[str, Suspension] = {}
+        self._bench = Bench(self.devices, self._hands, lambda act, name: child_rng(seed, act, name))
         self._acts: dict[str, Callable[[Arguments], dict[str, object]]] = {
             "seed": self._seed_culture,
             "move": self._move,
             "feed": self._feed,
             "look": self._look,
             "harvest": self._harvest,
-            "resuspend": self._resuspend,
-            "count": self._count,
             "discard": self._discard,
             "door": self._open_door,
             "lid": self._open_lid,
             "fill": self._fill,
+            **self._bench.acts,
         }
 
     def step(self, dt_s: float) -> None:
@@ -102,6 +101,7 @@ class Lab:
         return {
             "devices": {name: device.truth() for name, device in self.devices.items()},
             "cultures": cultures,
+            **self._bench.truth(),
         }
 
     def _culture_name(self, arguments: Arguments) -> str:
@@ -128,10 +128,13 @@ class Lab:
         return biology.draw_donor(child_rng(self._seed, "donor", culture.rpartition("-P")[0] or culture))
 
     def _seed_culture(self, arguments: Arguments) -> dict[str, object]:
-        arguments.only("culture", "chamber", "cells", "n_vessels", "area_cm2", "passage")
+        arguments.only("culture", "chamber", "cells", "n_vessels", "area_cm2", "passage", "medium")
         name = arguments.text("culture")
-        if name in self._cultures or name in self._suspensions:
+        if name in self._cultures or name in self._bench:
             raise SimulatorError(f"{arguments.where}: culture {name!r} exists already; discard it first")
+        medium = arguments.text("medium") if "medium" in arguments.fields else MEDIA[0]
+        if medium not in MEDIA:
+            raise SimulatorError(f"{arguments.where}: medium must be one of {', '.join(MEDIA)}, got {medium!r}")
         chamber = self._chamber_name(arguments)
         culture = biology.seed(
             self._donor(name),
@@ -139,6 +142,7 @@ class Lab:
             arguments.number("cells", above=1.0, most=1e12),
             arguments.whole("n_vessels", 1, 10_000),
             arguments.number("area_cm2", above=0.01, most=1e6),
+            medium,
         )
         if culture.cells_per_cm2 >= biology.CONFLUENT_CELLS_PER_CM2:
             raise SimulatorError(f"{arguments.where}: {culture.cells_per_cm2:.0f} adherent cells/cm2 do not find room")
@@ -165,38 +169,18 @@ class Lab:
     def _harvest(self, arguments: Arguments) -> dict[str, object]:
         arguments.only("culture", "volume_ml")
         name, volume_ml = self._culture_name(arguments), arguments.number("volume_ml", above=1e-3, most=1e6)
-        self._suspensions[name] = biology.harvest(self._cultures[name], volume_ml, self._hands)
+        self._bench.harvest(name, self._cultures[name], volume_ml)
         del self._cultures[name], self._places[name]
         return {}
-
-    def _resuspend(self, arguments: Arguments) -> dict[str, object]:
-        arguments.only("culture", "volume_ml")
-        name, volume_ml = arguments.text("culture"), arguments.number("volume_ml", above=1e-3, most=1e6)
-        self._suspensions[name] = biology.resuspend(self._suspension(name, arguments), volume_ml, self._hands)
-        return {}
-
-    def _suspension(self, name: str, arguments: Arguments) -> Suspension:
-        if name not in self._suspensions:
-            raise SimulatorError(f"{arguments.where}: culture {name!r} has no suspension; harvest it first")
-        return self._suspensions[name]
-
-    def _count(self, arguments: Arguments) -> dict[str, object]:
-        arguments.only("culture", "sample_id", "counter")
-        name, counter_name = arguments.text("culture"), arguments.text("counter")
-        counter = self.device(counter_name)
-        suspension = self._suspension(name, arguments)
-        if not isinstance(counter, CountsCells):
-            raise SimulatorError(f"{arguments.where}: counter {counter_name!r} is no cell counter")
-        return {"file": str(counter.analyse(arguments.text("sample_id"), suspension))}
 
     def _discard(self, arguments: Arguments) -> dict[str, object]:
         arguments.only("culture")
         name = arguments.text("culture")
-        if name not in self._cultures and name not in self._suspensions:
+        if name not in self._cultures and name not in self._bench:
             raise SimulatorError(f"{arguments.where}: culture {name!r} is not there")
         self._cultures.pop(name, None)
         self._places.pop(name, None)
-        self._suspensions.pop(name, None)
+        self._bench.discard(name)
         return {}
 
     def _open_door(self, arguments: Arguments) -> dict[str, object]:

@@ -26,7 +26,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cultureops.anchor import STREAM, check_roots
-from cultureops.batch.recipe import Recipe, load_recipe
 from cultureops.clock import (
     DAY_MS,
     HOUR_MS,
@@ -39,8 +38,10 @@ from cultureops.clock import (
 )
 from cultureops.demo.director import Director
 from cultureops.demo.fleet import start_fleet
-from cultureops.demo.lab import LAB_DAY_ONE, fleet_devices, site_text
+from cultureops.demo.lab import LAB_DAY_ONE, fleet_devices, folders
 from cultureops.demo.pace import DemoPace
+from cultureops.demo.patient import FROZEN, Patient, expected_days, patients_of, step_ms
+from cultureops.demo.site_file import site_text
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
@@ -83,8 +84,6 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
-EXPECTED_DAYS: Final = 34
-"""How long the demo's batch usually takes; only the progress bar depends on it."""
 GATHER_S: Final = 0.02
 """A thousand devices polled each second share fifty commits; a reading is durable that much later."""
 DRAIN_S: Final = 60.0
@@ -161,6 +160,7 @@ def web_context(lab: Lab, pace: Pace | None) -> WebContext:
         engine=lab.engine,
         ledger=lab.ledger,
         batches=lab.batches,
+        recipes=lab.recipes,
         feed=lab.feed,
         acknowledge=lab.acknowledge,
         health=lab.health,
@@ -208,11 +208,11 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions) -> None:
-    """Play one batch in a simulated lab; prints the summary when the batch is closed."""
+    """Play one batch, or several side by side, in a simulated lab; prints the summary when they are closed."""
     _log_to_stderr(logging.ERROR)
-    recipe = load_recipe(options.recipe)
+    patients = patients_of(options.recipe)
     with _demo_folder(options.data_dir) as folder:
-        uvloop.run(_until_signalled(_play(options, recipe, Path(folder).resolve())))
+        uvloop.run(_until_signalled(_play(options, patients, Path(folder).resolve())))
 
 
 def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:
@@ -224,27 +224,30 @@ def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:
     return nullcontext(str(chosen))
 
 
-async def _play(options: DemoOptions, recipe: Recipe, folder: Path) -> None:
-    counts = folder / "counts"
-    counts.mkdir()
-    devices = fleet_devices(driver_folder("modbus") / "profiles", counts)
+async def _play(options: DemoOptions, patients: Sequence[Patient], folder: Path) -> None:
+    stride_ms = step_ms(options.recipe)
+    for inbox in folders(folder):
+        inbox.mkdir()
+    thaws = any(patient.recipe == FROZEN for patient in patients)
+    devices = fleet_devices(driver_folder("modbus") / "profiles", folder, thaws=thaws)
     async with start_fleet(folder / "fleet.json", options.seed, LAB_DAY_ONE, devices) as fleet:
         site_file = folder / SITE_FILE
         site_file.write_text(
-            site_text(fleet.wires, counts, options.port) + _mirror_section(options.influxdb), encoding="utf-8"
+            site_text(fleet.wires, folder, options.port, stride_ms // 1000) + _mirror_section(options.influxdb),
+            encoding="utf-8",
         )
         clock = SteppedClock(parse_iso(LAB_DAY_ONE))
         async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed)) as lab:
             pace = DemoPace(clock, options.speed, headless=options.headless)
-            technician = Technician(lab, fleet, recipe, options.seed)
-            director = Director(lab, fleet, technician, Troubles(clock.now()), pace, options.days)
-            with _progress(clock, options.days) as show:
+            technician = Technician(lab, fleet, patients, options.seed)
+            director = Director(lab, fleet, technician, Troubles(clock.now()), pace, options.days, stride_ms)
+            with _progress(clock, options.days or expected_days(patients)) as show:
                 if options.headless:
                     await director.run(show)
                 else:
                     await _play_on_pages(director, lab, pace, show)
             await _drain(lab)
-            summary = await summarise(lab, technician.batch_id, verify(folder / LEDGER_FILE))
+            summary = await summarise(lab, technician.batch_ids, verify(folder / LEDGER_FILE))
     print(json.dumps(summary, indent=None if options.as_json else 1))
 
 
@@ -276,12 +279,12 @@ async def _play_on_pages(director: Director, lab: Lab, pace: DemoPace, show: Cal
 
 
 @contextmanager
-def _progress(clock: SteppedClock, days: float | None) -> Iterator[Callable[[Instant], None]]:
+def _progress(clock: SteppedClock, days: float) -> Iterator[Callable[[Instant], None]]:
     """Show lab days on standard error, where somebody watches it."""
     start = clock.now()
     columns = (TextColumn("lab day {task.completed:.1f}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("lab", total=days or EXPECTED_DAYS)
+        task = progress.add_task("lab", total=days)
 
         def show(now: Instant) -> None:
             if (now - start) % HOUR_MS == 0:

@@ -18,7 +18,6 @@ import structlog
 
 from cultureops.acquisition import (
     Acquisition,
-    DeviceRow,
     LinkEvent,
     LinkState,
     LiveFeed,
@@ -37,22 +36,27 @@ from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.commands import Command
 from cultureops.batch.decide import Role
 from cultureops.batch.exposure import alarm_exposure
-from cultureops.batch.facts import EquipmentFact, Facts, OpenAlarm, TelemetryGap
+from cultureops.batch.facts import EquipmentFact, Facts, LotFact, OpenAlarm, TelemetryGap
 from cultureops.batch.handler import execute
 from cultureops.batch.projection import batch_channels, channel_rows
-from cultureops.batch.recipe import find_recipe, load_recipe, recipe_names
+from cultureops.batch.recipe import load_recipe, recipe_names
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.results import take_result
-from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
+from cultureops.batch.rules import asks_for_gaps
+from cultureops.batch.shelf import RecipeShelf
+from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
+from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
-from cultureops.equipment import Chamber
-from cultureops.errors import StorageError
+from cultureops.environment import silence_ms
+from cultureops.errors import ChainBroken, StorageError
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source, draft
 from cultureops.ledger.store import SqlLedger
+from cultureops.material import LotRegister, lots_named
 from cultureops.mqtt import publishing
 from cultureops.outlets import check_topics, mirror_of, publisher_of
-from cultureops.site import Site
-from cultureops.telemetry import ChannelInfo, EmbeddedStore
+from cultureops.recording import LEDGER_FILE
+from cultureops.site import Site, equipment_register
+from cultureops.telemetry import ChannelInfo, EmbeddedStore, Gap, Watch
 from cultureops.telemetry.file import warn_of_old_sqlite
 from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_ID, OWN_DEVICE, lag_reading
@@ -62,7 +66,6 @@ __all__ = ["LEDGER_FILE", "TELEMETRY_FOLDER", "Lab", "open_lab"]
 
 log = structlog.get_logger(__name__)
 
-LEDGER_FILE: Final = "ledger.sqlite"
 TELEMETRY_FOLDER: Final = "telemetry"
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
@@ -84,7 +87,10 @@ class Lab:
         self.mirror = mirror
         self.feed = LiveFeed()
         self.batches = BatchRegister()
-        self.acquisition = Acquisition(site.devices, clock, self._on_link_event)
+        self.equipment = equipment_register(site)
+        self.lots = LotRegister()
+        self.recipes = RecipeShelf(site.recipes)
+        self.acquisition = Acquisition(site.devices, clock, self._on_link_event, self.equipment.is_out_of_calibration)
         self.channels = {row.id: row for row in self.acquisition.channels}
         self.engine = Engine((*rules_from(site.alarm_rows, _chamber_infos(site, self.channels)), NOT_KEPT))
         self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
@@ -97,7 +103,7 @@ class Lab:
         self._wake = asyncio.Event()
         self._settling = asyncio.Lock()
         self._unshown: dict[str, Reading] = {}
-        self.ledger_failure: StorageError | None = None
+        self.ledger_failure: StorageError | ChainBroken | None = None
         self._restore()
 
     async def remember(self) -> None:
@@ -128,8 +134,8 @@ class Lab:
 
     async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
         """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
-        facts = await self._facts(command.batch_id, actor, witness)
-        return await execute(self.ledger, find_recipe, command, facts)
+        facts = await self._facts(command.batch_id, actor, witness, command)
+        return await execute(self.ledger, self.recipes.lookup, command, facts)
 
     async def acknowledge(self, rule_id: str, actor_id: str, reason: str) -> AlarmView | None:
         """Acknowledge an alarm in a person's name; raises CultureOpsError when there is nothing to acknowledge.
@@ -147,7 +153,7 @@ class Lab:
     async def take(self, device: str, result: Result) -> None:
         """Take what a cell counter handed over into the batch that the sample names, or record why not."""
         facts = await self._facts("", Actor(device, Role.DEVICE), None)
-        await take_result(self.ledger, find_recipe, facts, device, result)
+        await take_result(self.ledger, self.recipes.lookup, facts, device, result)
         self.acquisition.release(device, result)
 
     async def settle(self) -> None:
@@ -186,13 +192,15 @@ class Lab:
     def _restore(self) -> None:
         """Fold the ledger into batches and alarms, declare the channels, and follow what comes."""
         self.store.declare({row.id: _info(row) for row in self.channels.values()})
-        for event in self.ledger.read_all():
-            self.batches.apply(event)
+        # What another process appends from now on comes through the hook, and must not come twice.
+        known = self.ledger.head().position
+        for event in self.ledger.read_all(limit=known):
+            self._apply(event)
             if self._lacks_facts_of(event):
                 self._project(event)
             if self.publisher is not None:
                 self.publisher.recall(event)
-        for orphan in self.engine.restore(replay(self.ledger.read_all())):
+        for orphan in self.engine.restore(replay(self.ledger.read_all(limit=known))):
             log.warning("an alarm is open whose rule has left the site file", alarm=orphan.rule_id)
         self.ledger.on_append.append(self._on_append)
 
@@ -205,25 +213,43 @@ class Lab:
         )
 
     async def gaps_seen_by(self, batch: Batch) -> tuple[TelemetryGap, ...]:
-        """Return where the chambers that the batch stood in gave no value, while it stood there."""
-        now, gaps = self.clock.now(), []
+        """Return where the chambers that the batch stood in gave no value, while it stood there.
+
+        A gap is where every reading was BAD as well as where there was none, for longer than the channel may be silent.
+        """
+        now, gaps = self.clock.now(), list[TelemetryGap]()
         for stay in batch.occupancies:
             end = now if stay.taken is None else stay.taken
-            channels = [row.id for row in self.channels.values() if row.chamber == stay.chamber]
-            for gap in await self.store.gaps(stay.placed, end, channels):
-                seen_until = min(end, end if gap.to_ms is None else gap.to_ms)
-                gaps.append(TelemetryGap(stay.chamber, gap.channel, gap.from_ms, seen_until, gap.reason.text))
+            watches = [
+                Watch(row.id, None, None, silence_ms(row.period_ms))
+                for row in self.channels.values()
+                if row.chamber == stay.chamber
+            ]
+            exposures = await self.store.exposures(stay.placed, end, watches) if end > stay.placed else ()
+            bad = await self.store.gaps(stay.placed, end, [watch.channel for watch in watches])
+            for watch, exposure in zip(watches, exposures, strict=False):
+                for start, stop in exposure.unknown:
+                    if stop - start > watch.max_gap_ms:
+                        why = _reason(bad, watch.channel, start, stop)
+                        gaps.append(TelemetryGap(stay.chamber, watch.channel, start, stop, why))
         return tuple(gaps)
 
-    async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None) -> Facts:
-        """Gather what a decision may look at, at this instant."""
+    async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None, command: Command | None = None) -> Facts:
+        """Gather what a decision may look at, at this instant; of what a late step used, what held when it was used.
+
+        A step that uses no lots, such as a release, is judged by what is known of lots now.
+        """
         batch = self.batches.get(batch_id)
-        gaps = () if batch is None else await self.gaps_seen_by(batch)
-        # Where a device bears its chamber's name, the chamber is what vessels are put into.
-        rows: tuple[DeviceRow | Chamber, ...] = (*self.site.devices, *self.site.chambers.values())
-        equipment = {row.id: EquipmentFact(row.in_service, row.calibrated_until) for row in rows}
+        looks_at_gaps = batch is not None and command is not None and asks_for_gaps(command)
+        gaps = await self.gaps_seen_by(batch) if looks_at_gaps and batch is not None else ()
+        now = self.clock.now()
+        at = now if command is None or command.occurred_at is None else command.occurred_at
+        uses_lots = command is not None and any(lots_named(command.details.model_dump()))
+        known = ((name, self.equipment.fact(name, at)) for name in self.equipment.ids())
+        equipment = {name: EquipmentFact(it.in_service, it.calibrated_until) for name, it in known if it is not None}
+        lots = ((lot, self.lots.fact(lot, at if uses_lots else now)) for lot in self.lots.ids())
         return Facts(
-            now=self.clock.now(),
+            now=now,
             actor=actor,
             recipe=load_recipe(recipe_names()[0]),
             witness=witness,
@@ -234,6 +260,7 @@ class Lab:
             ),
             telemetry_gaps=gaps,
             equipment=equipment,
+            lots={lot: LotFact(it.status, it.expires_at) for lot, it in lots if it is not None},
         )
 
     def _accept(self, readings: Sequence[Reading]) -> None:
@@ -260,8 +287,7 @@ class Lab:
             now = self.clock.now()
             self.recorder.tick(now)
             self._watch_store()
-            if self.anchor.is_due(now):
-                self._wake.set()
+            self._wake.set()
 
     async def _watch(self, mirror: Mirror) -> None:
         self.store.declare({LAG_ID: ChannelInfo.of(LAG, simulated=False)})
@@ -271,14 +297,18 @@ class Lab:
             await self.clock.sleep_until(now + LAG_EVERY_MS)
 
     async def _record(self) -> None:
-        """Keep the ledger up with what happens; what it can't take now waits and is tried again."""
+        """Keep the ledger up with what happens, and the lab with what commands beside it append.
+
+        What the ledger can't take now waits and is tried again.
+        """
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
+                await self.ledger.catch_up()
                 await self.settle()
                 self.ledger_failure = None
-            except StorageError as error:
+            except (StorageError, ChainBroken) as error:
                 self.ledger_failure = error
                 log.error("the ledger can't take what happened; tried again", error=str(error))
                 await self.clock.sleep_until(self.clock.now() + RETRY_MS)
@@ -314,10 +344,16 @@ class Lab:
 
     def _on_append(self, events: Sequence[Event]) -> None:
         for event in events:
-            self.batches.apply(event)
+            self._apply(event)
             self._project(event)
         if self.publisher is not None:
             self.publisher.exposures()
+
+    def _apply(self, event: Event) -> None:
+        self.batches.apply(event)
+        self.equipment.apply(event)
+        self.lots.apply(event)
+        self.recipes.apply(event)
 
     def _project(self, event: Event) -> None:
         """Write an event's culture facts as readings of the batch."""
@@ -352,6 +388,14 @@ async def open_lab(
             await store.close()
     finally:
         await ledger.close()
+
+
+def _reason(bad: Sequence[Gap], channel: ChannelId, start: Instant, stop: Instant) -> str:
+    """Say why a channel gave no value; where nobody even asked there is no reading to tell."""
+    for gap in bad:
+        if gap.channel == channel and gap.from_ms < stop and (gap.to_ms is None or gap.to_ms > start):
+            return gap.reason.text
+    return "no reading"
 
 
 def _link_event(event: LinkEvent) -> NewEvent:

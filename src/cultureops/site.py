@@ -8,13 +8,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cultureops.acquisition import DeviceRow, devices_from
+from cultureops.batch.recipe import load_recipe
+from cultureops.batch.recipe_schema import Recipe
 from cultureops.config import Table, load
-from cultureops.equipment import Chamber, chambers_from
+from cultureops.equipment import Chamber, Declared, EquipmentRegister, chambers_from
 from cultureops.mqtt import MqttSettings, mqtt_from
 from cultureops.telemetry.mirror_lag import OWN_DEVICE
 from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
 
-__all__ = ["Site", "read_site"]
+__all__ = ["Site", "equipment_register", "read_site"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Site:
     alarm_rows: tuple[Table, ...]
     influxdb: MirrorSettings | None = None
     mqtt: MqttSettings | None = None
+    recipes: tuple[Recipe, ...] = ()
 
 
 def read_site(path: Path) -> Site:
@@ -39,14 +42,38 @@ def read_site(path: Path) -> Site:
     name, zone = site.text("name"), _zone(site)
     site.done()
     host, port = ("127.0.0.1", 8080) if web is None else _address(web)
-    chambers = chambers_from(table.tables("chamber"))
+    chambers = chambers_from(table.tables("chamber"), table.tables("room"))
     devices = devices_from(table.tables("device"), chambers)
     alarm_rows = table.tables("alarm")
-    _check_names(*table.tables("chamber"), *table.tables("device"))
+    _check_names(*table.tables("chamber"), *table.tables("room"), *table.tables("device"))
     influxdb = mirror_from(table.optional_table("influxdb"))
     mqtt = mqtt_from(table.optional_table("mqtt"), name)
+    recipes = _recipes(path.parent, table.tables("recipe"))
     table.done()
-    return Site(name, zone, host, port, chambers, devices, alarm_rows, influxdb, mqtt)
+    return Site(name, zone, host, port, chambers, devices, alarm_rows, influxdb, mqtt, recipes)
+
+
+def _recipes(folder: Path, rows: tuple[Table, ...]) -> tuple[Recipe, ...]:
+    """Read the site's own recipes, ``[[recipe]] file = "..."`` beside the site file."""
+    found: dict[str, Recipe] = {}
+    for row in rows:
+        recipe = load_recipe(folder / row.text("file"))
+        if recipe.name in found:
+            raise row.error(f"two files hold a recipe named {recipe.name}; new batches follow one", "file")
+        found[recipe.name] = recipe
+        row.done()
+    return tuple(found.values())
+
+
+def equipment_register(site: Site) -> EquipmentRegister:
+    """Return a register that knows what the site file declares, and no event yet."""
+    return EquipmentRegister(
+        devices=(Declared(row.id, "device", row.id, row.in_service, row.calibrated_until) for row in site.devices),
+        chambers=(
+            Declared(row.id, row.chamber_class, row.title, row.in_service, row.calibrated_until)
+            for row in site.chambers.values()
+        ),
+    )
 
 
 def _check_names(*rows: Table) -> None:

@@ -1,36 +1,17 @@
 """The whole demo as a newcomer runs it: real sockets, real pseudo-terminals, one seed, one ledger head."""
 
-import contextlib
 import json
 import os
-import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.playing import CULTUREOPS, SLOWEST_SHARED_S, check_fresh, events_of, head_at, play
 
-CULTUREOPS = (sys.executable, "-m", "cultureops")
 SLOWEST_S = 150
 """The target on two idle cores, to which the soak run holds us."""
-SLOWEST_SHARED_S = 300
-"""A shared machine is half as fast for minutes: the same demo took 126 s and 172 s within one hour."""
-
-
-def play(data_dir: Path, seed: int, *more: str) -> tuple[dict[str, Any], float]:
-    began = time.monotonic()
-    done = subprocess.run(
-        (*CULTUREOPS, "demo", "--headless", "--json", "--seed", str(seed), "--data-dir", str(data_dir), *more),
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +21,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Pa
     return summary, folder, seconds
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(660)
 def test_the_batch_is_closed_after_thirty_days(played: tuple[dict[str, Any], Path, float]) -> None:
     summary, _, seconds = played
     print(f"demo: {summary['days']:.1f} lab days in {seconds:.0f} s")
@@ -98,10 +79,21 @@ def test_records_verify_and_are_counted(played: tuple[dict[str, Any], Path, floa
     assert json.loads(verified.stdout) == {"events": summary["ledger_events"], "head": summary["ledger_head"]}
 
 
-def head_at(data_dir: Path, position: int) -> str:
-    with contextlib.closing(sqlite3.connect(f"file:{data_dir / 'ledger.sqlite'}?mode=ro", uri=True)) as db:
-        (chain,) = db.execute("SELECT hash FROM events WHERE position = ?", (position,)).fetchone()
-    return str(chain.hex())
+def test_doses_go_by_weight_and_all_cells_are_accounted_for(played: tuple[dict[str, Any], Path, float]) -> None:
+    check_fresh(played[0])
+
+
+def test_equipment_and_material_are_on_record_before_the_first_step(
+    played: tuple[dict[str, Any], Path, float],
+) -> None:
+    _, folder, _ = played
+    (seeded,) = events_of(folder, "batch:B-2026-001", "seeded")
+    judged = {check["gate"]: check["used"] for check in seeded["checks"]}
+    assert judged["G3"] == {"incubator_1": {"in_service": True, "calibrated_until": "2026-12-31T00:00:00.000Z"}}
+    assert judged["G4"]["MEDIUM-2026-01"]["status"] == "released"
+    (calibrated,) = events_of(folder, "equipment:incubator_1", "calibrated")
+    assert calibrated["certificate"] == "CAL-incubator_1"
+    assert "calibrated_until" not in (folder / "site.toml").read_text()
 
 
 @pytest.mark.timeout(200)
@@ -140,3 +132,15 @@ def test_a_used_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "already in use" in done.stderr
     assert os.listdir(tmp_path) == ["something"]
+
+
+def test_a_recipe_that_nobody_plays_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (*CULTUREOPS, "demo", "--headless", "--recipe", "nobody_1900", "--data-dir", str(tmp_path / "new")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert all(name in done.stderr for name in ("tavakol_afshari_2021", "karussis_2010", "both"))

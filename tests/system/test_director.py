@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cultureops.batch.recipe import load_recipe
 from cultureops.clock import SeededEntropy, SteppedClock, parse_iso
 from cultureops.demo.director import Director, UnplannedMiss
 from cultureops.demo.fleet import Fleet, FleetFailed, start_fleet
-from cultureops.demo.lab import LAB_DAY_ONE, fleet_devices, site_text
+from cultureops.demo.lab import LAB_DAY_ONE, fleet_devices, folders
 from cultureops.demo.pace import DemoPace
+from cultureops.demo.patient import patients_of
+from cultureops.demo.site_file import site_text
 from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
 from cultureops.device.registry import driver_folder
@@ -23,14 +24,14 @@ Stage = tuple[Director, Fleet, SteppedClock]
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """The demo's lab with its simulators, nothing planted."""
-    counts = tmp_path / "counts"
-    counts.mkdir()
-    devices = fleet_devices(driver_folder("modbus") / "profiles", counts)
+    for inbox in folders(tmp_path):
+        inbox.mkdir()
+    devices = fleet_devices(driver_folder("modbus") / "profiles", tmp_path)
     async with start_fleet(tmp_path / "fleet.json", 1, LAB_DAY_ONE, devices) as fleet:
-        (tmp_path / "site.toml").write_text(site_text(fleet.wires, counts, 0))
+        (tmp_path / "site.toml").write_text(site_text(fleet.wires, tmp_path, 0))
         clock = SteppedClock(parse_iso(LAB_DAY_ONE))
         async with open_lab(read_site(tmp_path / "site.toml"), tmp_path, clock, SeededEntropy(1)) as lab:
-            technician = Technician(lab, fleet, load_recipe("tavakol_afshari_2021"), 1)
+            technician = Technician(lab, fleet, patients_of("tavakol_afshari_2021"), 1)
             pace = DemoPace(clock, 3600.0, headless=True)
             yield Director(lab, fleet, technician, Troubles(clock.now(), ()), pace), fleet, clock
 

@@ -8,9 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+from tests.stock import put_on_shelf
 
 from cultureops.batch import commands as do
 from cultureops.batch.commands import Command
+from cultureops.batch.field import Details
 from cultureops.clock import HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import CultureOpsError, GateFailed
@@ -76,10 +78,11 @@ def co2(value: float, at: int) -> Reading:
 
 
 async def seed_batch(lab: Lab, clock: SteppedClock, chamber: str = "incubator_1") -> None:
-    async def step(details: do.Details, witness: Actor | None = None) -> None:
+    async def step(details: Details, witness: Actor | None = None) -> None:
         await lab.execute(Command("B-1", details), OPERATOR, witness)
         clock.advance(MINUTE_MS)
 
+    await put_on_shelf(lab.ledger, clock.now(), "L1", "M1")
     await step(do.CreateBatch(patient_token=TOKEN, recipe="tavakol_afshari_2021"))
     await step(do.RecordConsent(form="form", eligible=True))
     marrow = do.ReceiveMarrow(
@@ -95,7 +98,7 @@ async def seed_batch(lab: Lab, clock: SteppedClock, chamber: str = "incubator_1"
     await step(
         do.Seed(
             vessels="B-1-P0", vessel_type="T175", n_vessels=12, area_cm2=175.0, medium_lot="M1", chamber=chamber,
-            cells_total=36_000_000,
+            cells_total=36_000_000, discarded_cells=4_000_000,
         )
     )  # fmt: skip
 
@@ -233,3 +236,22 @@ async def test_a_store_that_fails_is_an_alarm_and_alarms_go_on_from_memory(
         await lab.settle()
         raised = [event for event in lab.ledger.read_all() if event.stream == "alarm:cultureops/readings_not_kept"]
         assert len(raised) == 2
+
+
+async def test_hours_without_any_reading_are_a_gap_of_the_batch(opened: OpenLab, clock: SteppedClock) -> None:
+    """A program that did not run has stored no BAD reading either: nobody knows what the chamber did."""
+    async with opened() as lab:
+        await seed_batch(lab, clock)
+        seeded_at = clock.now()
+        for minute in range(180):
+            now = clock.advance(MINUTE_MS)
+            if not 60 <= minute < 120:
+                await lab.recorder.accept([co2(5.0, now)])
+        batch = lab.batches.get("B-1")
+        assert batch is not None
+        seen = {gap.channel: gap for gap in await lab.gaps_seen_by(batch)}
+        gap = seen["incubator_1/co2"]
+        assert (gap.start, gap.end) == (seeded_at + 60 * MINUTE_MS, seeded_at + 121 * MINUTE_MS)
+        assert gap.reason == "no reading" and gap.chamber == "incubator_1"
+        never = seen["incubator_1/temperature"]
+        assert never.end - never.start >= 180 * MINUTE_MS, "a channel that never spoke is unknown all the time"

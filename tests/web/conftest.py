@@ -7,10 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.stock import put_on_shelf
 
 from cultureops.app import web_context
 from cultureops.batch import commands as do
 from cultureops.batch.commands import Command
+from cultureops.batch.field import Details
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.lab import Lab, open_lab
@@ -75,7 +77,7 @@ class Served:
         await self.lab.recorder.accept([reading])
         await self.lab.settle()
 
-    async def do(self, details: do.Details, witness: Actor | None = None) -> None:
+    async def do(self, details: Details, witness: Actor | None = None) -> None:
         """Carry out a step of batch B-1."""
         self.clock.advance(MINUTE_MS)
         await self.lab.execute(Command("B-1", details), Actor("operator-1", "OP"), witness)
@@ -110,6 +112,7 @@ async def client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
 
 async def start_batch(served: Served) -> None:
     token = "COI-7F3K2"
+    await put_on_shelf(served.lab.ledger, served.clock.now(), "L1", "M1")
     await served.do(do.CreateBatch(patient_token=token, recipe="tavakol_afshari_2021"))
     await served.do(do.RecordConsent(form="form", eligible=True))
     await served.do(
@@ -133,6 +136,7 @@ async def start_batch(served: Served) -> None:
             medium_lot="M1",
             chamber="incubator_1",
             cells_total=36_000_000,
+            discarded_cells=4_000_000,
         )
     )
     for hour in range(24):

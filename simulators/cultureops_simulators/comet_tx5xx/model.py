@@ -23,10 +23,13 @@ DAILY_SWING_C: Final = 0.8
 
 
 class AirModel:
-    """The air around the transmitter, its sensors and panel; a room is warmer by day."""
+    """The air around the transmitter, its sensors and panel; a room, around ``room_c``, is warmer by day."""
 
-    def __init__(self, chamber: Chamber | None, rng: np.random.Generator) -> None:
+    def __init__(
+        self, chamber: Chamber | None, rng: np.random.Generator, room_c: float = AMBIENT_TEMPERATURE_C
+    ) -> None:
         self.panel = Panel()
+        self._room_c = room_c
         self._chamber = chamber
         self._elapsed_s = 0.0
         self.temperature_c, self.humidity_pct = self._air()
@@ -37,7 +40,7 @@ class AirModel:
         if self._chamber is not None:
             return self._chamber.temperature_c, self._chamber.humidity_pct
         swing_c = DAILY_SWING_C * math.sin(2.0 * math.pi * self._elapsed_s / DAY_S)
-        return AMBIENT_TEMPERATURE_C + swing_c, AMBIENT_HUMIDITY_PCT
+        return self._room_c + swing_c, AMBIENT_HUMIDITY_PCT
 
     def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds pass."""

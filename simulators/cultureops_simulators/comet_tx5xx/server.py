@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.chamber import Chamber
+from cultureops_simulators.chamber import AMBIENT_TEMPERATURE_C, Chamber
 from cultureops_simulators.comet_tx5xx.model import AirModel
 from cultureops_simulators.instrument import Options, SimulatorError
 from cultureops_simulators.registers import RegisterDevice, Wiring, int16, lay
@@ -27,8 +27,14 @@ def registers(shown: Mapping[str, float]) -> dict[int, dict[int, int]]:
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> RegisterDevice:
-    """Build it; option ``inside``: the chamber it hangs in (in a fleet file: an incubator's name), or a room."""
+    """Build it; option ``inside``: the chamber it hangs in (in a fleet file: an incubator's name), or a room.
+
+    Option ``room_c`` is that room's temperature, e.g. 5 for a cold room. Raises SimulatorError.
+    """
     inside = options.get("inside")
     if inside is not None and not isinstance(inside, Chamber):
         raise SimulatorError(f"{name}: option inside must name an incubator of the same fleet, got {inside!r}")
-    return RegisterDevice(name, AirModel(inside, rng), registers, WIRING, options)
+    room_c = options.get("room_c", AMBIENT_TEMPERATURE_C)
+    if isinstance(room_c, bool) or not isinstance(room_c, int | float) or not -30.0 <= room_c <= 60.0:
+        raise SimulatorError(f"{name}: option room_c must be a number -30..60, got {room_c!r}")
+    return RegisterDevice(name, AirModel(inside, rng, float(room_c)), registers, WIRING, options)

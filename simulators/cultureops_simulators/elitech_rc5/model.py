@@ -9,7 +9,7 @@ import numpy as np
 
 from cultureops_simulators.faults import Panel
 
-__all__ = ["Shipper"]
+__all__ = ["PACKED_C", "Shipper"]
 
 PACKED_C: Final = 5.0
 OUTSIDE_C: Final = 21.0
@@ -18,13 +18,17 @@ SIGMA_C: Final = 0.05
 
 
 class Shipper:
-    """Temperature of the logger; ``panel`` shows ``temperature`` [degC, tenths]."""
+    """Temperature of the logger; ``panel`` shows ``temperature`` [degC, tenths]. It begins at ``packed_c``."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, packed_c: float = PACKED_C) -> None:
         self.panel = Panel()
-        self.air_c = PACKED_C
+        self.air_c = self._packed_c = packed_c
         self._rng = rng
         self._show(0.0)
+
+    def pack(self) -> None:
+        """Pack it anew."""
+        self.air_c = self._packed_c
 
     def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds pass."""

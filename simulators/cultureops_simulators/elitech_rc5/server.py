@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from cultureops_simulators.elitech_rc5.model import Shipper
+from cultureops_simulators.elitech_rc5.model import PACKED_C, Shipper
 from cultureops_simulators.elitech_rc5.workbook import Cell, workbook
 from cultureops_simulators.faults import Panel
 from cultureops_simulators.instrument import Dialect, Options, SimulatorError
@@ -62,10 +62,17 @@ class ElitechRc5:
     wires: frozenset[str] = frozenset()
 
     def __init__(
-        self, name: str, folder: Path, start: datetime, every_s: int, report_h: float, rng: np.random.Generator
+        self,
+        name: str,
+        folder: Path,
+        start: datetime,
+        every_s: int,
+        report_h: float,
+        packed_c: float,
+        rng: np.random.Generator,
     ) -> None:
         self.name = name
-        self._shipper = Shipper(rng)
+        self._shipper = Shipper(rng, packed_c)
         self._folder = folder
         self._start = start
         self._every_s = every_s
@@ -91,6 +98,11 @@ class ElitechRc5:
             if self._logged_s % self._report_s < self._every_s or len(self._readings) >= _MOST_READINGS:
                 self.read_out()
         self._elapsed_s = end_s
+
+    def begin(self) -> None:
+        """Begin a new trip in a shipper that was packed anew."""
+        self._readings = []
+        self._shipper.pack()
 
     def read_out(self) -> Path:
         """Write the report of the readings so far and begin anew; raises SimulatorError without any."""
@@ -121,18 +133,21 @@ class ElitechRc5:
 
 
 def build(name: str, options: Options, rng: np.random.Generator) -> ElitechRc5:
-    """Build it; options ``folder`` (made if absent), ``every_s`` (10..86400), ``report_h``, ``time_zone``."""
+    """Build it; options ``folder`` (made if absent), ``every_s``, ``report_h``, ``packed_c``, ``time_zone``."""
     folder = options.get("folder")
     if not isinstance(folder, str) or not folder:
         raise SimulatorError(f"{name}: option folder is missing; give the folder for its reports")
     try:
         every_s, report_h = int(str(options.get("every_s", 60))), float(str(options.get("report_h", 24)))
+        packed_c = float(str(options.get("packed_c", PACKED_C)))
     except ValueError:
-        every_s, report_h = 0, 0.0
+        every_s, report_h, packed_c = 0, 0.0, PACKED_C
     if not 10 <= every_s <= 86_400 or not 0.01 <= report_h <= 10_000.0:
         raise SimulatorError(f"{name}: every_s must be whole seconds 10..86400 and report_h hours 0.01..10000")
+    if not -90.0 <= packed_c <= 40.0:
+        raise SimulatorError(f"{name}: packed_c must be -90..40 (a box of dry ice holds -78), got {packed_c:g}")
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SimulatorError(f"{name}: folder {folder}: {error.strerror}") from error
-    return ElitechRc5(name, Path(folder), start_option(name, options), every_s, report_h, rng)
+    return ElitechRc5(name, Path(folder), start_option(name, options), every_s, report_h, packed_c, rng)

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from cultureops.batch.field import BATCH_ID
+from cultureops.batch.parts import (
+    AlarmExposure,
+    Confluence,
+    CountRecord,
+    Deviation,
+    DoseRecord,
+    HeldCount,
+    LabellingRecord,
+    Occupancy,
+    PassageRecord,
+    QcReading,
+    QcSample,
+    RecipeRef,
+    Refusal,
+    Resuspension,
+    ThawRecord,
+    Vessels,
+    VialRecord,
+    VialStatus,
+    WashRecord,
+)
+from cultureops.batch.state import State
 from cultureops.clock import DAY_MS, Instant
 from cultureops.errors import BatchError
 from cultureops.ledger.event import Event
@@ -17,8 +38,10 @@ __all__ = [
     "Batch",
     "Confluence",
     "CountRecord",
+    "Deviation",
     "DoseRecord",
     "HeldCount",
+    "LabellingRecord",
     "Occupancy",
     "PassageRecord",
     "QcReading",
@@ -27,7 +50,11 @@ __all__ = [
     "Refusal",
     "Resuspension",
     "State",
+    "ThawRecord",
     "Vessels",
+    "VialRecord",
+    "VialStatus",
+    "WashRecord",
     "batch_of",
     "stream_of",
 ]
@@ -36,181 +63,7 @@ _PREFIX: Final = "batch:"
 _ID: Final = re.compile(BATCH_ID)
 
 
-class State(StrEnum):
-    """Where a batch is; the freeze-thaw states of other processes join between HARVESTED and RESUSPENDED."""
-
-    CREATED = "CREATED"
-    RECEIVED = "RECEIVED"
-    ISOLATED = "ISOLATED"
-    CULTURE = "CULTURE"
-    HARVESTED = "HARVESTED"
-    RESUSPENDED = "RESUSPENDED"
-    FORMULATED = "FORMULATED"
-    REVIEWED = "REVIEWED"
-    RELEASED = "RELEASED"
-    SHIPPED = "SHIPPED"
-    RECEIVED_AT_SITE = "RECEIVED_AT_SITE"
-    ADMINISTERED = "ADMINISTERED"
-    CLOSED = "CLOSED"
-    REJECTED = "REJECTED"
-
-    @property
-    def step(self) -> int:
-        """The place of the state in the process, from 0: what the channel ``step`` shows."""
-        return list(State).index(self)
-
-
-@dataclass(frozen=True, slots=True)
-class RecipeRef:
-    """The recipe a batch keeps to."""
-
-    name: str
-    version: int
-    sha256: str
-
-    @property
-    def label(self) -> str:
-        """Name and version as people read them."""
-        return f"{self.name} v{self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Vessels:
-    """The vessels of one passage; ``area_cm2`` is that of one."""
-
-    id: str
-    vessel_type: str
-    n_vessels: int
-    area_cm2: float
-
-
-@dataclass(frozen=True, slots=True)
-class Occupancy:
-    """Vessels stood in a chamber from ``placed`` until ``taken`` (None: they still do)."""
-
-    vessels: str
-    chamber: str
-    placed: Instant
-    taken: Instant | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Confluence:
-    """One look at the cells."""
-
-    at: Instant
-    passage: int
-    pct: float
-
-
-@dataclass(frozen=True, slots=True)
-class CountRecord:
-    """One count that counts; density in 10^6 cells/mL."""
-
-    sample_id: str
-    at: Instant
-    passage: int | None
-    stage: str
-    replicate: int
-    viability_pct: float
-    viable_density_1e6_per_ml: float
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeldCount:
-    """A count that waits for a person."""
-
-    sample_id: str
-    at: Instant
-    device: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PassageRecord:
-    """What grew in one passage, from seeding to detachment; undefined figures are None."""
-
-    passage: int
-    seeded_at: Instant
-    detached_at: Instant
-    seeded_cells: int
-    harvested_viable_cells: int
-    viability_pct: float
-    population_doublings: float | None
-    doubling_time_h: float | None
-    sample_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class QcReading:
-    """One reading of a test; a later one never replaces the first."""
-
-    at: Instant
-    outcome: str
-    final: bool
-    value_eu_per_ml: float | None
-    panel: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class QcSample:
-    """A sample and what was read from it."""
-
-    sample_id: str
-    test: str
-    passage: int
-    stage: str
-    route: str | None
-    taken_at: Instant
-    readings: tuple[QcReading, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Resuspension:
-    """The product's suspension."""
-
-    at: Instant
-    viable_cells: int
-    volume_ml: float
-    expires_at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class DoseRecord:
-    """One container, and when it was given."""
-
-    route: str
-    viable_cells: int
-    volume_ml: float
-    container: str
-    given_at: Instant | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmExposure:
-    """An alarm of a chamber while this batch stood in it."""
-
-    id: str
-    chamber: str
-    rule_id: str
-    gmp_critical: bool
-    raised_at: Instant
-    cleared_at: Instant | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A command that was refused."""
-
-    at: Instant
-    command: str
-    actor_id: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Everything known about one batch.
 
@@ -227,12 +80,13 @@ class Batch:
     since: Instant
     history: tuple[Event, ...] = ()
     is_eligible: bool = False
+    label_arm: bool = False
     passage: int | None = None
     culture_started_at: Instant | None = None
     passage_started_at: Instant | None = None
     seeded_cells: int | None = None
     mnc_count: int | None = None
-    vessels: Vessels | None = None
+    groups: tuple[Vessels, ...] = ()
     medium_changed_at: Instant | None = None
     occupancies: tuple[Occupancy, ...] = ()
     confluences: tuple[Confluence, ...] = ()
@@ -241,7 +95,21 @@ class Batch:
     passages: tuple[PassageRecord, ...] = ()
     cumulative_population_doublings: float = 0.0
     qc: tuple[QcSample, ...] = ()
+    frozen_at: Instant | None = None
+    dmso_pct: float | None = None
+    vials: tuple[VialRecord, ...] = ()
+    transferred_out_at: Instant | None = None
+    thaw: ThawRecord | None = None
+    first_washed_at: Instant | None = None
+    washes: tuple[WashRecord, ...] = ()
+    labelling: LabellingRecord | None = None
+    residual_dmso_pct: float | None = None
     resuspension: Resuspension | None = None
+    formulated_at: Instant | None = None
+    is_stored: bool = False
+    shipped_at: Instant | None = None
+    arrived_at: Instant | None = None
+    out_of_range_min: float = 0.0
     weight_kg: float | None = None
     doses: tuple[DoseRecord, ...] = ()
     exposures: tuple[AlarmExposure, ...] = ()
@@ -251,28 +119,60 @@ class Batch:
     operators: frozenset[str] = frozenset()
     reviewers: frozenset[str] = frozenset()
     released_by: str | None = None
+    excepted_gates: frozenset[str] = frozenset()
+    deviations: tuple[Deviation, ...] = ()
+    held_from: State | None = None
     refusals: tuple[Refusal, ...] = ()
     ended_at: Instant | None = None
 
+    def changed(self, **fields: Any) -> Batch:
+        """Return this batch with other values in some fields; what ``replace`` does, at a tenth of its time."""
+        after = object.__new__(Batch)
+        after.__dict__.update(self.__dict__, **fields)
+        assert len(after.__dict__) == len(self.__dict__), f"a batch has no field of {', '.join(fields)}"
+        return after
+
     @property
     def stage(self) -> str:
-        """State with passage as people read it, e.g. ``CULTURE(P1)``."""
-        return f"{self.state}(P{self.passage})" if self.state is State.CULTURE else str(self.state)
+        """State with passage or number of washes as people read it, e.g. ``CULTURE(P1)``, ``WASHED(2)``."""
+        if self.state is State.CULTURE:
+            return f"{self.state}(P{self.passage})"
+        if self.state is State.WASHED:
+            return f"{self.state}({len(self.washes)})"
+        return f"{self.state} from {self.held_from}" if self.held_from is not None else str(self.state)
+
+    @property
+    def vessels(self) -> Vessels | None:
+        """The only group of vessels in culture; None when there is none or when they are split."""
+        return self.groups[0] if len(self.groups) == 1 else None
 
     @property
     def chamber(self) -> str | None:
-        """Where the vessels stand now."""
-        last = self.occupancies[-1] if self.occupancies else None
-        return last.chamber if last is not None and last.taken is None else None
+        """Where the batch came to stand last, if it still stands there."""
+        return next((stay.chamber for stay in reversed(self.occupancies) if stay.taken is None), None)
 
     @property
     def harvest(self) -> PassageRecord | None:
         """The passage whose cells became the product."""
-        return self.passages[-1] if self.passages and self.vessels is None else None
+        return self.passages[-1] if self.passages and not self.groups else None
+
+    @property
+    def open_deviations(self) -> tuple[Deviation, ...]:
+        """The deviations that nobody has closed."""
+        return tuple(deviation for deviation in self.deviations if deviation.closed_at is None)
+
+    def chamber_of(self, vessels: str) -> str | None:
+        """Where one group of vessels stands now."""
+        return next((s.chamber for s in reversed(self.occupancies) if s.vessels == vessels and s.taken is None), None)
+
+    def vials_in(self, *statuses: VialStatus) -> tuple[VialRecord, ...]:
+        """The vials that have come so far."""
+        return tuple(vial for vial in self.vials if vial.status in statuses)
 
     def confluence(self) -> Confluence | None:
-        """The latest look at the present passage."""
-        return next((seen for seen in reversed(self.confluences) if seen.passage == self.passage), None)
+        """The latest look at the present passage that may be relied on."""
+        looks = (seen for seen in reversed(self.confluences) if seen.passage == self.passage and not seen.unsure)
+        return next(looks, None)
 
     def counts_of(self, stage: str, passage: int | None, since: Instant = 0) -> tuple[CountRecord, ...]:
         """The counts of one stage and passage, taken from ``since`` on."""

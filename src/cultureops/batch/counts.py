@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from cultureops.analysis.counting import implausibilities, replicates
-from cultureops.batch.batch import CountRecord
+from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Count, HoldCount
 from cultureops.batch.field import BATCH_ID
-from cultureops.batch.recipe_schema import Counting
+from cultureops.batch.parts import CountRecord
+from cultureops.batch.recipe_schema import Counting, Recipe
+from cultureops.clock import HOUR_MS, Instant
 from cultureops.device.driver import CountResult
 from cultureops.errors import BatchError
 
-__all__ = ["CountsUnusable", "PooledCount", "SampleId", "count_command", "parse_sample_id", "pool"]
+__all__ = [
+    "CountsUnusable",
+    "PooledCount",
+    "SampleId",
+    "count_command",
+    "counts_to_resuspend",
+    "parse_sample_id",
+    "pool",
+]
 
 _SAMPLE: Final = re.compile(
     rf"(?P<batch>{BATCH_ID})\."
@@ -138,3 +148,14 @@ def pool(counts: Sequence[CountRecord], limits: Counting) -> PooledCount:
         viability_pct=replicates([count.viability_pct for count in counts]).mean,
         sample_ids=tuple(count.sample_id for count in counts),
     )
+
+
+def counts_to_resuspend(batch: Batch, recipe: Recipe, at: Instant) -> tuple[CountRecord, ...]:
+    """Return the counts that say how many cells there are to resuspend: of the harvest, or after the last wash.
+
+    Only those that are still valid at ``at`` [ms UTC]: older ones say nothing about the cells of now.
+    """
+    oldest = at - round(recipe.release.count_valid.value * HOUR_MS)
+    if not recipe.is_frozen:
+        return batch.counts_of("harvest", batch.harvest.passage if batch.harvest else None, oldest)
+    return batch.counts_of("washed", None, max(oldest, batch.washes[-1].at)) if batch.washes else ()

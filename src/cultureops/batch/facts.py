@@ -9,7 +9,7 @@ from cultureops.batch.recipe_schema import Recipe
 from cultureops.clock import Instant, iso
 from cultureops.ledger.event import Actor
 
-__all__ = ["EquipmentFact", "Facts", "OpenAlarm", "TelemetryGap"]
+__all__ = ["EquipmentFact", "Facts", "LotFact", "OpenAlarm", "TelemetryGap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,16 @@ class EquipmentFact:
 
 
 @dataclass(frozen=True, slots=True)
+class LotFact:
+    """What is known of a lot of material; ``status`` is quarantined, released, expired, recalled or rejected."""
+
+    status: str
+    expires_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """The lab at ``now`` [ms UTC]; ``equipment`` is by chamber id and by device id.
+    """The lab at ``now`` [ms UTC]; ``equipment`` is by chamber id and by device id, ``lots`` by lot id.
 
     ``telemetry_gaps`` are those of the chambers in which the batch has stood, while it stood there.
     """
@@ -60,3 +68,4 @@ class Facts:
     open_alarms: tuple[OpenAlarm, ...] = ()
     telemetry_gaps: tuple[TelemetryGap, ...] = ()
     equipment: Mapping[str, EquipmentFact] = field(default_factory=dict)
+    lots: Mapping[str, LotFact] = field(default_factory=dict)

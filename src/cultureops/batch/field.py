@@ -1,4 +1,4 @@
-"""The kinds of field that commands and events are made of: closed, strict, finite, in range."""
+"""The kinds of field that commands and events of batches are made of, with those of all records."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ import math
 import re
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from cultureops.clock import Instant, iso, parse_iso
-from cultureops.errors import BatchError, ConfigError
+from cultureops.field import Details, Name, Text, Time
 
 __all__ = [
     "BATCH_ID",
@@ -54,18 +45,6 @@ def _no_negative_zero(number: float) -> float:
     return number
 
 
-def _instant(value: object) -> Instant:
-    """Take an instant [ms] from code, or ISO 8601 text from a stored event."""
-    if isinstance(value, str):
-        try:
-            return parse_iso(value)
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("expected a time in ms UTC or ISO 8601 text")
-    return value
-
-
 def _patient_token(text: str) -> str:
     if not _PATIENT_TOKEN.fullmatch(text):
         raise ValueError("expected a token of capitals and digits such as COI-7F3K2, never a name")
@@ -96,38 +75,15 @@ Density: TypeAlias = Annotated[_Number, _number(0, 10_000)]
 Cells: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=_MAX_CELLS)]
 Whole: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
-Name: TypeAlias = Annotated[str, _text(r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", 200)]
-Text: TypeAlias = Annotated[str, Field(strict=True, max_length=2_000)]
 SampleName: TypeAlias = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", 80)]
 Sha256: TypeAlias = Annotated[str, _text(r"[0-9a-f]{64}", 64)]
 BatchId: TypeAlias = Annotated[str, _text(BATCH_ID, 40)]
 PatientToken: TypeAlias = Annotated[str, Field(strict=True), AfterValidator(_patient_token)]
 Scans: TypeAlias = tuple[Name, Name]
 """What two independent scans of labels read, as they read it."""
-Time: TypeAlias = Annotated[Instant, BeforeValidator(_instant), PlainSerializer(iso)]
 
 
 class Part(BaseModel):
     """A group of fields: unknown fields, NaN and values out of range are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Details(Part):
-    """The fields of one command or event; raises BatchError that names the field."""
-
-    def __init__(self, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise BatchError(_one_line(type(self).__name__, error)) from None
-
-
-def _one_line(what: str, error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_context=False)
-    first = problems[0]
-    where = ".".join(str(part) for part in first["loc"]).encode("unicode_escape").decode() or "fields"
-    secret = first["type"] in ("missing", "extra_forbidden") or where == "patient_token"  # might be a name
-    given = "" if secret else f", not {str(first['input'])[:60]!r}"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{what}: {where}: {first['msg'].removeprefix('Value error, ')}{given}{more}"

@@ -14,9 +14,10 @@ from cultureops.batch.events import CommandRefused, data_of
 from cultureops.batch.evolve import evolve, fold
 from cultureops.batch.facts import Facts
 from cultureops.batch.recipe_schema import Recipe
-from cultureops.errors import BatchError, ConcurrencyError, GateFailed, TransitionRefused
-from cultureops.ledger.event import NewEvent, Source
-from cultureops.ledger.store import Ledger
+from cultureops.batch.shelf import RECIPES
+from cultureops.errors import BatchError, ClaimTaken, ConcurrencyError, GateFailed, TransitionRefused
+from cultureops.ledger.event import JsonValue, NewEvent, Source
+from cultureops.ledger.store import Group, Ledger
 
 __all__ = ["REFUSALS", "RecipeLookup", "execute"]
 
@@ -48,17 +49,41 @@ async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, com
     facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
     try:
         events = decide(batch, command, facts)
+        adopted = _adoption(ledger, facts) if batch is None else []
+        appended = await ledger.append_many([*adopted, (stream, events, 0 if batch is None else batch.version)])
     except ConcurrencyError:
         raise
-    except BatchError as refusal:
+    except (BatchError, ClaimTaken) as problem:
+        refusal = problem if isinstance(problem, BatchError) else _taken(command, problem)
         where = stream if batch is not None else REFUSALS
         await ledger.append(where, [_refusal(command, facts, refusal)], None)
-        raise
-    appended = await ledger.append(stream, events, 0 if batch is None else batch.version)
+        raise refusal from None
     for event in appended:
-        batch = evolve(batch, event)
+        if event.stream == stream:
+            batch = evolve(batch, event)
     assert batch is not None
     return batch
+
+
+def _taken(command: Command, problem: ClaimTaken) -> TransitionRefused:
+    """Say of a vial, place or container that somebody else has it."""
+    kind, _, name = problem.claim.partition(":")
+    whose = "" if problem.stream is None else f" by {problem.stream}"
+    return TransitionRefused(f"batch {command.batch_id}: {kind} {name} is taken{whose}; choose another one")
+
+
+def _adoption(ledger: Ledger, facts: Facts) -> list[Group]:
+    """Keep a recipe's whole text in the ledger with the first batch that follows it: limits outlive installations."""
+    recipe, stream = facts.recipe, RECIPES + facts.recipe.name
+    if any(event.data["sha256"] == recipe.sha256 for event in ledger.read(stream)):
+        return []
+    data: dict[str, JsonValue] = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "sha256": recipe.sha256,
+        "text": recipe.text,
+    }
+    return [(stream, [NewEvent("recipe_adopted", data, facts.actor, Source.SYSTEM, facts.now)], None)]
 
 
 def _recipe(lookup: RecipeLookup, batch: Batch | None, command: Command, facts: Facts) -> Recipe:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cultureops.batch import events as happened
+from cultureops.batch.commands import Vial
 from cultureops.batch.events import Recorded
 
 __all__ = ["tell"]
@@ -47,12 +48,17 @@ def _formulated(e: happened.Formulated) -> str:
     doses = "; ".join(
         f"{d.route} {_million(d.viable_cells)} cells in {d.volume_ml:g} mL ({d.container})" for d in e.doses
     )
-    return f"Formulated for {e.weight_kg:g} kg: {doses}; retained {_million(e.retained_cells)}"
+    weight = "" if e.weight_kg is None else f" for {e.weight_kg:g} kg"
+    return f"Formulated{weight}: {doses}; retained {_million(e.retained_cells)}"
 
 
 def _reviewed(e: happened.Reviewed) -> str:
     assessed = "".join(f"; {a.subject}: {a.impact}" for a in e.assessments)
     return f"Record reviewed up to version {e.reviewed_version}{assessed}"
+
+
+def _stores(vials: Sequence[Vial]) -> str:
+    return ", ".join(sorted({vial.place.store for vial in vials}))
 
 
 def _administered(e: happened.Administered) -> str:
@@ -104,9 +110,57 @@ _TEXTS: Final[Mapping[type[Recorded], Callable[[Any], str]]] = {
     ),
     happened.Administered: _administered,
     happened.Closed: lambda e: "Record closed",
+    happened.VesselsSplit: lambda e: (
+        f"{e.vessels} split into {', '.join(f'{share.vessels} ({share.n_vessels})' for share in e.into)}"
+    ),
+    happened.VesselsPooled: lambda e: f"{', '.join(e.vessels)} pooled as {e.into} ({e.n_vessels} vessels)",
+    happened.VesselsDiscarded: lambda e: f"{e.n_vessels} of {e.vessels} discarded, {e.vessels_left} left",
+    happened.Frozen: lambda e: (
+        f"Frozen: {len(e.vials)} vials of {_million(e.cells_per_vial)} cells in {e.dmso_pct:g} % DMSO, "
+        f"into {_stores(e.vials)} at {e.store_temperature_c:g} °C"
+    ),
+    happened.VialsMoved: lambda e: f"{len(e.vials)} vials moved to {_stores(e.vials)}",
+    happened.VialsDiscarded: lambda e: f"Vials discarded: {', '.join(e.vials)}",
+    happened.StorageChecked: lambda e: f"{e.store} checked: {e.temperature_c:g} °C",
+    happened.ThawAuthorised: lambda e: f"Thaw of {len(e.vials)} vials authorised",
+    happened.TransferredOut: lambda e: (
+        f"{len(e.vials)} vials packed in {e.shipper} at {e.probe_temperature_c:g} °C, logger {e.logger}"
+    ),
+    happened.TransferredIn: lambda e: (
+        f"Vials received in the laboratory after {e.transit_h:.1f} h, "
+        f"{e.temperature_min_c:g} to {e.temperature_max_c:g} °C on the way"
+    ),
+    happened.Thawed: lambda e: (
+        f"Thawed {len(e.vials)} vials in {(e.ended_at - e.started_at) / 60_000:.1f} min "
+        f"at {e.bath_temperature_c:g} °C: {e.volume_ml:g} mL"
+    ),
+    happened.Washed: lambda e: (
+        f"Wash {e.index}: {e.vol_before_ml:g} mL + {e.vol_added_ml:g} mL {e.diluent}, {e.vol_left_ml:g} mL left; "
+        f"residual DMSO at most {e.residual_dmso_pct:.3g} %"
+    ),
+    happened.LabellingStarted: lambda e: f"Labelling started: {e.iron_ug_per_ml:g} µg/mL iron, in {e.chamber}",
+    happened.LabellingEnded: lambda e: f"Labelling ended after {e.hours:.1f} h",
+    happened.ConditionallyReleased: lambda e: (
+        f"Released on condition: {e.clinician} is told of a late positive culture within {e.notify_within_h:g} h"
+    ),
+    happened.ExceptionallyReleased: lambda e: f"Released exceptionally in spite of {'; '.join(e.problems)}",
+    happened.AdverseEventRecorded: lambda e: f"Adverse event: {e.term}, grade {e.grade}, {e.seriousness}",
+    happened.DeviationOpened: lambda e: (
+        f"{'Out of specification' if e.kind == 'oos' else 'Deviation'} {e.deviation_id} ({e.severity}), "
+        f"{e.subject}: {e.description}"
+    ),
+    happened.DeviationInvestigated: lambda e: f"{e.deviation_id} investigated: {e.root_cause}; impact: {e.impact}",
+    happened.ActionPlanned: lambda e: f"{e.deviation_id}: action {e.action_id} by {e.owner}: {e.action}",
+    happened.DeviationClosed: lambda e: f"{e.deviation_id} closed: {e.conclusion}",
+    happened.Held: lambda e: "Held",
+    happened.Resumed: lambda e: "Let go on",
+    happened.Destroyed: lambda e: f"Destroyed: {e.method}",
+    happened.Recalled: lambda e: f"Recalled; told: {e.notified}",
+    happened.HandedOver: lambda e: f"Handed over from {e.from_place} to {e.to_place}",
     happened.Moved: lambda e: f"{e.vessels} moved from {e.from_chamber} to {e.to_chamber}",
     happened.Noted: lambda e: e.text,
     happened.Corrected: lambda e: f"Corrected {e.event_type}: {e.field} {e.old_value} -> {e.value}",
+    happened.LotStopped: lambda e: f"Lot {e.lot} of this batch is {e.status}: {e.text}",
     happened.AlarmExposed: lambda e: f"Alarm {e.phase}: {e.text}",
     happened.CommandRefused: lambda e: f"{e.command} refused: {e.message}",
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cultureops.batch import events as happened
-from cultureops.batch.batch import State, batch_of, stream_of
+from cultureops.batch.batch import batch_of, stream_of
 from cultureops.batch.events import Recorded, read_event
+from cultureops.batch.state import State
 from cultureops.clock import Instant
 from cultureops.device.channel import Channel, ChannelId, Kind, channel_id
 from cultureops.device.reading import Quality, Reading, Reason
@@ -20,6 +21,7 @@ FACT_CHANNELS: Final = (
     Channel("viable_density", "10*6/mL", decimals=4),
     Channel("passage", "1", Kind.STATE, decimals=0),
     Channel("cumulative_population_doublings", "1", decimals=2),
+    Channel("residual_dmso", "%", valid_range=(0, 100), decimals=4),
     Channel("step", "1", Kind.STATE, decimals=0),
 )
 
@@ -29,15 +31,28 @@ _STEPS: Final[dict[type[Recorded], State]] = {
     happened.Isolated: State.ISOLATED,
     happened.Seeded: State.CULTURE,
     happened.Harvested: State.HARVESTED,
+    happened.Frozen: State.CRYO,
+    happened.ThawAuthorised: State.THAW_AUTHORISED,
+    happened.TransferredOut: State.IN_TRANSFER,
+    happened.TransferredIn: State.RECEIVED_LAB,
+    happened.Thawed: State.THAWED,
+    happened.Washed: State.WASHED,
+    happened.LabellingStarted: State.LABELLING,
+    happened.LabellingEnded: State.WASHED,
     happened.Resuspended: State.RESUSPENDED,
     happened.Formulated: State.FORMULATED,
     happened.Reviewed: State.REVIEWED,
     happened.Released: State.RELEASED,
+    happened.ExceptionallyReleased: State.RELEASED,
+    happened.ConditionallyReleased: State.CONDITIONALLY_RELEASED,
     happened.Rejected: State.REJECTED,
     happened.Shipped: State.SHIPPED,
     happened.ReceivedAtSite: State.RECEIVED_AT_SITE,
     happened.Administered: State.ADMINISTERED,
     happened.Closed: State.CLOSED,
+    happened.Held: State.HOLD,
+    happened.Recalled: State.RECALLED,
+    happened.Destroyed: State.DESTROYED,
 }
 
 
@@ -70,6 +85,8 @@ def _values(recorded: Recorded) -> dict[str, float]:
         values["viable_density"] = recorded.viable_density_1e6_per_ml
     if isinstance(recorded, happened.Passaged | happened.Harvested):
         values["cumulative_population_doublings"] = recorded.cumulative_population_doublings
+    if isinstance(recorded, happened.Washed):
+        values["residual_dmso"] = recorded.residual_dmso_pct
     if isinstance(recorded, happened.Seeded | happened.Passaged):
         values["passage"] = recorded.passage
     if (state := _STEPS.get(type(recorded))) is not None:

@@ -9,29 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from cultureops.batch.recipe_schema import (
-    Bounds,
-    Counting,
-    Culture,
-    Dosing,
-    Intake,
-    Isolation,
-    Passage,
-    Qc,
-    Quantity,
-    Recipe,
-    Release,
-    RouteDose,
-    Seeding,
-    Statement,
-    Transport,
-)
+from cultureops.batch.recipe_schema import Bounds, Dosing, Quantity, Recipe, RouteDose, Statement
 from cultureops.config import Table, parse
 from cultureops.errors import ConfigError
 
@@ -47,16 +31,32 @@ __all__ = [
 ]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_FILE: Final = re.compile(r"([a-z][a-z0-9_]*)\.v([0-9]+)\.toml")
 
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes that come with cultureops, sorted."""
-    folder = resources.files("cultureops.batch") / "recipes"
-    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
+    return tuple(sorted(_shipped()))
+
+
+def _shipped() -> dict[str, list[str]]:
+    """Return the shipped files of each recipe, newest version first; a version once used is never taken away."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for file in (resources.files("cultureops.batch") / "recipes").iterdir():
+        if match := _FILE.fullmatch(file.name):
+            found.setdefault(match[1], []).append((int(match[2]), file.name))
+    return {name: [file for _, file in sorted(files, reverse=True)] for name, files in found.items()}
+
+
+def _read_shipped(file: str) -> Recipe:
+    return parse_recipe((resources.files("cultureops.batch") / "recipes" / file).read_bytes(), file)
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
-    """Read a recipe by its name, or any file that ends in ``.toml``; raise ConfigError with file and line."""
+    """Read the newest version of a shipped recipe, or any file that ends in ``.toml``.
+
+    Raises ConfigError with file and line.
+    """
     text = str(name_or_path)
     if text.endswith(".toml"):
         path = Path(text)
@@ -64,25 +64,32 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             return parse_recipe(path.read_bytes(), text)
         except OSError as error:
             raise ConfigError(f"{text}: can't be read ({error.strerror}); name a recipe file") from None
-    if not _NAME.fullmatch(text) or text not in recipe_names():
-        known = ", ".join(recipe_names())
-        raise ConfigError(f"no recipe is named {text!r}; known: {known}, or give a .toml file")
-    file = resources.files("cultureops.batch") / "recipes" / f"{text}.toml"
-    return parse_recipe(file.read_bytes(), f"{text}.toml")
+    return _read_shipped(_files_of(text)[0])
+
+
+def _files_of(name: str) -> list[str]:
+    shipped = _shipped()
+    if name not in shipped:
+        raise ConfigError(f"no recipe is named {name!r}; known: {', '.join(sorted(shipped))}, or give a .toml file")
+    return shipped[name]
 
 
 def find_recipe(name: str, sha256: str | None = None) -> Recipe:
-    """Return a recipe by name, and where ``sha256`` is given only if it is exactly that one.
+    """Return a shipped recipe: the newest version, or where ``sha256`` is given exactly that one.
 
-    Raises ConfigError when the recipe is unknown or its file is not the one that was pinned.
+    Raises ConfigError when the recipe is unknown or none of its files is the one that was pinned.
     """
-    recipe = load_recipe(name)
-    if sha256 is not None and recipe.sha256 != sha256:
-        raise ConfigError(
-            f"recipe {name}: the batch pins sha256 {sha256[:12]}..., the file here has "
-            f"{recipe.sha256[:12]}... (version {recipe.version}); install the version the batch started with"
-        )
-    return recipe
+    if sha256 is None:
+        return load_recipe(name)
+    versions = [_read_shipped(file) for file in _files_of(name)]
+    for recipe in versions:
+        if recipe.sha256 == sha256:
+            return recipe
+    known = ", ".join(f"version {recipe.version} is {recipe.sha256[:12]}..." for recipe in versions)
+    raise ConfigError(
+        f"recipe {name}: the batch pins sha256 {sha256[:12]}..., the files here differ ({known}); "
+        "install the version the batch started with"
+    )
 
 
 @lru_cache(maxsize=64)
@@ -95,32 +102,38 @@ def parse_recipe(data: bytes, file: str) -> Recipe:
     name = table.text("name")
     if not _NAME.fullmatch(name):
         raise table.error("expected small letters, digits and underscores", "name")
-    recipe = Recipe(
-        name=name,
-        version=table.integer("version", minimum=1),
-        title=table.text("title"),
-        sha256=hashlib.sha256(data).hexdigest(),
-        intake=_section(table, "intake", Intake),
-        isolation=_section(table, "isolation", Isolation),
-        seeding=_section(table, "seeding", Seeding),
-        culture=_section(table, "culture", Culture),
-        passage=_section(table, "passage", Passage),
-        counting=_section(table, "counting", Counting),
-        qc=_section(table, "qc", Qc),
-        release=_section(table, "release", Release),
-        transport=_section(table, "transport", Transport),
-        dose=_dosing(table.table("dose")),
-    )
+    given: dict[str, object] = {
+        "name": name,
+        "version": table.integer("version", minimum=1),
+        "title": table.text("title"),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "text": data.decode(),
+        "dose": _dosing(table.table("dose")),
+    }
+    for section, kind in _sections().items():
+        if section in _OPTIONAL_SECTIONS and not table.has(section):
+            continue
+        given[section] = _read(table.table(section), kind)
     table.done()
+    recipe = Recipe(**given)  # type: ignore[arg-type]
     _check_order(table, recipe)
+    _check_whole(table, recipe)
     return recipe
 
 
+def _sections() -> dict[str, Any]:
+    """Return the sections of a recipe by name, but for the doses, whose routes are tables of their own."""
+    hints = get_type_hints(Recipe)
+    kinds = {
+        name: next(part for part in (*get_args(hint), hint) if part is not type(None)) for name, hint in hints.items()
+    }
+    return {name: kind for name, kind in kinds.items() if is_dataclass(kind) and kind is not Dosing}
+
+
+_OPTIONAL_SECTIONS: Final = frozenset(item.name for item in fields(Recipe) if item.default is None)
+
+
 S = TypeVar("S")
-
-
-def _section(table: Table, name: str, kind: type[S]) -> S:
-    return _read(table.table(name), kind)
 
 
 def _read(table: Table, kind: type[S], given: Mapping[str, object] | None = None) -> S:
@@ -132,10 +145,14 @@ def _read(table: Table, kind: type[S], given: Mapping[str, object] | None = None
         if item.name in entries or (_is_optional(hint) and not table.has(item.name)):
             continue
         entry = table.table(item.name)
-        entries[item.name] = _statement(entry) if hint is Statement else _quantity(entry, _bounds(hint))
+        entries[item.name] = _statement(entry) if _is_text(hint) else _quantity(entry, _bounds(hint))
         entry.done()
     table.done()
     return kind(**entries)
+
+
+def _is_text(hint: Any) -> bool:
+    return hint is Statement or Statement in get_args(hint)
 
 
 def _is_optional(hint: Any) -> bool:
@@ -193,15 +210,54 @@ def _check_order(table: Table, recipe: Recipe) -> None:
         ("culture", "first_medium_change_min", "first_medium_change_max"),
         ("culture", "medium_interval_min", "medium_interval_max"),
         ("culture", "medium_interval_max", "medium_interval_alarm"),
+        ("culture", "duration_min", "duration_max"),
         ("passage", "confluence", "confluence_alarm"),
         ("passage", "harvest_min", "max"),
         ("qc", "sterility_release_read", "sterility_final_read"),
         ("release", "viability_floor", "viability_min"),
         ("release", "viability_seen_min", "viability_seen_max"),
         ("transport", "temperature_min", "temperature_max"),
+        ("labelling", "duration_min", "duration_max"),
+        ("resuspension", "density_min", "density_max"),
     )
     for section, low, high in pairs:
         entries = getattr(recipe, section)
+        if entries is None or getattr(entries, low) is None or getattr(entries, high) is None:
+            continue
         low_value, high_value = getattr(entries, low).value, getattr(entries, high).value
         if low_value > high_value:
             raise table.table(section).error(f"{low_value:g} is above {high} {high_value:g}", low)
+
+
+_FROZEN: Final = ("freezing", "transfer", "thawing", "washing")
+_ANCHORS: Final = ("seeding", "freezing")
+
+
+def _check_whole(table: Table, recipe: Recipe) -> None:
+    """Refuse a process of which a part is missing."""
+    present = [name for name in _FROZEN if getattr(recipe, name) is not None]
+    if present and len(present) < len(_FROZEN):
+        missing = next(name for name in _FROZEN if name not in present)
+        raise table.table(present[0]).error(f"a frozen product needs [{missing}] as well")
+    if recipe.labelling is not None and not present:
+        raise table.table("labelling").error("only a frozen product, which is washed, can be labelled")
+    _check_qc(table.table("qc"), recipe)
+    for name, route in recipe.dose.routes.items():
+        if (route.cells_per_kg is None) == (route.fraction is None):
+            raise table.table("dose").table(name).error("expected either cells_per_kg or fraction")
+    if any(route.fraction is not None for route in recipe.dose.routes.values()):
+        total = sum(route.fraction.value for route in recipe.dose.routes.values() if route.fraction is not None)
+        if recipe.dose.fraction_tolerance is None or abs(total - 1) > 0.001:
+            raise table.table("dose").error("fractions need a fraction_tolerance and make 1 together")
+
+
+def _check_qc(table: Table, recipe: Recipe) -> None:
+    qc = recipe.qc
+    if not qc.passage_tests and qc.sample_due is None:
+        raise table.error("a process without any sterility test; give per_passage, or sample_due with sample_anchor")
+    if (qc.sample_due is None) != (qc.sample_anchor is None):
+        raise table.error("sample_due and sample_anchor come together")
+    if qc.sample_anchor is not None and qc.sample_anchor.text not in _ANCHORS:
+        raise table.table("sample_anchor").error(f"expected one of {', '.join(_ANCHORS)}", "text")
+    if qc.sample_anchor is not None and qc.sample_anchor.text == "freezing" and not recipe.is_frozen:
+        raise table.table("sample_anchor").error("nothing is frozen in this process", "text")

@@ -8,20 +8,28 @@ from typing import Annotated, TypeAlias
 
 __all__ = [
     "Bounds",
+    "Conditional",
     "Counting",
     "Culture",
     "Dosing",
+    "Freezing",
+    "Hold",
     "Intake",
     "Isolation",
+    "Labelling",
     "Passage",
     "Qc",
     "Quantity",
     "Recipe",
     "Release",
+    "Resuspension",
     "RouteDose",
     "Seeding",
     "Statement",
+    "Thawing",
+    "Transfer",
     "Transport",
+    "Washing",
 ]
 
 
@@ -64,6 +72,7 @@ class Bounds:
 
 Percent: TypeAlias = Annotated[Quantity, Bounds("%", 0, 100)]
 Celsius: TypeAlias = Annotated[Quantity, Bounds("Cel", -200, 100)]
+Kelvin: TypeAlias = Annotated[Quantity, Bounds("K", 0, 100)]
 Hours: TypeAlias = Annotated[Quantity, Bounds("h")]
 Days: TypeAlias = Annotated[Quantity, Bounds("d")]
 Minutes: TypeAlias = Annotated[Quantity, Bounds("min")]
@@ -76,6 +85,10 @@ Rate: TypeAlias = Annotated[Quantity, Bounds("mL/h", 0.1)]
 Endotoxin: TypeAlias = Annotated[Quantity, Bounds("{EU}/kg")]
 Count: TypeAlias = Annotated[Quantity, Bounds("1", 0, 50, whole=True)]
 Factor: TypeAlias = Annotated[Quantity, Bounds("1", 1, 100)]
+Fraction: TypeAlias = Annotated[Quantity, Bounds("1", 0, 1)]
+Density: TypeAlias = Annotated[Quantity, Bounds("10*6/mL", 0.001, 10_000)]
+Milligrams: TypeAlias = Annotated[Quantity, Bounds("mg", 0, 1e6)]
+CoolingRate: TypeAlias = Annotated[Quantity, Bounds("Cel/min", -200, 0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +111,12 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True)
 class Seeding:
-    """The primary culture's start."""
+    """The primary culture's start; what the process leaves open is not there and is entered freely."""
 
-    cells_per_vessel: Cells
-    vessel_area: Area
-    density: CellsPerCm2
     tolerance: Percent
+    cells_per_vessel: Cells | None = None
+    vessel_area: Area | None = None
+    density: CellsPerCm2 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +132,24 @@ class Culture:
     medium_interval_max: Days
     medium_interval_alarm: Days
     max_gap: Minutes
+    temperature_tolerance: Kelvin | None = None
+    co2_tolerance: Percent | None = None
+    duration_min: Days | None = None
+    duration_max: Days | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """When and how cells are passaged, and how often at most."""
 
-    enzyme: Statement
     confluence: Percent
     confluence_alarm: Percent
-    enzyme_concentration: Percent
-    reseed_density: CellsPerCm2
     harvest_min: Count
     max: Count
     slowing_warning: Factor
+    enzyme: Statement | None = None
+    enzyme_concentration: Percent | None = None
+    reseed_density: CellsPerCm2 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +163,96 @@ class Counting:
 
 @dataclass(frozen=True, slots=True)
 class Qc:
-    """Which tests each passage needs, and when sterility cultures are read."""
+    """Which tests each passage needs, and when sterility cultures are read.
 
-    per_passage: Statement
+    ``sample_due`` days after ``sample_anchor`` (seeding or freezing) one sterility sample is drawn, where the process
+    asks for that instead.
+    """
+
     sterility_release_read: Days
     sterility_final_read: Days
+    per_passage: Statement | None = None
+    sample_due: Days | None = None
+    sample_anchor: Statement | None = None
+
+    @property
+    def passage_tests(self) -> tuple[str, ...]:
+        """The tests that each passage needs."""
+        return () if self.per_passage is None else self.per_passage.texts
+
+
+@dataclass(frozen=True, slots=True)
+class Freezing:
+    """How cells are frozen and kept."""
+
+    dmso: Percent
+    medium: Statement
+    cooling_rate: CoolingRate
+    storage_max: Celsius
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """The way of frozen vials to the laboratory."""
+
+    condition: Statement
+    temperature_max: Celsius
+    duration_max: Hours
+
+
+@dataclass(frozen=True, slots=True)
+class Thawing:
+    """How vials are thawed."""
+
+    bath_temperature: Celsius
+    bath_tolerance: Kelvin
+    duration_max: Minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Washing:
+    """How often cells are washed, and how much DMSO may stay behind (an upper bound by dilution)."""
+
+    washes_min: Count
+    diluent: Statement
+    residual_dmso_max: Percent
+    residual_dmso_dose_max: Milligrams
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """The branch in which cells are labelled with iron oxide particles."""
+
+    agents: Statement
+    duration_min: Hours
+    duration_max: Hours
+    temperature: Celsius
+
+
+@dataclass(frozen=True, slots=True)
+class Resuspension:
+    """The density of the suspension that doses are drawn from."""
+
+    density_min: Density
+    density_max: Density
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long cells may be out of controlled storage, stage by stage and in all."""
+
+    formulation_to_dose_max: Minutes
+    total_max: Minutes
+    thaw_to_wash_max: Minutes | None = None
+    wash_to_formulation_max: Minutes | None = None
+    harvest_to_formulation_max: Minutes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """What a release asks for while the final sterility culture is pending."""
+
+    notify_within_max: Hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +268,7 @@ class Release:
     count_valid: Hours
     positive_min: Percent
     negative_max: Percent
+    positive_alert: Percent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +283,16 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class RouteDose:
-    """One route of administration; ``duration`` and ``rate`` are there only where the process states them."""
+    """One route of administration: by body weight, or a fraction of all cells.
 
-    cells_per_kg: CellsPerKg
+    ``duration`` and ``rate`` are there only where the process states them.
+    """
+
     volume_min: Millilitres
     volume_max: Millilitres
     endotoxin_max: Endotoxin
+    cells_per_kg: CellsPerKg | None = None
+    fraction: Fraction | None = None
     duration: Minutes | None = None
     rate: Rate | None = None
 
@@ -197,16 +304,27 @@ class Dosing:
     routes: Mapping[str, RouteDose]
     tolerance: Percent
     weight_age_max: Days
+    fraction_tolerance: Fraction | None = None
+
+    @property
+    def is_by_weight(self) -> bool:
+        """Whether any dose goes by the patient's weight."""
+        return any(route.cells_per_kg is not None for route in self.routes.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole process; a batch pins name, version and ``sha256`` of the file's bytes."""
+    """A whole process; a batch pins name, version and ``sha256`` of the file's ``text``.
+
+    Sections that a process does not have are None: one that freezes its cells has all from ``freezing`` to
+    ``washing``, with or without the ``labelling`` branch.
+    """
 
     name: str
     version: int
     title: str
     sha256: str
+    text: str
     intake: Intake
     isolation: Isolation
     seeding: Seeding
@@ -217,6 +335,19 @@ class Recipe:
     release: Release
     transport: Transport
     dose: Dosing
+    freezing: Freezing | None = None
+    transfer: Transfer | None = None
+    thawing: Thawing | None = None
+    washing: Washing | None = None
+    labelling: Labelling | None = None
+    resuspension: Resuspension | None = None
+    hold: Hold | None = None
+    conditional: Conditional | None = None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the product is frozen, thawed and washed on its way."""
+        return self.freezing is not None
 
     @property
     def label(self) -> str:

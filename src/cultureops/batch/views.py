@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cultureops.batch.batch import Batch, CountRecord, Occupancy, PassageRecord, State
+from cultureops.batch.batch import Batch
+from cultureops.batch.clocks import StageClock, clocks
+from cultureops.batch.due import Due, due
 from cultureops.batch.events import read_event
 from cultureops.batch.narrative import tell
+from cultureops.batch.parts import CountRecord, Occupancy, PassageRecord
 from cultureops.batch.projection import batch_channels, channel_rows
 from cultureops.batch.recipe_schema import Recipe
-from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
+from cultureops.batch.state import State
+from cultureops.clock import HOUR_MS, Instant, iso
 from cultureops.ledger.event import Event
 
 __all__ = [
     "BatchView",
     "Due",
+    "Expected",
     "GrowthPoint",
     "TimelineRow",
     "batch_channels",
     "channel_rows",
     "due",
+    "expected",
     "growth_points",
     "summary",
     "timeline",
@@ -59,17 +64,8 @@ class GrowthPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """What is to be done next, from when on, and by which role."""
-
-    at: Instant
-    text: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
 class BatchView:
-    """One batch for its page."""
+    """One batch for its page; ``now`` is when it was looked at, or when it ended."""
 
     batch: Batch
     days: float
@@ -78,6 +74,9 @@ class BatchView:
     occupancies: tuple[Occupancy, ...]
     passages: tuple[PassageRecord, ...]
     due: tuple[Due, ...]
+    clocks: tuple[StageClock, ...]
+    expected: Expected | None
+    now: Instant
 
 
 def view(batch: Batch, recipe: Recipe, now: Instant) -> BatchView:
@@ -90,6 +89,9 @@ def view(batch: Batch, recipe: Recipe, now: Instant) -> BatchView:
         occupancies=batch.occupancies,
         passages=batch.passages,
         due=due(batch, recipe),
+        clocks=clocks(batch, recipe),
+        expected=expected(batch, recipe),
+        now=now if batch.ended_at is None else batch.ended_at,
     )
 
 
@@ -128,6 +130,41 @@ def growth_points(batch: Batch) -> tuple[GrowthPoint, ...]:
     return tuple(sorted([*looks, *map(_counted, batch.counts)], key=lambda point: point.at))
 
 
+LOOK_SPREAD_PCT: Final = 5.0
+"""Spread of one look at the cells [points, standard deviation]; ours, until a site has measured its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """When a confluence is expected, between which times in 8 of 10 cases; all None where ``reason`` says why not."""
+
+    target_pct: float
+    at: Instant | None
+    earliest: Instant | None
+    latest: Instant | None
+    reason: str
+
+
+def expected(batch: Batch, recipe: Recipe) -> Expected | None:
+    """Return when the present passage is expected to reach the recipe's confluence; None outside of culture."""
+    from cultureops.analysis.forecast import Confluence, forecast_confluence
+
+    started_at, target_pct = batch.passage_started_at, recipe.passage.confluence.value
+    if batch.state is not State.CULTURE or started_at is None:
+        return None
+    looks = [
+        Confluence((seen.at - started_at) / HOUR_MS, seen.pct, LOOK_SPREAD_PCT)
+        for seen in batch.confluences
+        if seen.passage == batch.passage and not seen.unsure
+    ]
+    found = forecast_confluence(looks, target_pct)
+    at, earliest, latest = (
+        None if hours is None else started_at + round(hours * HOUR_MS)
+        for hours in (found.time_h, found.low_h, found.high_h)
+    )
+    return Expected(target_pct, at, earliest, latest, found.reason)
+
+
 def _counted(count: CountRecord) -> GrowthPoint:
     return GrowthPoint(
         at=count.at,
@@ -136,62 +173,6 @@ def _counted(count: CountRecord) -> GrowthPoint:
         viability_pct=count.viability_pct,
         sample_id=count.sample_id,
     )
-
-
-_NEXT: Final[Mapping[State, tuple[str, str]]] = {
-    State.CREATED: ("consent and marrow intake", "OP"),
-    State.RECEIVED: ("isolation", "OP"),
-    State.ISOLATED: ("seeding", "OP"),
-    State.HARVESTED: ("resuspension", "OP"),
-    State.RESUSPENDED: ("formulation", "OP"),
-    State.FORMULATED: ("review", "RV"),
-    State.REVIEWED: ("release decision", "QP"),
-    State.RELEASED: ("shipment", "ST"),
-    State.SHIPPED: ("receipt at the site", "CL"),
-    State.RECEIVED_AT_SITE: ("administration", "CL"),
-}
-
-
-def due(batch: Batch, recipe: Recipe) -> tuple[Due, ...]:
-    """Return what is due for a batch, soonest first."""
-    found: list[Due] = [Due(held.at, f"decide on held count {held.sample_id}", "OP") for held in batch.held_counts]
-    if batch.state in _NEXT:
-        text, role = _NEXT[batch.state]
-        found.append(Due(batch.since, text, role))
-    if batch.state is State.CULTURE:
-        found += _due_in_culture(batch, recipe)
-    if batch.state is State.ADMINISTERED:
-        found += [Due(batch.since, f"give container {d.container}", "CL") for d in batch.doses if d.given_at is None]
-        found.append(Due(batch.since, "close the record", "QA"))
-    if batch.state not in (State.CLOSED, State.REJECTED):
-        found += _due_readings(batch, recipe)
-    return tuple(sorted(found, key=lambda item: (item.at, item.text)))
-
-
-def _due_in_culture(batch: Batch, recipe: Recipe) -> list[Due]:
-    seen, culture = batch.confluence(), recipe.culture
-    if seen is not None and seen.pct >= recipe.passage.confluence.value:
-        last = int(recipe.passage.harvest_min.value)
-        return [Due(seen.at, "harvest" if (batch.passage or 0) >= last else "passage", "OP")]
-    if batch.medium_changed_at is None:
-        first_h = culture.first_medium_change_min.value
-        return [Due((batch.passage_started_at or 0) + round(first_h * HOUR_MS), "first medium change", "OP")]
-    interval_d = culture.medium_interval_min.value
-    return [Due(batch.medium_changed_at + round(interval_d * DAY_MS), "medium change", "OP")]
-
-
-def _due_readings(batch: Batch, recipe: Recipe) -> list[Due]:
-    """Return the samples that wait: sterility cultures for their next reading, others since they were taken."""
-    waiting: list[Due] = []
-    for sample in batch.qc:
-        if any(reading.final for reading in sample.readings):
-            continue
-        days = 0.0
-        if sample.test == "sterility":
-            reads = recipe.qc
-            days = reads.sterility_final_read.value if sample.readings else reads.sterility_release_read.value
-        waiting.append(Due(sample.taken_at + round(days * DAY_MS), f"read {sample.test} {sample.sample_id}", "QC"))
-    return waiting
 
 
 def summary(batch: Batch, now: Instant | None = None) -> dict[str, Any]:

@@ -17,7 +17,9 @@ def demo(
     headless: Annotated[bool, typer.Option(help="Run flat out without pages and end with the batch.")] = False,
     as_json: AsJson = False,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same ledger head.")] = 7,
-    recipe: Annotated[str, typer.Option(help="Name of the recipe to play.")] = "tavakol_afshari_2021",
+    recipe: Annotated[
+        str, typer.Option(help="tavakol_afshari_2021, karussis_2010, or both side by side.")
+    ] = "tavakol_afshari_2021",
     data_dir: Annotated[
         Path | None, typer.Option(help="An empty or new folder; a fresh temporary one by default.")
     ] = None,
@@ -26,7 +28,7 @@ def demo(
     days: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many lab days.")] = None,
     influxdb: Annotated[str | None, typer.Option(metavar="URL", help="Mirror the readings to this server.")] = None,
 ) -> None:
-    """Play one autologous batch from marrow to dose in a simulated lab."""
+    """Play one autologous batch from marrow to dose, or several side by side, in a simulated lab."""
     from cultureops.app import DemoOptions, run_demo
 
     options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days, influxdb)

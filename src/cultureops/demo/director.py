@@ -1,4 +1,4 @@
-"""Steps the whole demo, one lab minute after the other, in one order that never changes.
+"""Steps the whole demo, minute by minute or a few at a time, in one order that never changes.
 
 Simulators step, all devices are asked at once, readings are accepted in site-file order, alarm delays run, results of
 the counter come in, and the technician does what is due. A missed poll that nobody planted ends the run and names the
@@ -23,7 +23,6 @@ from cultureops.lab import Lab
 
 __all__ = ["Director", "UnplannedMiss"]
 
-STEP_MS: Final = MINUTE_MS
 MOST_UNCONFIRMED_FRAMES: Final = 64
 LONGEST_RUN_DAYS: Final = 80
 
@@ -33,7 +32,11 @@ class UnplannedMiss(CultureOpsError):
 
 
 class Director:
-    """Runs the demo until the technician has closed the batch."""
+    """Runs the demo until the technician has closed every batch.
+
+    A step is ``step_ms`` of lab time, or less where the technician has something to do before that, never less than
+    a minute.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Director:
         troubles: Troubles,
         pace: DemoPace,
         days: float | None = None,
+        step_ms: int = MINUTE_MS,
     ) -> None:
         assert isinstance(lab.clock, SteppedClock)
         self._lab = lab
@@ -53,10 +57,11 @@ class Director:
         self._pace = pace
         self._last_instant = self._clock.now() + round((days or LONGEST_RUN_DAYS) * DAY_MS)
         self._ends_early = days is not None
+        self._step_ms = step_ms
         self._unconfirmed: deque[asyncio.Future[int]] = deque()
 
     async def run(self, on_step: Callable[[Instant], None]) -> None:
-        """Play the whole batch, or the days that were asked for.
+        """Play until all is closed, or the days that were asked for.
 
         Raises UnplannedMiss, or whatever a refused command or a failed store says.
         """
@@ -64,17 +69,17 @@ class Director:
             if self._clock.now() >= self._last_instant:
                 if self._ends_early:
                     break
-                raise CultureOpsError(f"the batch was not closed within {LONGEST_RUN_DAYS} days of lab time")
+                raise CultureOpsError(f"not every batch was closed within {LONGEST_RUN_DAYS} days of lab time")
             await self._pace.before_step()
             on_step(await self.step())
         while self._unconfirmed:
             await self._unconfirmed.popleft()
 
     async def step(self) -> Instant:
-        """Let one lab minute pass."""
-        lab = self._lab
-        await self._fleet.step(STEP_MS / 1000)
-        now = self._clock.advance(STEP_MS)
+        """Let a little lab time pass."""
+        lab, step_ms = self._lab, self._next_step_ms()
+        await self._fleet.step(step_ms / 1000)
+        now = self._clock.advance(step_ms)
         await self._move_troubles(now)
         readings = await lab.acquisition.poll_once(now)
         self._check_for_misses(readings, now)
@@ -85,6 +90,10 @@ class Director:
             await lab.take(device, result)
         await self._technician.work(now)
         return now
+
+    def _next_step_ms(self) -> int:
+        idle_ms = self._technician.idle_until - self._clock.now()
+        return max(MINUTE_MS, min(self._step_ms, -(-idle_ms // MINUTE_MS) * MINUTE_MS))
 
     async def _move_troubles(self, now: Instant) -> None:
         for trouble in self._troubles.begin(now):

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms.engine import AlarmView, describe
 from cultureops.batch.batch import Batch
-from cultureops.batch.recipe import find_recipe
+from cultureops.batch.shelf import RecipeShelf
 from cultureops.batch.views import Due, due
 from cultureops.clock import HOUR_MS, Instant
 from cultureops.device.channel import Kind
@@ -168,11 +168,11 @@ def _channel_row(context: WebContext, row: MeasuredChannel, spark: Markup, now: 
 
 def batch_cards(context: WebContext, now: Instant) -> tuple[BatchCard, ...]:
     """Return every batch, the one opened last first."""
-    return tuple(_batch_card(batch, now) for batch in context.batches.batches())
+    return tuple(_batch_card(batch, context.recipes, now) for batch in context.batches.batches())
 
 
-def _batch_card(batch: Batch, now: Instant) -> BatchCard:
-    coming, seen = due(batch, find_recipe(batch.recipe.name, batch.recipe.sha256)), batch.confluence()
+def _batch_card(batch: Batch, recipes: RecipeShelf, now: Instant) -> BatchCard:
+    coming, seen = due(batch, recipes.of(batch)), batch.confluence()
     return BatchCard(
         batch=batch,
         days=batch.days(now),

@@ -11,6 +11,7 @@ from cultureops.acquisition.live import LiveFeed
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms.engine import AlarmView, Engine
 from cultureops.batch.register import BatchRegister
+from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import Clock, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.equipment import Chamber
@@ -45,6 +46,7 @@ class WebContext:
     engine: Engine
     ledger: Ledger
     batches: BatchRegister
+    recipes: RecipeShelf
     feed: LiveFeed
     acknowledge: Callable[[str, str, str], Awaitable[AlarmView | None]]
     """``acknowledge(rule_id, actor_id, reason)``: the alarm as it stands, None when it is back to normal.

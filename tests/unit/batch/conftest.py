@@ -12,7 +12,7 @@ import pytest
 from cultureops.batch import commands as do
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.evolve import fold
-from cultureops.batch.facts import EquipmentFact, Facts, OpenAlarm, TelemetryGap
+from cultureops.batch.facts import EquipmentFact, Facts, LotFact, OpenAlarm, TelemetryGap
 from cultureops.batch.field import Details
 from cultureops.batch.handler import execute
 from cultureops.batch.recipe import Recipe, find_recipe, load_recipe
@@ -27,6 +27,7 @@ COUNTER, LAB = Actor("counter_1", "DEV"), Actor("qc-1", "QC")
 RV, QP, QA = Actor("reviewer-1", "RV"), Actor("qp-1", "QP"), Actor("qa-1", "QA")
 ST, CL, CL2 = Actor("logistics-1", "ST"), Actor("clinic-1", "CL"), Actor("clinic-2", "CL")
 SEEDED = 4000 * 175
+HARVESTED = round(1.215e6 * 50)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def seed(**changes: Any) -> do.Seed:
         "n_vessels": 12,
         "area_cm2": 175.0,
         "cells_total": 36_000_000,
+        "discarded_cells": 4_000_000,
         "medium_lot": "MED-1",
         "chamber": "incubator_1",
     }
@@ -84,6 +86,7 @@ def passage(following: int, **changes: Any) -> do.Passage:
         "medium_lot": "MED-1",
         "chamber": f"incubator_{following + 1}",
         "cells_seeded": SEEDED * (12 if following == 1 else 36),
+        "discarded_cells": HARVESTED - SEEDED * (12 if following == 1 else 36),
     }
     return do.Passage(**fields | changes)
 
@@ -134,6 +137,7 @@ def formulate(**changes: Any) -> do.Formulate:
             do.Dose(route="IV", viable_cells=70_000_000, volume_ml=55.0, container="IV-1"),
         ),
         "retained_cells": 40_000_000,
+        "stored_in": "fridge_1",
     }
     return do.Formulate(**fields | changes)
 
@@ -150,6 +154,15 @@ def administer(route: str, at: Instant, **changes: Any) -> do.Administer:
         "scans": SCANS,
     }
     return do.Administer(**fields | changes)
+
+
+def ending_at(details: Details, now: Instant) -> Details:
+    """Let a step that lasts end now, where the process gives its times from 0 on."""
+    if isinstance(details, do.Administer | do.Thaw) and details.started_at == 0:
+        return details.model_copy(update={"started_at": now - details.ended_at, "ended_at": now})
+    if isinstance(details, do.AuthoriseThaw) and details.scheduled_for < now:
+        return details.model_copy(update={"scheduled_for": now + details.scheduled_for})
+    return details
 
 
 def _passage_steps(present: int) -> list[tuple[str, Step]]:
@@ -229,6 +242,16 @@ def _product_steps() -> list[tuple[str, Step]]:
     ]
 
 
+EQUIPMENT = {
+    name: EquipmentFact(True, START + 900 * DAY_MS)
+    for name in (
+        *("incubator_1", "incubator_2", "incubator_3", "counter_1", "fridge_1"),
+        *("cryostore_1", "cryostore_2", "bath_1", "centrifuge_1"),
+    )
+}
+LOTS = {name: LotFact("released", START + 900 * DAY_MS) for name in ("MED-1", "F-1", "S-1", "CRYO-1", "FE-1", "PLL-1")}
+
+
 @dataclass
 class Lab:
     """A ledger with a batch in it, and the lab's facts, which tests change at will."""
@@ -239,12 +262,8 @@ class Lab:
     steps: dict[str, Step] = field(default_factory=process)
     open_alarms: tuple[OpenAlarm, ...] = ()
     gaps: tuple[TelemetryGap, ...] = ()
-    equipment: Mapping[str, EquipmentFact] = field(
-        default_factory=lambda: {
-            name: EquipmentFact(True, START + 365 * DAY_MS)
-            for name in ("incubator_1", "incubator_2", "incubator_3", "counter_1")
-        }
-    )
+    equipment: Mapping[str, EquipmentFact] = field(default_factory=lambda: dict(EQUIPMENT))
+    lots: Mapping[str, LotFact] = field(default_factory=lambda: dict(LOTS))
 
     def facts(self, actor: Actor = OP, witness: Actor | None = None) -> Facts:
         return Facts(
@@ -255,6 +274,7 @@ class Lab:
             open_alarms=self.open_alarms,
             telemetry_gaps=self.gaps,
             equipment=self.equipment,
+            lots=self.lots,
         )
 
     async def do(self, step: Step | str) -> Batch:
@@ -262,11 +282,7 @@ class Lab:
         if isinstance(step, str):
             step = self.steps[step]
         self.clock.advance(step.after_ms)
-        details = step.details
-        if isinstance(details, do.Administer) and details.started_at == 0:
-            lasts = details.ended_at - details.started_at
-            ends = self.clock.now()
-            details = details.model_copy(update={"started_at": ends - lasts, "ended_at": ends})
+        details = ending_at(step.details, self.clock.now())
         command = do.Command(BATCH_ID, details, reason=step.reason)
         return await execute(self.ledger, find_recipe, command, self.facts(step.actor, step.witness))
 

@@ -81,7 +81,7 @@ def test_garbage_is_refused_in_one_line(event_type: str, data: dict[str, Any]) -
     except BatchError as refused:
         assert "\n" not in str(refused)
     else:
-        assert event_type in ("released", "rejected", "closed")
+        assert event_type in ("released", "rejected", "closed", "held", "resumed")
 
 
 @given(st.sampled_from([step.details for step in process().values()]), st.data())

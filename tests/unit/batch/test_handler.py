@@ -13,6 +13,7 @@ from cultureops.batch.handler import REFUSALS, execute
 from cultureops.batch.recipe import find_recipe
 from cultureops.errors import BatchError, ConcurrencyError, ConfigError, TransitionRefused
 from cultureops.ledger import Actor, NewEvent, Source
+from cultureops.ledger.store import Group
 
 
 async def test_a_refusal_is_recorded_and_raised(lab: Lab) -> None:
@@ -48,12 +49,12 @@ class Racing:
     def __getattr__(self, name: str) -> object:
         return getattr(self._ledger, name)
 
-    async def append(self, stream: str, events: Sequence[NewEvent], expected_version: int | None) -> object:
+    async def append_many(self, groups: Sequence[Group]) -> object:
         if self._times:
             self._times -= 1
             rival = NewEvent("noted", {"text": "me first"}, Actor("rival", "OP"), Source.HUMAN)
-            await self._ledger.append(stream, [rival], None)
-        return await self._ledger.append(stream, events, expected_version)
+            await self._ledger.append(groups[-1][0], [rival], None)
+        return await self._ledger.append_many(groups)
 
 
 async def test_a_lost_race_is_decided_anew_once(lab: Lab) -> None:

@@ -16,8 +16,8 @@ async def test_marrow_to_closed_record(lab: Lab) -> None:
     batch = await lab.play("end")
     assert batch is not None
     assert batch.state is State.CLOSED
-    assert batch.recipe.label == "tavakol_afshari_2021 v1"
-    assert [stay.chamber for stay in batch.occupancies] == ["incubator_1", "incubator_2", "incubator_3"]
+    assert batch.recipe.label == "tavakol_afshari_2021 v2"
+    assert [stay.chamber for stay in batch.occupancies] == ["incubator_1", "incubator_2", "incubator_3", "fridge_1"]
     assert all(stay.taken is not None for stay in batch.occupancies)
     assert batch.occupancies[0].taken == batch.occupancies[1].placed
     assert [dose.given_at is not None for dose in batch.doses] == [True, True]

@@ -26,7 +26,7 @@ NAME = "tavakol_afshari_2021"
 
 @pytest.fixture
 def text() -> str:
-    return (resources.files("cultureops.batch") / "recipes" / f"{NAME}.toml").read_text(encoding="utf-8")
+    return (resources.files("cultureops.batch") / "recipes" / f"{NAME}.v2.toml").read_text(encoding="utf-8")
 
 
 def entries(section: Any) -> list[Quantity | Statement]:
@@ -39,7 +39,7 @@ def entries(section: Any) -> list[Quantity | Statement]:
 
 
 def test_the_paper_s_numbers(recipe: Recipe) -> None:
-    assert recipe_names() == (NAME,)
+    assert recipe_names() == ("karussis_2010", NAME)
     assert recipe.intake.marrow_volume.value == 12
     assert recipe.seeding.cells_per_vessel.value == 3e6
     assert (
@@ -73,9 +73,9 @@ def test_the_hash_is_that_of_the_file(recipe: Recipe, text: str) -> None:
 
 def test_a_recipe_of_one_s_own(tmp_path: Path, text: str) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(text.replace(f'name = "{NAME}"', 'name = "mine"').replace("version = 1", "version = 4"))
+    file.write_text(text.replace(f'name = "{NAME}"', 'name = "mine"').replace("version = 2", "version = 4"))
     assert load_recipe(file).label == "mine v4"
-    with pytest.raises(ConfigError, match="no recipe is named 'nothing'; known: tavakol"):
+    with pytest.raises(ConfigError, match="no recipe is named 'nothing'; known: karussis_2010, tavakol"):
         load_recipe("nothing")
     with pytest.raises(ConfigError, match=r"absent\.toml: can't be read"):
         load_recipe(tmp_path / "absent.toml")
@@ -134,7 +134,7 @@ CO2 = 'co2 = { value = 5.0, unit = "%", source = "T 2.4" }'
             "negative_markers =",
             "expected at least one text",
         ),
-        (_replace("version = 1\n", "version = 0\n"), "version =", "expected a number from 1"),
+        (_replace("version = 2\n", "version = 0\n"), "version =", "expected a number from 1"),
         (_replace("[transport]", "[transport"), None, "not valid TOML"),
         (
             _replace('name = "tavakol_afshari_2021"', 'name = "Tavakol 2021"'),

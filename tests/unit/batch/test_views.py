@@ -96,12 +96,14 @@ async def test_culture_facts_as_channels(lab: Lab) -> None:
     assert batch is not None
     rows = channel_rows(BATCH_ID)
     assert {f"batch:{BATCH_ID}/{name}" for name in (
-        "confluence", "viability", "viable_density", "passage", "cumulative_population_doublings", "step")
+        *("confluence", "viability", "viable_density", "passage", "cumulative_population_doublings"),
+        *("residual_dmso", "step"))
     } == set(rows)  # fmt: skip
     assert rows[f"batch:{BATCH_ID}/viable_density"].unit == "10*6/mL"
     assert rows[f"batch:{BATCH_ID}/step"].kind is Kind.STATE
     readings = [reading for event in batch.history for reading in batch_channels(event)]
-    assert {reading.channel for reading in readings} == set(rows)
+    thawed_only = {f"batch:{BATCH_ID}/residual_dmso"}
+    assert {reading.channel for reading in readings} == set(rows) - thawed_only
     assert all(reading.quality is Quality.GOOD for reading in readings)
     by_event = {event.event_id: batch_channels(event) for event in batch.history}
     for event in batch.history:

@@ -6,7 +6,6 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from cultureops.batch.batch import Batch
-from cultureops.batch.recipe import find_recipe
 from cultureops.batch.views import view
 from cultureops.web.chart import batch_chart
 from cultureops.web.templating import context_of, page
@@ -27,7 +26,7 @@ def _batch(request: Request, batch_id: str) -> Batch:
 async def batch_page(request: Request, batch_id: str) -> Response:
     """The page of one batch; without scripts it still shows every number."""
     context, batch = context_of(request), _batch(request, batch_id)
-    recipe = find_recipe(batch.recipe.name, batch.recipe.sha256)
+    recipe = context.recipes.of(batch)
     values = {
         "view": view(batch, recipe, context.clock.now()),
         "zone": context.zone,

@@ -5,48 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cultureops.analysis.dose import deviation_pct
 from cultureops.analysis.growth import Growth, cumulative_population_doublings, growth
 from cultureops.batch import events as happened
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.commands import (
     ChangeMedium,
+    Discard,
     Harvest,
     Isolate,
     Move,
     ObserveConfluence,
     Passage,
+    Pool,
     ReceiveMarrow,
     Seed,
+    Split,
 )
-from cultureops.batch.counts import CountsUnusable, PooledCount, pool
-from cultureops.batch.recipe_schema import Quantity
-from cultureops.clock import HOUR_MS
-from cultureops.errors import TransitionRefused
+from cultureops.batch.counts import CountsUnusable, PooledCount
+from cultureops.batch.counts import pool as pool_counts
+from cultureops.batch.events import Recorded
+from cultureops.batch.parts import Vessels
+from cultureops.batch.steps.base import check_stated, deviate, off_target, refused
+from cultureops.clock import DAY_MS, HOUR_MS
 
 __all__ = [
     "change_medium",
+    "discard",
     "harvest",
     "isolate",
     "move",
     "observe_confluence",
     "passage",
+    "pool",
     "receive_marrow",
-    "refused",
     "seed",
+    "split",
 ]
-
-
-def refused(case: Case, why: str) -> TransitionRefused:
-    """Build the refusal of a step, naming the batch."""
-    return TransitionRefused(f"batch {case.batch.id}: {why}")
-
-
-def _off_target(name: str, value: float, target: Quantity, tolerance: Quantity) -> tuple[str, ...]:
-    off = deviation_pct(value, target.value)
-    if abs(off) <= tolerance.value:
-        return ()
-    return (f"{name} {value:.6g} {target.unit} is {off:+.0f} % off the recipe's {target.value:g}",)
 
 
 def receive_marrow(case: Case, details: ReceiveMarrow) -> Plan:
@@ -60,45 +54,65 @@ def receive_marrow(case: Case, details: ReceiveMarrow) -> Plan:
     low, high = recipe.receipt_temperature_min.value, recipe.receipt_temperature_max.value
     if not low <= details.receipt_temperature_c <= high:
         raise refused(case, f"the marrow came at {details.receipt_temperature_c:g} °C, allowed are {low:g}-{high:g}")
-    warnings = _off_target("marrow", details.marrow_ml, recipe.marrow_volume, recipe.marrow_tolerance)
+    warnings = off_target("marrow", details.marrow_ml, recipe.marrow_volume, recipe.marrow_tolerance)
     return Plan(happened.MarrowReceived, warnings=warnings)
 
 
 def isolate(case: Case, details: Isolate) -> Plan:
     """Win mononuclear cells."""
-    return Plan(happened.Isolated)
+    return Plan(happened.Isolated, lots=details.reagent_lots)
 
 
 def seed(case: Case, details: Seed) -> Plan:
     """Start the primary culture as P0; no more cells than were isolated."""
     recipe = case.facts.recipe
-    _check_balance(case, details.cells_total, case.batch.mnc_count or 0, "isolated")
+    check_stated(case, details.cells_total, details.discarded_cells, case.batch.mnc_count or 0, "isolated")
     density = details.cells_total / (details.n_vessels * details.area_cm2)
     return Plan(
         happened.Seeded,
         {"passage": 0, "density_per_cm2": density},
-        _off_target("seeding density", density, recipe.seeding.density, recipe.seeding.tolerance),
+        off_target("seeding density", density, recipe.seeding.density, recipe.seeding.tolerance),
         devices=(details.chamber,),
+        lots=(details.medium_lot,),
+        claims=_claims(details.vessels),
     )
 
 
-def _check_balance(case: Case, cells_out: int, cells_in: int, where: str) -> None:
-    """Refuse more cells out of a step than came into it, but for counting error."""
-    tolerance = case.facts.recipe.counting.balance_tolerance.value
-    if cells_out > cells_in * (1 + tolerance / 100):
-        raise refused(case, f"{cells_out:,} cells can't come from the {cells_in:,} that were {where}")
+def _claims(*vessels: str) -> tuple[str, ...]:
+    """Return the names under which the ledger lets these vessels exist once, in whatever batch."""
+    return tuple(f"vessels:{name}" for name in vessels)
 
 
-def _check_vessels(case: Case, vessels: str) -> None:
-    present = case.batch.vessels.id if case.batch.vessels else None
-    if vessels != present:
-        raise refused(case, f"vessels {vessels!r} are not in culture; present are {present!r}")
+def _check_group(case: Case, vessels: str) -> Vessels:
+    """Return a group of vessels that is in culture; refused for any other name."""
+    found = next((group for group in case.batch.groups if group.id == vessels), None)
+    if found is None:
+        present = " and ".join(repr(group.id) for group in case.batch.groups) or "none"
+        raise refused(case, f"vessels {vessels!r} are not in culture; present are {present}")
+    return found
+
+
+def _check_new(case: Case, *names: str) -> None:
+    """Refuse names of vessels that this batch has used before, or twice."""
+    used = {stay.vessels for stay in case.batch.occupancies}
+    for number, name in enumerate(names):
+        if name in used or name in names[:number]:
+            raise refused(case, f"vessels {name!r} were used before; give the new ones their own name")
+
+
+def _check_whole(case: Case, vessels: str) -> None:
+    """Refuse to detach one of several groups: a batch is of one passage at a time."""
+    _check_group(case, vessels)
+    if len(case.batch.groups) > 1:
+        names = " and ".join(group.id for group in case.batch.groups)
+        raise refused(case, f"{names} are groups of their own; pool them first, or discard what is not used")
 
 
 def change_medium(case: Case, details: ChangeMedium) -> Plan:
     """Replace the medium; a wrong interval is remarked, since the medium must be changed all the same."""
     batch, recipe = case.batch, case.facts.recipe.culture
-    _check_vessels(case, details.vessels)
+    _check_group(case, details.vessels)
+    chamber = batch.chamber_of(details.vessels)
     last = batch.medium_changed_at if batch.medium_changed_at is not None else batch.passage_started_at
     interval_h = (case.at - (case.at if last is None else last)) / HOUR_MS
     is_first = batch.passage == 0 and batch.medium_changed_at is None
@@ -117,16 +131,18 @@ def change_medium(case: Case, details: ChangeMedium) -> Plan:
         happened.MediumChanged,
         {"interval_h": interval_h},
         tuple(warnings),
-        devices=(batch.chamber,) if batch.chamber else (),
+        devices=(chamber,) if chamber else (),
+        lots=(details.medium_lot,),
     )
 
 
 def observe_confluence(case: Case, details: ObserveConfluence) -> Plan:
     """Note how far the cells have grown; less than before in one passage needs a reason."""
     batch, recipe = case.batch, case.facts.recipe.passage
-    _check_vessels(case, details.vessels)
-    before = batch.confluence()
-    if before is not None and details.confluence_pct < before.pct and not case.reason:
+    _check_group(case, details.vessels)
+    _check_evidence(case, details)
+    before, unsure = batch.confluence(), any(evidence.unsure for evidence in details.evidence)
+    if before is not None and not unsure and details.confluence_pct < before.pct and not case.reason:
         raise refused(
             case,
             f"confluence {details.confluence_pct:g} % is below the {before.pct:g} % seen before; give a reason",
@@ -134,15 +150,69 @@ def observe_confluence(case: Case, details: ObserveConfluence) -> Plan:
     warnings: tuple[str, ...] = ()
     if details.confluence_pct >= recipe.confluence_alarm.value:
         warnings = (f"confluence is beyond {recipe.confluence_alarm.value:g} %: passage now",)
+    if unsure:
+        why = next(evidence.reason for evidence in details.evidence if evidence.unsure)
+        warnings += (f"the image's reading is unsure ({why}): it can't decide a passage; look yourself",)
     return Plan(happened.ConfluenceObserved, {"passage": batch.passage}, warnings)
+
+
+def _check_evidence(case: Case, details: ObserveConfluence) -> None:
+    """Refuse a reading of an image without its evidence, or one that is not what its images say."""
+    if details.method != "image":
+        if details.evidence:
+            raise refused(case, "evidence of an image belongs to a reading by image")
+        return
+    if not details.evidence and details.image_sha256 is None:
+        raise refused(case, "a reading by image needs its evidence: method, parameters and SHA-256 of the image")
+    if details.evidence and not any(e.low_pct <= details.confluence_pct <= e.high_pct for e in details.evidence):
+        raise refused(case, f"{details.confluence_pct:g} % lies in none of the images' intervals")
 
 
 def move(case: Case, details: Move) -> Plan:
     """Carry the vessels into another chamber."""
-    _check_vessels(case, details.vessels)
-    if details.to_chamber == case.batch.chamber:
+    _check_group(case, details.vessels)
+    stands_in = case.batch.chamber_of(details.vessels)
+    if details.to_chamber == stands_in:
         raise refused(case, f"{details.vessels} already stand in {details.to_chamber}")
-    return Plan(happened.Moved, {"from_chamber": case.batch.chamber}, devices=(details.to_chamber,))
+    return Plan(happened.Moved, {"from_chamber": stands_in or "nowhere"}, devices=(details.to_chamber,))
+
+
+def split(case: Case, details: Split) -> Plan:
+    """Divide a group of vessels; its parts make the whole."""
+    whole = _check_group(case, details.vessels)
+    _check_new(case, *(share.vessels for share in details.into))
+    total = sum(share.n_vessels for share in details.into)
+    if total != whole.n_vessels:
+        raise refused(case, f"{total} vessels can't come from the {whole.n_vessels} of {whole.id}")
+    return Plan(happened.VesselsSplit, claims=_claims(*(share.vessels for share in details.into)))
+
+
+def pool(case: Case, details: Pool) -> Plan:
+    """Make one group of several that stand together and are of one kind."""
+    if len(set(details.vessels)) < len(details.vessels):
+        raise refused(case, "a group is named twice")
+    groups = [_check_group(case, vessels) for vessels in details.vessels]
+    _check_new(case, details.into)
+    if len({(group.vessel_type, group.area_cm2) for group in groups}) > 1:
+        raise refused(case, "only vessels of one kind can be pooled")
+    chambers = {case.batch.chamber_of(group.id) for group in groups}
+    if len(chambers) > 1:
+        raise refused(case, f"groups stand in {len(chambers)} chambers; move them together first")
+    n_vessels = sum(group.n_vessels for group in groups)
+    return Plan(happened.VesselsPooled, {"n_vessels": n_vessels}, claims=_claims(details.into))
+
+
+def discard(case: Case, details: Discard) -> Plan:
+    """Throw vessels away, never the last of a batch: that is a rejection."""
+    group = _check_group(case, details.vessels)
+    if not case.reason:
+        raise refused(case, "discarding vessels needs its reason")
+    left = group.n_vessels - details.n_vessels
+    if left < 0:
+        raise refused(case, f"{group.id} has {group.n_vessels} vessels, not {details.n_vessels}")
+    if left == 0 and len(case.batch.groups) == 1:
+        raise refused(case, "these are the last vessels; reject the batch instead")
+    return Plan(happened.VesselsDiscarded, {"vessels_left": left})
 
 
 def passage(case: Case, details: Passage) -> Plan:
@@ -154,18 +224,19 @@ def passage(case: Case, details: Passage) -> Plan:
         raise refused(
             case, f"passage at {recipe.passage.confluence.value:g} % confluence, {was}; wait or give a reason"
         )
-    if any(stay.vessels == details.new_vessels for stay in batch.occupancies):
-        raise refused(case, f"vessels {details.new_vessels!r} were used before; give the new ones their own name")
+    _check_new(case, details.new_vessels)
     derived, warnings = _yield(case, details)
-    _check_balance(case, details.cells_seeded, derived["harvested_viable_cells"], "counted")
+    check_stated(case, details.cells_seeded, details.discarded_cells, derived["harvested_viable_cells"], "counted")
     density = details.cells_seeded / (details.n_vessels * details.area_cm2)
     following = (batch.passage or 0) + 1
     return Plan(
         happened.Passaged,
         derived | {"passage": following, "density_per_cm2": density},
-        warnings + _off_target("density", density, recipe.passage.reseed_density, recipe.seeding.tolerance),
+        warnings + off_target("density", density, recipe.passage.reseed_density, recipe.seeding.tolerance),
         devices=(details.chamber,),
+        lots=(details.medium_lot, *_enzyme_lot(details)),
         passage=following,
+        claims=_claims(details.new_vessels),
     )
 
 
@@ -176,18 +247,41 @@ def harvest(case: Case, details: Harvest) -> Plan:
     if batch.passage is None or batch.passage < earliest:
         raise refused(case, f"cells are used from P{earliest} on, these are P{batch.passage}; passage them")
     derived, warnings = _yield(case, details)
-    return Plan(happened.Harvested, derived | {"passage": batch.passage}, warnings, passage=batch.passage)
+    return Plan(
+        happened.Harvested,
+        derived | {"passage": batch.passage},
+        warnings,
+        lots=_enzyme_lot(details),
+        passage=batch.passage,
+        also=_off_duration(case),
+    )
+
+
+def _off_duration(case: Case) -> tuple[Recorded, ...]:
+    """Open a deviation where the culture took fewer or more days than the process has."""
+    culture, started_at = case.facts.recipe.culture, case.batch.culture_started_at
+    if culture.duration_min is None or culture.duration_max is None or started_at is None:
+        return ()
+    days, low, high = (case.at - started_at) / DAY_MS, culture.duration_min.value, culture.duration_max.value
+    if low <= days <= high:
+        return ()
+    said = f"harvested after {days:.1f} d of culture, the process has {low:g} to {high:g} d"
+    return (deviate(case, "culture duration", said, "minor"),)
+
+
+def _enzyme_lot(details: Passage | Harvest) -> tuple[str, ...]:
+    return () if details.enzyme_lot is None else (details.enzyme_lot,)
 
 
 def _yield(case: Case, details: Passage | Harvest) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Work out what came off the vessels and how it has grown."""
     batch, recipe = case.batch, case.facts.recipe
-    _check_vessels(case, details.vessels)
+    _check_whole(case, details.vessels)
     _check_sterility_sampled(case)
     present = batch.passage or 0
     counts = batch.counts_of("harvest", present, batch.passage_started_at or 0)
     try:
-        counted = pool(counts, recipe.counting)
+        counted = pool_counts(counts, recipe.counting)
     except CountsUnusable as unusable:
         raise refused(case, f"harvest counts of P{present}: {unusable}") from None
     cells = round(counted.viable_density_1e6_per_ml * 1e6 * details.suspension_ml)
@@ -211,7 +305,7 @@ def _yield(case: Case, details: Passage | Harvest) -> tuple[dict[str, Any], tupl
 def _check_sterility_sampled(case: Case) -> None:
     batch = case.batch
     drawn = {s.test for s in batch.qc if s.stage == "passage" and s.passage == batch.passage}
-    if "sterility" in case.facts.recipe.qc.per_passage.texts and "sterility" not in drawn:
+    if "sterility" in case.facts.recipe.qc.passage_tests and "sterility" not in drawn:
         raise refused(case, f"no sterility sample of P{batch.passage} was drawn; draw it before detaching")
 
 
@@ -240,7 +334,7 @@ def _low_viability(case: Case, counted: PooledCount) -> Sequence[str]:
 
 
 def _enzyme(case: Case, details: Passage | Harvest) -> Sequence[str]:
-    wanted = case.facts.recipe.passage.enzyme_concentration.value
-    return (
-        (f"enzyme at {details.enzyme_pct:g} %, the recipe says {wanted:g} %",) if details.enzyme_pct != wanted else ()
-    )
+    wanted = case.facts.recipe.passage.enzyme_concentration
+    if wanted is None or details.enzyme_pct == wanted.value:
+        return ()
+    return (f"enzyme at {details.enzyme_pct:g} %, the recipe says {wanted.value:g} %",)

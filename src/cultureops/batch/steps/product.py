@@ -6,7 +6,6 @@ from collections import Counter
 
 from cultureops.analysis.dose import cells_for_weight, deviation_pct, infusion_min
 from cultureops.batch import events as happened
-from cultureops.batch.batch import DoseRecord, QcSample
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.commands import (
     Administer,
@@ -14,14 +13,19 @@ from cultureops.batch.commands import (
     Dose,
     Formulate,
     ReceiveAtSite,
+    RecordAdverseEvent,
     Reject,
     Release,
+    ReleaseConditionally,
     Resuspend,
     Review,
     Ship,
 )
-from cultureops.batch.counts import CountsUnusable, pool
-from cultureops.batch.steps_culture import refused
+from cultureops.batch.counts import CountsUnusable, counts_to_resuspend, pool
+from cultureops.batch.events import Recorded
+from cultureops.batch.parts import DoseRecord, QcSample
+from cultureops.batch.state import State
+from cultureops.batch.steps.base import deviate, refused
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS
 
 __all__ = [
@@ -29,8 +33,10 @@ __all__ = [
     "close",
     "formulate",
     "receive_at_site",
+    "record_adverse_event",
     "reject",
     "release",
+    "release_conditionally",
     "resuspend",
     "review",
     "ship",
@@ -38,33 +44,63 @@ __all__ = [
 
 
 def resuspend(case: Case, details: Resuspend) -> Plan:
-    """Take the cells up; density times volume must be what was harvested."""
-    grown, recipe = case.batch.harvest, case.facts.recipe
-    harvested = 0 if grown is None else grown.harvested_viable_cells
+    """Take the cells up; density times volume must be what was harvested, or counted after the last wash."""
+    batch, recipe = case.batch, case.facts.recipe
+    if recipe.is_frozen != (batch.state is State.WASHED):
+        raise refused(case, f"{batch.recipe.label} resuspends {'washed' if recipe.is_frozen else 'harvested'} cells")
     cells = round(details.viable_density_1e6_per_ml * 1e6 * details.volume_ml)
-    if harvested <= 0 or abs(deviation_pct(cells, harvested)) > recipe.dose.tolerance.value:
+    expires_at = case.at + round(recipe.transport.shelf_life.value * HOUR_MS)
+    plan = Plan(
+        happened.Resuspended,
+        {"viable_cells": cells, "expires_at": expires_at},
+        _density(case, details.viable_density_1e6_per_ml, "suspension"),
+        lots=(details.diluent_lot,),
+    )
+    try:
+        available, where = _available(case)
+    except CountsUnusable:
+        return plan  # the gates on washes and counts say what is missing
+    if available <= 0 or abs(deviation_pct(cells, available)) > recipe.dose.tolerance.value:
         raise refused(
             case,
-            f"{cells:,} cells in suspension, {harvested:,} were harvested; they must agree within "
+            f"{cells:,} cells in suspension, {available:,} were {where}; they must agree within "
             f"{recipe.dose.tolerance.value:g} %",
         )
-    expires_at = case.at + round(recipe.transport.shelf_life.value * HOUR_MS)
-    return Plan(happened.Resuspended, {"viable_cells": cells, "expires_at": expires_at})
+    return plan
+
+
+def _available(case: Case) -> tuple[int, str]:
+    """Return how many viable cells there are to resuspend, and how that is known; raises CountsUnusable."""
+    batch = case.batch
+    if not case.facts.recipe.is_frozen:
+        return (0 if batch.harvest is None else batch.harvest.harvested_viable_cells), "harvested"
+    counted = pool(counts_to_resuspend(batch, case.facts.recipe, case.at), case.facts.recipe.counting)
+    return round(counted.viable_density_1e6_per_ml * 1e6 * batch.washes[-1].vol_left_ml), "counted after the last wash"
+
+
+def _density(case: Case, density_1e6_per_ml: float, what: str) -> tuple[str, ...]:
+    """Remark a density outside of what the recipe states."""
+    stated = case.facts.recipe.resuspension
+    if stated is None or stated.density_min.value <= density_1e6_per_ml <= stated.density_max.value:
+        return ()
+    return (
+        f"{what} at {density_1e6_per_ml:.3g} x 10^6/mL, the recipe states {stated.density_min.value:g} to "
+        f"{stated.density_max.value:g}",
+    )
 
 
 def formulate(case: Case, details: Formulate) -> Plan:
-    """Fill one container per route of the recipe; doses by weight, and no cell out of nowhere."""
+    """Fill one container per route of the recipe; doses by weight or as fractions, and no cell out of nowhere."""
     recipe, made = case.facts.recipe, case.batch.resuspension
-    age_d = (case.at - details.weighed_at) / DAY_MS
-    if not 0 <= age_d <= recipe.dose.weight_age_max.value:
-        raise refused(case, f"the weight is {age_d:.0f} d old, allowed are 0-{recipe.dose.weight_age_max.value:g}")
+    if recipe.dose.is_by_weight:
+        _check_weight(case, details)
     routes = Counter(dose.route for dose in details.doses)
     if routes != Counter(recipe.dose.routes.keys()):
         raise refused(case, f"one dose for each of {', '.join(sorted(recipe.dose.routes))} expected")
     if len({dose.container for dose in details.doses}) < len(details.doses):
         raise refused(case, "two doses share a container; each route has its own")
     for dose in details.doses:
-        _check_dose(case, dose, details.weight_kg)
+        _check_dose(case, dose, details)
     available = 0 if made is None else made.viable_cells
     used = sum(dose.viable_cells for dose in details.doses) + details.retained_cells
     if available <= 0 or abs(deviation_pct(used, available)) > recipe.dose.tolerance.value:
@@ -73,19 +109,47 @@ def formulate(case: Case, details: Formulate) -> Plan:
             f"doses and retained cells are {used:,}, resuspended were {available:,}; they must agree within "
             f"{recipe.dose.tolerance.value:g} %",
         )
-    return Plan(happened.Formulated)
+    warnings = tuple(
+        remark
+        for dose in details.doses
+        for remark in _density(case, dose.viable_cells / dose.volume_ml / 1e6, f"{dose.route} dose")
+    )
+    return Plan(
+        happened.Formulated,
+        warnings=warnings,
+        devices=() if details.stored_in is None else (details.stored_in,),
+        claims=tuple(f"container:{dose.container}" for dose in details.doses),
+    )
 
 
-def _check_dose(case: Case, dose: Dose, weight_kg: float) -> None:
+def _check_weight(case: Case, details: Formulate) -> None:
+    recipe = case.facts.recipe.dose
+    if details.weight_kg is None or details.weighed_at is None:
+        raise refused(case, "this recipe doses by body weight; give weight_kg and weighed_at")
+    age_d = (case.at - details.weighed_at) / DAY_MS
+    if not 0 <= age_d <= recipe.weight_age_max.value:
+        raise refused(case, f"the weight is {age_d:.0f} d old, allowed are 0-{recipe.weight_age_max.value:g}")
+
+
+def _check_dose(case: Case, dose: Dose, details: Formulate) -> None:
     recipe = case.facts.recipe.dose
     route, tolerance = recipe.routes[dose.route], recipe.tolerance.value
-    wanted = cells_for_weight(route.cells_per_kg.value, weight_kg)
-    if abs(deviation_pct(dose.viable_cells, wanted)) > tolerance:
-        raise refused(
-            case,
-            f"{dose.route} dose of {dose.viable_cells:,} cells, {wanted:,.0f} ± {tolerance:g} % expected for "
-            f"{weight_kg:g} kg",
-        )
+    if route.fraction is not None and recipe.fraction_tolerance is not None:
+        share = dose.viable_cells / sum(other.viable_cells for other in details.doses)
+        if abs(share - route.fraction.value) > recipe.fraction_tolerance.value:
+            raise refused(
+                case,
+                f"{dose.route} dose is {share:.3f} of all doses, {route.fraction.value:.3f} ± "
+                f"{recipe.fraction_tolerance.value:g} expected",
+            )
+    if route.cells_per_kg is not None and details.weight_kg is not None:
+        wanted = cells_for_weight(route.cells_per_kg.value, details.weight_kg)
+        if abs(deviation_pct(dose.viable_cells, wanted)) > tolerance:
+            raise refused(
+                case,
+                f"{dose.route} dose of {dose.viable_cells:,} cells, {wanted:,.0f} ± {tolerance:g} % expected for "
+                f"{details.weight_kg:g} kg",
+            )
     low, high = route.volume_min.value, route.volume_max.value
     if not low * (1 - tolerance / 100) <= dose.volume_ml <= high * (1 + tolerance / 100):
         raise refused(case, f"{dose.route} dose in {dose.volume_ml:g} mL, {low:g}-{high:g} mL expected")
@@ -107,16 +171,36 @@ def review(case: Case, details: Review) -> Plan:
 
 def release(case: Case, details: Release) -> Plan:
     """Release; what holds it up are the gates."""
-    batch, seen = case.batch, case.facts.recipe.release.viability_seen_min.value
-    warnings: tuple[str, ...] = ()
+    return Plan(happened.Released, warnings=_remarks(case), passage=case.batch.passage or 0)
+
+
+def release_conditionally(case: Case, details: ReleaseConditionally) -> Plan:
+    """Release while the final sterility culture is pending; what holds it up are the gates."""
+    return Plan(happened.ConditionallyReleased, warnings=_remarks(case), passage=case.batch.passage or 0)
+
+
+def _remarks(case: Case) -> tuple[str, ...]:
+    """Remark a viability below what the paper saw, and markers below what it calls consistent."""
+    batch, limits = case.batch, case.facts.recipe.release
+    found: list[str] = []
     if batch.resuspension is not None:
         try:
             counted = pool(batch.counts_of("product", None, batch.resuspension.at), case.facts.recipe.counting)
         except CountsUnusable:
-            return Plan(happened.Released, passage=batch.passage or 0)
-        if counted.viability_pct < seen:
-            warnings = (f"viability {counted.viability_pct:.1f} % is below the {seen:g} % of the paper",)
-    return Plan(happened.Released, warnings=warnings, passage=batch.passage or 0)
+            return ()
+        if counted.viability_pct < limits.viability_seen_min.value:
+            seen = limits.viability_seen_min.value
+            found.append(f"viability {counted.viability_pct:.1f} % is below the {seen:g} % of the paper")
+    if limits.positive_alert is not None:
+        alert = limits.positive_alert.value
+        panels = [dict(reading.panel) for sample in batch.qc for reading in sample.readings if reading.panel]
+        found += [
+            f"{marker} {panel[marker]:g} % is not above the {alert:g} % of the paper"
+            for panel in panels
+            for marker in limits.positive_markers.texts
+            if marker in panel and panel[marker] <= alert
+        ]
+    return tuple(found)
 
 
 def reject(case: Case, details: Reject) -> Plan:
@@ -157,8 +241,9 @@ def receive_at_site(case: Case, details: ReceiveAtSite) -> Plan:
 
 def administer(case: Case, details: Administer) -> Plan:
     """Give one dose from its own container."""
-    if not details.started_at < details.ended_at <= case.at:
-        raise refused(case, "a dose starts before it ends, and is recorded after that")
+    arrived_at = case.batch.arrived_at or 0
+    if not arrived_at <= details.started_at < details.ended_at <= case.at:
+        raise refused(case, "a dose starts after the product arrived and before it ends, and is recorded after that")
     dose = _dose_in(case, details)
     tolerance = case.facts.recipe.dose.tolerance.value
     if deviation_pct(details.volume_ml, dose.volume_ml) > tolerance:
@@ -194,13 +279,23 @@ def _pace(case: Case, details: Administer) -> tuple[str, ...]:
     return (f"{details.route} took {took_min:.1f} min, {expected_min:.1f} min expected",)
 
 
+def record_adverse_event(case: Case, details: RecordAdverseEvent) -> Plan:
+    """Record what happened to the patient; a serious event opens a critical deviation."""
+    first_dose = min((dose.given_at for dose in case.batch.doses if dose.given_at is not None), default=case.at)
+    if not first_dose <= details.onset_at <= case.at:
+        raise refused(case, "an adverse event begins after the first dose and before it is recorded")
+    also: tuple[Recorded, ...] = ()
+    if details.seriousness == "serious":
+        also = (deviate(case, "adverse event", f"serious: {details.term}, grade {details.grade}", "critical"),)
+    return Plan(happened.AdverseEventRecorded, also=also)
+
+
 def close(case: Case, details: Close) -> Plan:
-    """Close the record; every dose given (or a reason), every sample read to its end, no count left on hold."""
+    """Close the record; every dose given (or a reason), every sample read, no count on hold, no deviation open."""
     batch = case.batch
     problems = [f"sample {sample.sample_id} has no final reading" for sample in batch.qc if not _is_read(sample)]
     problems += [f"count {held.sample_id} is still on hold" for held in batch.held_counts]
-    positive = [s.sample_id for s in batch.qc if any(r.outcome == "positive" for r in s.readings)]
-    problems += [f"sample {sample_id} is positive and was not investigated" for sample_id in positive]
+    problems += [f"deviation {deviation.id} is open" for deviation in batch.open_deviations]
     if not case.reason:
         problems += [f"container {d.container} was not given; say why" for d in batch.doses if d.given_at is None]
     if problems:

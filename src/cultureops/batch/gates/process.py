@@ -6,6 +6,9 @@ from typing import Any
 
 from cultureops.batch.batch import Batch
 from cultureops.batch.case import Case, Plan, Verdict
+from cultureops.batch.clocks import clocks, minutes_out_of_storage
+from cultureops.batch.commands import Administer
+from cultureops.batch.lineage import lots_used
 from cultureops.clock import MINUTE_MS, Instant, iso
 
 __all__ = [
@@ -15,8 +18,10 @@ __all__ = [
     "equipment",
     "four_eyes",
     "in_date",
+    "lots",
     "passage_limit",
     "review",
+    "time_out_of_storage",
 ]
 
 
@@ -54,6 +59,29 @@ def equipment(case: Case, plan: Plan) -> Verdict:
     return Verdict(f"{' and '.join(problems)}; use another one" if problems else "", used)
 
 
+def lots(case: Case, plan: Plan) -> Verdict:
+    """Judge the lots that the step uses; a step that uses none is judged by all that were used so far.
+
+    What has expired since it was used is no problem, what has been quarantined or recalled since is one.
+    """
+    used: dict[str, Any] = {}
+    problems: list[str] = []
+    names = plan.lots or lots_used(case.batch.history)
+    for name in names:
+        fact = case.facts.lots.get(name)
+        if fact is None:
+            used[name] = None
+            problems.append(f"nothing is on record about lot {name}")
+            continue
+        used[name] = {"status": fact.status, "expires_at": None if fact.expires_at is None else iso(fact.expires_at)}
+        has_expired = fact.expires_at is not None and fact.expires_at <= case.at
+        if plan.lots and (has_expired or fact.status == "expired"):
+            problems.append(f"lot {name} has expired")
+        elif fact.status not in ("released", "expired"):
+            problems.append(f"lot {name} is {fact.status}")
+    return Verdict(f"{' and '.join(problems)}; use a released lot" if problems else "", used)
+
+
 def passage_limit(case: Case, plan: Plan) -> Verdict:
     """Compare the passage that the step leads to with the recipe's last."""
     limit = int(case.facts.recipe.passage.max.value)
@@ -62,9 +90,14 @@ def passage_limit(case: Case, plan: Plan) -> Verdict:
 
 
 def environment(case: Case, plan: Plan) -> Verdict:
-    """Every critical alarm over and assessed, every long gap in a chamber's data assessed."""
+    """No major deviation open; every critical alarm over and assessed, every long gap in a chamber's data assessed."""
     batch, facts = case.batch, case.facts
     problems = [
+        f"{deviation.severity} deviation {deviation.id} is open"
+        for deviation in batch.open_deviations
+        if deviation.severity != "minor"
+    ]
+    problems += [
         f"alarm {e.id} is not assessed" for e in batch.exposures if e.gmp_critical and e.id not in batch.assessed
     ]
     chambers = {stay.chamber for stay in batch.occupancies}
@@ -78,7 +111,11 @@ def environment(case: Case, plan: Plan) -> Verdict:
     longest = facts.recipe.culture.max_gap.value * MINUTE_MS
     gaps = [gap for gap in facts.telemetry_gaps if gap.chamber in chambers and gap.end - gap.start > longest]
     problems += [f"gap {gap.id} is not assessed" for gap in gaps if gap.id not in batch.assessed]
-    used = {"alarms": [e.id for e in batch.exposures], "gaps": [gap.id for gap in gaps]}
+    used = {
+        "alarms": [e.id for e in batch.exposures],
+        "gaps": [gap.id for gap in gaps],
+        "open_deviations": [deviation.id for deviation in batch.open_deviations],
+    }
     return Verdict(", ".join(problems), used)
 
 
@@ -111,3 +148,22 @@ def in_date(case: Case, plan: Plan) -> Verdict:
         return Verdict("there is no product with an expiry", {})
     problem = f"the product expired {iso(made.expires_at)}" if case.at >= made.expires_at else ""
     return Verdict(problem, {"expires_at": iso(made.expires_at)})
+
+
+def time_out_of_storage(case: Case, plan: Plan) -> Verdict:
+    """Add up the time out of controlled storage, stage by stage and in all; what nobody knows counts in full."""
+    recipe = case.facts.recipe
+    at = case.details.started_at if isinstance(case.details, Administer) else case.at
+    stages = clocks(case.batch, recipe)
+    used: dict[str, Any] = {clock.stage: round(clock.minutes(at), 1) for clock in stages}
+    problems = [
+        f"{clock.stage} took {clock.minutes(at):.0f} min, allowed are {clock.limit_min:g}"
+        for clock in stages
+        if clock.is_over(at)
+    ]
+    if recipe.hold is not None:
+        total, limit = minutes_out_of_storage(case.batch, recipe, at), recipe.hold.total_max.value
+        used |= {"total": round(total, 1), "max": limit}
+        if total > limit:
+            problems.append(f"{total:.0f} min out of controlled storage in all, allowed are {limit:g}")
+    return Verdict("; ".join(problems), used)

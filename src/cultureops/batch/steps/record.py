@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cultureops.batch import events as happened
-from cultureops.batch.batch import QcSample
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.commands import (
     AcceptCount,
@@ -21,8 +20,9 @@ from cultureops.batch.commands import (
 )
 from cultureops.batch.counts import SampleId, parse_sample_id
 from cultureops.batch.events import data_of, read_event
-from cultureops.batch.steps_culture import refused
-from cultureops.clock import DAY_MS
+from cultureops.batch.parts import QcSample
+from cultureops.batch.steps.base import deviate, refused
+from cultureops.clock import DAY_MS, HOUR_MS, Instant
 
 __all__ = [
     "CORRECTABLE",
@@ -53,6 +53,15 @@ CORRECTABLE: Final[Mapping[str, frozenset[str]]] = {
     "resuspended": frozenset({"diluent", "diluent_lot"}),
     "shipped": frozenset({"shipper", "logger"}),
     "administered": frozenset({"level"}),
+    "frozen": frozenset({"cryo_medium", "cryo_medium_lot", "rate_profile"}),
+    "thawed": frozenset({"bath_temperature_c"}),
+    "washed": frozenset({"relative_centrifugal_force_g", "spin_min", "diluent", "diluent_lot"}),
+    "transferred_out": frozenset({"shipper", "logger"}),
+    "labelling_started": frozenset({"iron_ug_per_ml", "transfection_agent_ug_per_ml"}),
+    "labelling_ended": frozenset({"iron_pg_per_cell"}),
+    "storage_checked": frozenset({"level_pct"}),
+    "adverse_event_recorded": frozenset({"term", "grade"}),
+    "deviation_opened": frozenset({"description"}),
     "noted": frozenset({"text"}),
 }
 """Fields that nothing else was derived from. A wrong test result or dose is a deviation, not a slip of the pen."""
@@ -80,8 +89,9 @@ def _own_sample(case: Case, sample_id: str) -> SampleId:
     if sample.batch_id != batch.id:
         raise refused(case, f"sample {sample_id} belongs to batch {sample.batch_id}")
     if sample.passage is None:
-        if sample.stage != "product" or batch.resuspension is None:
-            raise refused(case, f"sample {sample_id} names no passage, and there is no product yet")
+        present = {"product": batch.resuspension, "thawed": batch.thaw, "washed": batch.first_washed_at}
+        if present.get(sample.stage) is None:
+            raise refused(case, f"sample {sample_id} names no passage, and there is no {sample.stage} suspension yet")
     elif sample.passage > (batch.passage or 0):
         raise refused(case, f"sample {sample_id} is of a passage that has not begun; present is P{batch.passage}")
     return sample
@@ -123,7 +133,28 @@ def sample_qc(case: Case, details: SampleQc) -> Plan:
         raise refused(case, "a route belongs to endotoxin samples of the product, and to no others")
     if batch.passage is None:
         raise refused(case, "there is no culture to sample yet")
+    _check_repeat(case, details)
     return Plan(happened.QcSampled, {"passage": batch.passage})
+
+
+def _check_repeat(case: Case, details: SampleQc) -> None:
+    """Refuse to test away a result out of specification: a repeat names the first sample and its open record."""
+    failed = [
+        sample.sample_id
+        for sample in case.batch.qc
+        if (sample.test, sample.stage, sample.passage, sample.route)
+        == (details.test, details.stage, case.batch.passage, details.route)
+        and any(reading.outcome == "positive" for reading in sample.readings)
+    ]
+    if details.repeats is None and details.deviation_id is None:
+        if failed:
+            raise refused(case, f"{failed[0]} is positive; a repeat names it and its out-of-specification record")
+        return
+    if details.repeats not in failed:
+        raise refused(case, f"{details.repeats} is no failed sample of this test and passage")
+    oos = next((d for d in case.batch.open_deviations if d.id == details.deviation_id and d.kind == "oos"), None)
+    if oos is None:
+        raise refused(case, f"{details.deviation_id} is no open out-of-specification record of this batch")
 
 
 def record_qc_result(case: Case, details: RecordQcResult) -> Plan:
@@ -138,8 +169,21 @@ def record_qc_result(case: Case, details: RecordQcResult) -> Plan:
     days = (case.at - sample.taken_at) / DAY_MS
     _check_reading(case, details, sample, days)
     derived = {"test": sample.test, "days_since_sampling": days}
-    warnings = (f"{sample.test} is positive",) if details.outcome == "positive" else ()
-    return Plan(happened.QcResulted, derived, warnings)
+    if details.outcome != "positive":
+        return Plan(happened.QcResulted, derived)
+    said = f"{sample.test} of {sample.sample_id} is positive"
+    oos = deviate(case, sample.test, said, "critical", "oos", _tell_by(case))
+    return Plan(happened.QcResulted, derived, (said,), also=(oos,))
+
+
+def _tell_by(case: Case) -> Instant | None:
+    """Return until when a late positive must be told, where the product was released on that condition."""
+    released = next((event for event in reversed(case.batch.history) if event.type == "conditionally_released"), None)
+    if released is None:
+        return None
+    condition = read_event(released.type, released.data)
+    assert isinstance(condition, happened.ConditionallyReleased)
+    return case.at + round(condition.notify_within_h * HOUR_MS)
 
 
 def _check_reading(case: Case, details: RecordQcResult, sample: QcSample, days: float) -> None:

@@ -1,0 +1,113 @@
+"""Changes by quality assurance, and by alarms and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from cultureops.batch import events as happened
+from cultureops.batch.batch import Batch
+from cultureops.batch.changes.base import Change, enter
+from cultureops.batch.events import Recorded
+from cultureops.batch.parts import AlarmExposure, Deviation, Refusal
+from cultureops.batch.state import State
+from cultureops.ledger.event import Event
+
+__all__ = ["QUALITY"]
+
+
+def _opened(batch: Batch, recorded: happened.DeviationOpened, event: Event) -> Batch:
+    deviation = Deviation(
+        recorded.deviation_id,
+        recorded.kind,
+        recorded.severity,
+        recorded.subject,
+        recorded.description,
+        event.occurred_at,
+        recorded.due_at,
+    )
+    excepted = batch.excepted_gates if deviation.severity == "minor" else _no_longer(batch)
+    return batch.changed(deviations=(*batch.deviations, deviation), excepted_gates=excepted)
+
+
+def _no_longer(batch: Batch) -> frozenset[str]:
+    """An exceptional release was decided on the deviations and alarms known then: it excepts no later ones."""
+    return batch.excepted_gates - {"G12"}
+
+
+def _on_deviation(change: Callable[[Deviation, Any, Event], Deviation]) -> Change:
+    def on_batch(batch: Batch, recorded: Any, event: Event) -> Batch:
+        return batch.changed(
+            deviations=tuple(
+                change(deviation, recorded, event) if deviation.id == recorded.deviation_id else deviation
+                for deviation in batch.deviations
+            ),
+        )
+
+    return on_batch
+
+
+def _held(batch: Batch, recorded: happened.Held, event: Event) -> Batch:
+    return batch.changed(state=State.HOLD, since=event.occurred_at, held_from=batch.state)
+
+
+def _resumed(batch: Batch, recorded: happened.Resumed, event: Event) -> Batch:
+    if batch.held_from is None:
+        return batch
+    return batch.changed(state=batch.held_from, since=event.occurred_at, held_from=None)
+
+
+def _destroyed(batch: Batch, recorded: happened.Destroyed, event: Event) -> Batch:
+    ended = enter(State.DESTROYED, ends=True)(batch, recorded, event)
+    return ended.changed(
+        vials=tuple(
+            vial if vial.status == "thawed" else replace(vial, place=None, status="discarded") for vial in batch.vials
+        )
+    )
+
+
+def _alarm_exposed(batch: Batch, recorded: happened.AlarmExposed, event: Event) -> Batch:
+    cleared_at = recorded.at if recorded.phase == "cleared" else None
+    exposure = AlarmExposure(
+        id=recorded.exposure_id,
+        chamber=recorded.chamber,
+        rule_id=recorded.rule_id,
+        gmp_critical=recorded.gmp_critical,
+        raised_at=recorded.raised_at,
+        cleared_at=cleared_at,
+        text=recorded.text,
+    )
+    known = {other.id: other for other in batch.exposures}
+    if recorded.exposure_id in known:
+        exposure = replace(known[recorded.exposure_id], cleared_at=cleared_at)
+    is_new = exposure.gmp_critical and exposure.id not in known
+    return batch.changed(
+        exposures=tuple((known | {exposure.id: exposure}).values()),
+        excepted_gates=_no_longer(batch) if is_new else batch.excepted_gates,
+    )
+
+
+def _refused(batch: Batch, recorded: happened.CommandRefused, event: Event) -> Batch:
+    refusal = Refusal(event.occurred_at, recorded.command, event.actor.id, recorded.message)
+    return batch.changed(refusals=(*batch.refusals, refusal))
+
+
+QUALITY: Final[dict[type[Recorded], Change]] = {
+    happened.DeviationOpened: _opened,
+    happened.DeviationInvestigated: _on_deviation(
+        lambda deviation, recorded, event: replace(deviation, investigated_at=event.occurred_at)
+    ),
+    happened.ActionPlanned: _on_deviation(
+        lambda deviation, recorded, event: replace(deviation, actions=(*deviation.actions, recorded.action_id))
+    ),
+    happened.DeviationClosed: _on_deviation(
+        lambda deviation, recorded, event: replace(deviation, closed_at=event.occurred_at)
+    ),
+    happened.Held: _held,
+    happened.Resumed: _resumed,
+    happened.Destroyed: _destroyed,
+    happened.Recalled: enter(State.RECALLED, ends=True),
+    happened.AlarmExposed: _alarm_exposed,
+    happened.CommandRefused: _refused,
+}

@@ -1,0 +1,166 @@
+"""The transition table: in which states a step is allowed, by whom, with whom, and through which gates.
+
+Every pair that does not stand here is refused (21 CFR 11.10(f)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cultureops.access import Role
+from cultureops.batch import commands as asked
+from cultureops.batch.case import Case, Plan
+from cultureops.batch.field import Details
+from cultureops.batch.state import State
+from cultureops.batch.steps import cryo, culture, product, quality, record
+from cultureops.batch.steps.exception import release_exceptionally
+
+__all__ = ["RULES", "Role", "Rule", "asks_for_gaps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the transition table; ``witnesses`` are the roles of the second person where one is needed.
+
+    ``in_order`` steps can't have happened before the last change of state, passage or chamber.
+    """
+
+    plan: Callable[[Case, Any], Plan]
+    states: frozenset[State]
+    roles: frozenset[Role]
+    gates: tuple[str, ...] = ()
+    witnesses: frozenset[Role] = frozenset()
+    in_order: bool = True
+
+
+OP, RV, QC, QA = Role.OPERATOR, Role.REVIEWER, Role.QUALITY_CONTROL, Role.QUALITY_ASSURANCE
+QP, ST, CL, DEV = Role.QUALIFIED_PERSON, Role.STORAGE, Role.CLINIC, Role.DEVICE
+
+_ALL: Final = frozenset(State)
+_ENDED: Final = frozenset({State.CLOSED, State.REJECTED, State.RECALLED, State.DESTROYED})
+_OUT: Final = frozenset(
+    {State.RELEASED, State.CONDITIONALLY_RELEASED, State.SHIPPED, State.RECEIVED_AT_SITE, State.ADMINISTERED}
+)
+_BEFORE_RELEASE: Final = _ALL - _ENDED - _OUT - {State.CREATED, State.HOLD}
+_SAMPLED: Final = _BEFORE_RELEASE - {State.RECEIVED, State.ISOLATED}
+_READ: Final = _SAMPLED | _OUT | {State.HOLD, State.RECALLED}
+_HELD: Final = _ALL - _ENDED - {State.HOLD, State.ADMINISTERED}
+_REJECTABLE: Final = _ALL - _ENDED - {State.ADMINISTERED}
+_STORED: Final = _OUT | {
+    *(State.CRYO, State.THAW_AUTHORISED, State.IN_TRANSFER, State.RECEIVED_LAB, State.THAWED, State.WASHED),
+    *(State.LABELLING, State.RESUSPENDED, State.FORMULATED, State.REVIEWED, State.HOLD),
+}
+"""Where vials may stand in a store: those not thawed stay behind, and a hold must not keep them in a failing tank."""
+_PEOPLE: Final = frozenset({OP, RV, QC, QA, QP, ST, CL})
+_RELEASE_GATES: Final = (
+    *("G1", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G11", "G12", "G13", "G14", "G15"),
+    "G17",
+)
+
+
+def _one(state: State) -> frozenset[State]:
+    return frozenset({state})
+
+
+def _by(*roles: Role) -> frozenset[Role]:
+    return frozenset(roles)
+
+
+_CULTURE: Final = _one(State.CULTURE)
+_RELEASED: Final = frozenset({State.RELEASED, State.CONDITIONALLY_RELEASED})
+
+_CULTURE_RULES: Final[Mapping[type[Details], Rule]] = {
+    asked.RecordConsent: Rule(record.record_consent, _one(State.CREATED), _by(OP, CL)),
+    asked.ReceiveMarrow: Rule(culture.receive_marrow, _one(State.CREATED), _by(OP), ("G1", "G2"), witnesses=_PEOPLE),
+    asked.Isolate: Rule(culture.isolate, _one(State.RECEIVED), _by(OP), ("G4",)),
+    asked.Seed: Rule(culture.seed, _one(State.ISOLATED), _by(OP), ("G3", "G4")),
+    asked.ChangeMedium: Rule(culture.change_medium, _CULTURE, _by(OP), ("G3", "G4")),
+    asked.ObserveConfluence: Rule(culture.observe_confluence, _CULTURE, _by(OP)),
+    asked.Move: Rule(culture.move, _CULTURE, _by(OP), ("G3",)),
+    asked.Split: Rule(culture.split, _CULTURE, _by(OP)),
+    asked.Pool: Rule(culture.pool, _CULTURE, _by(OP)),
+    asked.Discard: Rule(culture.discard, _CULTURE, _by(OP), witnesses=_PEOPLE),
+    asked.Passage: Rule(culture.passage, _CULTURE, _by(OP), ("G3", "G4", "G5")),
+    asked.Harvest: Rule(culture.harvest, _CULTURE, _by(OP), ("G4", "G5")),
+}
+_CRYO_RULES: Final[Mapping[type[Details], Rule]] = {
+    asked.Freeze: Rule(cryo.freeze, _one(State.HARVESTED), _by(OP), ("G3", "G4"), witnesses=_PEOPLE),
+    asked.MoveVials: Rule(cryo.move_vials, _STORED, _by(OP, ST), ("G3",), witnesses=_PEOPLE),
+    asked.DiscardVials: Rule(cryo.discard_vials, _STORED | {State.CLOSED}, _by(OP, ST), witnesses=_PEOPLE),
+    asked.CheckStorage: Rule(cryo.check_storage, _STORED, _by(OP, ST), in_order=False),
+    asked.AuthoriseThaw: Rule(cryo.authorise_thaw, _one(State.CRYO), _by(QA), ("G6", "G12")),
+    asked.TransferOut: Rule(cryo.transfer_out, _one(State.THAW_AUTHORISED), _by(ST), ("G2",)),
+    asked.TransferIn: Rule(cryo.transfer_in, _one(State.IN_TRANSFER), _by(ST, OP), ("G2",)),
+    asked.Thaw: Rule(cryo.thaw, _one(State.RECEIVED_LAB), _by(OP), ("G3",), witnesses=_PEOPLE),
+    asked.Wash: Rule(cryo.wash, frozenset({State.THAWED, State.WASHED}), _by(OP), ("G3", "G4")),
+    asked.StartLabelling: Rule(cryo.start_labelling, _one(State.WASHED), _by(OP), ("G3", "G4"), witnesses=_by(RV, QA)),
+    asked.EndLabelling: Rule(cryo.end_labelling, _one(State.LABELLING), _by(OP), witnesses=_by(RV, QA)),
+}
+_PRODUCT_RULES: Final[Mapping[type[Details], Rule]] = {
+    asked.Resuspend: Rule(product.resuspend, frozenset({State.HARVESTED, State.WASHED}), _by(OP), ("G4", "G7", "G8")),
+    asked.Formulate: Rule(product.formulate, _one(State.RESUSPENDED), _by(OP), ("G3",), witnesses=_PEOPLE),
+    asked.Review: Rule(product.review, frozenset({State.FORMULATED, State.REVIEWED}), _by(RV)),
+    asked.Release: Rule(product.release, _one(State.REVIEWED), _by(QP), _RELEASE_GATES),
+    asked.ReleaseConditionally: Rule(
+        product.release_conditionally, _one(State.REVIEWED), _by(QP), (*_RELEASE_GATES, "G16")
+    ),
+    asked.ReleaseExceptionally: Rule(
+        release_exceptionally, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, witnesses=_by(QA)
+    ),
+    asked.Reject: Rule(product.reject, _REJECTABLE, _by(QP, QA)),
+    asked.Ship: Rule(product.ship, _RELEASED, _by(ST), ("G2", "G15")),
+    asked.ReceiveAtSite: Rule(product.receive_at_site, _one(State.SHIPPED), _by(CL, ST), ("G2",)),
+    asked.Administer: Rule(
+        product.administer,
+        frozenset({State.RECEIVED_AT_SITE, State.ADMINISTERED}),
+        _by(CL),
+        ("G2", "G12", "G15", "G17"),
+        witnesses=_by(CL),
+    ),
+    asked.RecordAdverseEvent: Rule(product.record_adverse_event, _one(State.ADMINISTERED), _by(CL), in_order=False),
+    asked.Close: Rule(product.close, _one(State.ADMINISTERED), _by(QA)),
+}
+_QUALITY_RULES: Final[Mapping[type[Details], Rule]] = {
+    asked.OpenDeviation: Rule(quality.open_deviation, _ALL - {State.CLOSED}, _PEOPLE, in_order=False),
+    asked.InvestigateDeviation: Rule(quality.investigate_deviation, _ALL - {State.CLOSED}, _by(QA, QC), in_order=False),
+    asked.PlanAction: Rule(quality.plan_action, _ALL - {State.CLOSED}, _by(QA), in_order=False),
+    asked.CloseDeviation: Rule(quality.close_deviation, _ALL - {State.CLOSED}, _by(QA), in_order=False),
+    asked.Hold: Rule(quality.hold, _HELD, _by(QA, QP)),
+    asked.Resume: Rule(quality.resume, _one(State.HOLD), _by(QA, QP)),
+    asked.Destroy: Rule(
+        quality.destroy, frozenset({State.REJECTED, State.RECALLED}), _by(OP, ST), witnesses=_by(QA, OP, ST)
+    ),
+    asked.Recall: Rule(quality.recall, _OUT - {State.ADMINISTERED}, _by(QA)),
+    asked.HandOver: Rule(
+        quality.hand_over,
+        _ALL - _ENDED - {State.CREATED, State.HOLD},
+        _by(OP, ST, CL),
+        ("G2",),
+        witnesses=_PEOPLE,
+    ),
+}
+_RECORD_RULES: Final[Mapping[type[Details], Rule]] = {
+    asked.Count: Rule(record.count, _BEFORE_RELEASE, _by(OP, QC, DEV), ("G3",), in_order=False),
+    asked.HoldCount: Rule(record.hold_count, _BEFORE_RELEASE, _by(OP, QC, DEV), in_order=False),
+    asked.AcceptCount: Rule(record.accept_count, _BEFORE_RELEASE, _by(OP, QC), in_order=False),
+    asked.RejectResultFile: Rule(record.reject_result_file, _ALL, _by(OP, QC, DEV), in_order=False),
+    asked.SampleQc: Rule(record.sample_qc, _SAMPLED, _by(OP, QC)),
+    asked.RecordQcResult: Rule(record.record_qc_result, _READ, _by(QC), in_order=False),
+    asked.Note: Rule(record.note, _ALL, _PEOPLE, in_order=False),
+    asked.Correct: Rule(record.correct, _ALL - _ENDED, _PEOPLE, in_order=False),
+}
+RULES: Final[Mapping[type[Details], Rule]] = {
+    **_CULTURE_RULES,
+    **_CRYO_RULES,
+    **_PRODUCT_RULES,
+    **_QUALITY_RULES,
+    **_RECORD_RULES,
+}
+
+
+def asks_for_gaps(command: asked.Command) -> bool:
+    """Whether a decision looks at the gaps in the data of chambers; gathering them reads weeks of telemetry."""
+    rule = RULES.get(type(command.details))
+    return isinstance(command.details, asked.Review) or (rule is not None and "G12" in rule.gates)

@@ -1,0 +1,107 @@
+"""Steps of quality assurance: deviations, holds, the end of what must not be used."""
+
+from __future__ import annotations
+
+from cultureops.batch import events as happened
+from cultureops.batch.case import Case, Plan
+from cultureops.batch.commands.quality import (
+    CloseDeviation,
+    Destroy,
+    HandOver,
+    Hold,
+    InvestigateDeviation,
+    OpenDeviation,
+    PlanAction,
+    Recall,
+    Resume,
+)
+from cultureops.batch.parts import Deviation
+from cultureops.batch.steps.base import refused
+
+__all__ = [
+    "close_deviation",
+    "destroy",
+    "hand_over",
+    "hold",
+    "investigate_deviation",
+    "open_deviation",
+    "plan_action",
+    "recall",
+    "resume",
+]
+
+
+def open_deviation(case: Case, details: OpenDeviation) -> Plan:
+    """Open a deviation under a name of its own."""
+    if any(known.id == details.deviation_id for known in case.batch.deviations):
+        raise refused(case, f"deviation {details.deviation_id} exists; give the new one its own name")
+    return Plan(happened.DeviationOpened)
+
+
+def _open(case: Case, deviation_id: str) -> Deviation:
+    found = next((known for known in case.batch.deviations if known.id == deviation_id), None)
+    if found is None:
+        raise refused(case, f"no deviation {deviation_id} in this batch")
+    if found.closed_at is not None:
+        raise refused(case, f"deviation {deviation_id} is closed; open a new one")
+    return found
+
+
+def investigate_deviation(case: Case, details: InvestigateDeviation) -> Plan:
+    """Record cause and impact of an open deviation."""
+    _open(case, details.deviation_id)
+    return Plan(happened.DeviationInvestigated)
+
+
+def plan_action(case: Case, details: PlanAction) -> Plan:
+    """Plan an action under a name of its own."""
+    _open(case, details.deviation_id)
+    if any(details.action_id in known.actions for known in case.batch.deviations):
+        raise refused(case, f"action {details.action_id} exists; give the new one its own name")
+    return Plan(happened.ActionPlanned)
+
+
+def close_deviation(case: Case, details: CloseDeviation) -> Plan:
+    """Close a deviation that was investigated, by somebody who has not worked on the batch."""
+    deviation = _open(case, details.deviation_id)
+    if deviation.investigated_at is None and deviation.severity != "minor":
+        raise refused(case, f"deviation {deviation.id} was not investigated; record its cause and impact first")
+    if deviation.actions and not details.effectiveness:
+        raise refused(case, f"deviation {deviation.id} has actions; say how they are known to work")
+    if case.facts.actor.id in case.batch.operators:
+        raise refused(case, f"{case.facts.actor.id} operated on this batch; somebody else must close the deviation")
+    return Plan(happened.DeviationClosed)
+
+
+def hold(case: Case, details: Hold) -> Plan:
+    """Stop the batch, with a reason."""
+    if not case.reason:
+        raise refused(case, "a hold needs its reason")
+    return Plan(happened.Held)
+
+
+def resume(case: Case, details: Resume) -> Plan:
+    """Let a held batch go on, with a reason."""
+    if not case.reason:
+        raise refused(case, "letting a batch go on needs its reason")
+    return Plan(happened.Resumed)
+
+
+def destroy(case: Case, details: Destroy) -> Plan:
+    """Destroy everything that is left; its vials leave their places."""
+    if not details.everything_destroyed:
+        raise refused(case, "everything that is left must be destroyed; discard single vessels or vials instead")
+    places = tuple(vial.place.claim for vial in case.batch.vials if vial.place is not None)
+    return Plan(happened.Destroyed, releases=places)
+
+
+def recall(case: Case, details: Recall) -> Plan:
+    """Call a released product back, with a reason."""
+    if not case.reason:
+        raise refused(case, "a recall needs its reason")
+    return Plan(happened.Recalled)
+
+
+def hand_over(case: Case, details: HandOver) -> Plan:
+    """Hand the material over; the scans are the gate's to judge."""
+    return Plan(happened.HandedOver)

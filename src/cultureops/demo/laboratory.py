@@ -1,0 +1,102 @@
+"""Moves of quality control: samples, readings when they are due, the review and the release."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from cultureops.batch import commands as do
+from cultureops.batch.parts import QcSample
+from cultureops.clock import DAY_MS, MINUTE_MS
+from cultureops.demo.people import LABORATORY, QUALIFIED_PERSON, REVIEWER
+from cultureops.demo.work import Work
+
+__all__ = ["Laboratory"]
+
+METHODS: Final = {
+    "endotoxin": "LAL",
+    "mycoplasma": "RT-PCR",
+    "sterility": "culture, 14 d",
+    "identity": "flow cytometry",
+}
+ANSWER_WITHIN_D: Final = {"endotoxin": 0.9, "mycoplasma": 0.9, "identity": 1.9}
+"""When the laboratory has read a sample of a passage; sterility cultures are read when the recipe says."""
+
+
+class Laboratory:
+    """One patient's tests."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def sample_passage(self, *tests: str) -> None:
+        """Draw samples of the present passage."""
+        for test in tests:
+            await self._sample(test, f"P{self._work.passage}-{test}", "passage", None)
+
+    async def sample_product(self, tests: dict[str, do.Route | None]) -> None:
+        """Draw samples of the product; the names begin with their test."""
+        for name, route in tests.items():
+            await self._sample(name.partition("-")[0], name, "product", route)
+
+    async def _sample(self, test: Any, name: str, stage: Literal["passage", "product"], route: do.Route | None) -> None:
+        sample_id = self._work.sample(name)
+        await self._work.do(do.SampleQc(sample_id=sample_id, test=test, method=METHODS[test], stage=stage, route=route))
+
+    async def read_product(self, tests: dict[str, do.Route | None]) -> None:
+        """Enter the results of the product's samples."""
+        for name in tests:
+            sample_id = self._work.sample(name)
+            await self._read(next(sample for sample in self._work.batch.qc if sample.sample_id == sample_id), True)
+
+    async def read_due(self) -> None:
+        """Enter the results that the laboratory has by now; a culture is read when the recipe says, at most twice."""
+        work, qc = self._work, self._work.recipe.qc
+        first_d, final_d = qc.sterility_release_read.value, qc.sterility_final_read.value
+        for sample in work.batch.qc:
+            if sample.stage != "passage" or any(reading.final for reading in sample.readings):
+                continue
+            days = (work.now - sample.taken_at) / DAY_MS
+            if sample.test != "sterility":
+                if days >= ANSWER_WITHIN_D[sample.test]:
+                    await self._read(sample, True)
+            elif days >= final_d:
+                await self._read(sample, True)
+            elif days >= first_d and not sample.readings:
+                await self._read(sample, False)
+
+    def has_open_tests(self) -> bool:
+        """Whether any sample waits for its last reading."""
+        return any(not any(reading.final for reading in sample.readings) for sample in self._work.batch.qc)
+
+    async def _read(self, sample: QcSample, final: bool) -> None:
+        rng, release = self._work.random, self._work.recipe.release
+        measured: dict[str, Any] = {"outcome": "negative"}
+        if sample.test == "endotoxin" and sample.stage == "product":
+            measured = {"outcome": "measured", "value_eu_per_ml": round(rng.uniform(0.01, 0.05), 3)}
+        elif sample.test == "identity":
+            panel = {marker: round(rng.uniform(98.1, 99.6), 1) for marker in release.positive_markers.texts}
+            panel |= {marker: round(rng.uniform(0.1, 0.9), 1) for marker in release.negative_markers.texts}
+            measured = {"outcome": "measured", "panel": panel}
+        await self._work.do(
+            do.RecordQcResult(sample_id=sample.sample_id, final=final, lab="house laboratory", **measured), LABORATORY
+        )
+
+    async def review(self) -> None:
+        """Review the record, with what every alarm and long gap meant."""
+        work = self._work
+        alarms = tuple(
+            do.Assessment(subject=exposure.id, impact="short; growth and viability stayed as expected")
+            for exposure in work.batch.exposures
+            if exposure.gmp_critical
+        )
+        longest_ms = work.recipe.culture.max_gap.value * MINUTE_MS
+        gaps = tuple(
+            do.Assessment(subject=gap.id, impact="instrument's display and neighbours showed no excursion")
+            for gap in await work.lab.gaps_seen_by(work.batch)
+            if gap.end - gap.start > longest_ms
+        )
+        await work.do(do.Review(audit_trail_read=True, assessments=alarms + gaps), REVIEWER)
+
+    async def release(self) -> None:
+        """Decide on the release."""
+        await self._work.do(do.Release(), QUALIFIED_PERSON)

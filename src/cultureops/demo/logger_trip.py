@@ -1,0 +1,48 @@
+"""A logger's trip with a shipment: begun, read out to a file, and the file judged as anybody would judge it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cultureops.analysis.cold_chain import assess
+from cultureops.clock import MINUTE_MS
+from cultureops.demo.lab import TIME_ZONE
+from cultureops.demo.work import Work
+from cultureops.logger_file import read_logger_file
+
+__all__ = ["Trip", "begin_trip", "end_trip"]
+
+_MINUTE_S = MINUTE_MS / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """What a logger saw on the way [°C, min], and its file's SHA-256."""
+
+    min_c: float
+    max_c: float
+    out_of_range_min: float
+    sha256: str
+
+
+async def begin_trip(work: Work, logger: str) -> None:
+    """Pack the logger and start it."""
+    await work.handle("start_logger", device=logger)
+
+
+async def end_trip(work: Work, logger: str, low_c: float | None, high_c: float) -> Trip:
+    """Read the logger out and judge its trace; raises Unreadable for a file that is none."""
+    file = Path((await work.handle("read_logger", device=logger))["file"])
+    contents = await asyncio.to_thread(file.read_bytes)
+    trace = await asyncio.to_thread(read_logger_file, contents, file.name, zone=ZoneInfo(TIME_ZONE))
+    judged = assess(trace.times_ms, trace.values_c, low_c=low_c, high_c=high_c)
+    return Trip(
+        round(judged.min_c, 2),
+        round(judged.max_c, 2),
+        round((judged.out_of_range_s or 0.0) / _MINUTE_S, 1),
+        hashlib.sha256(contents).hexdigest(),
+    )

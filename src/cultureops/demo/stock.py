@@ -1,0 +1,73 @@
+"""What is on record before the first patient: equipment commissioned and calibrated, lots received and released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cultureops.clock import parse_iso
+from cultureops.conduct import Command
+from cultureops.demo.people import ENGINEER, QUALITY_ASSURANCE, STORES
+from cultureops.equipment.events import Calibrated, Commissioned
+from cultureops.equipment.handler import execute as keep_equipment
+from cultureops.lab import Lab
+from cultureops.material.events import LotReceived, LotReleased
+from cultureops.material.handler import execute as keep_lot
+
+__all__ = ["CRYO_MEDIUM", "FICOLL", "LOW_GLUCOSE_MEDIUM", "MEDIUM", "SALINE", "TRYPSIN", "stock"]
+
+FICOLL: Final = "FICOLL-2025-11"
+MEDIUM: Final = "MEDIUM-2026-01"
+LOW_GLUCOSE_MEDIUM: Final = "DMEM-LG-2026-01"
+TRYPSIN: Final = "TRYPSIN-2026-01"
+CRYO_MEDIUM: Final = "CRYO-2026-01"
+SALINE: Final = "SALINE-2026-02"
+CALIBRATED_UNTIL: Final = parse_iso("2026-12-31T00:00:00Z")
+USABLE_UNTIL: Final = parse_iso("2026-10-31T00:00:00Z")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    id: str
+    material: str
+    quantity_ml: float
+
+
+LOTS: Final = (
+    _Lot(FICOLL, "density gradient medium", 2_000.0),
+    _Lot(MEDIUM, "MEM-alpha with 10 % FBS and 1 % penicillin-streptomycin", 100_000.0),
+    _Lot(LOW_GLUCOSE_MEDIUM, "low-glucose DMEM with 10 % FBS, L-glutamine and antibiotics", 100_000.0),
+    _Lot(TRYPSIN, "trypsin-EDTA", 10_000.0),
+    _Lot(CRYO_MEDIUM, "medium with 10 % dimethyl sulfoxide", 1_000.0),
+    _Lot(SALINE, "0.9 % saline", 20_000.0),
+)
+
+
+async def stock(lab: Lab) -> None:
+    """Put the lab's equipment into service and its material on the shelf."""
+    for name in lab.equipment.ids():
+        await _commission(lab, name)
+    for lot in LOTS:
+        await _receive(lab, lot)
+
+
+async def _commission(lab: Lab, name: str) -> None:
+    declared, now = lab.equipment.declared(name), lab.clock.now()
+    qualified = Command(name, Commissioned(document=f"qualification report {name}"))
+    calibrated = Command(name, Calibrated(certificate=f"CAL-{name}", calibrated_at=now, due=CALIBRATED_UNTIL))
+    await keep_equipment(lab.ledger, declared, qualified, now, QUALITY_ASSURANCE)
+    await keep_equipment(lab.ledger, declared, calibrated, now, ENGINEER)
+
+
+async def _receive(lab: Lab, lot: _Lot) -> None:
+    now = lab.clock.now()
+    received = LotReceived(
+        material=lot.material,
+        supplier="house supplier",
+        quantity=lot.quantity_ml,
+        unit="mL",
+        expires_at=USABLE_UNTIL,
+        certificate=f"COA-{lot.id}",
+    )
+    await keep_lot(lab.ledger, Command(lot.id, received), now, STORES)
+    await keep_lot(lab.ledger, Command(lot.id, LotReleased()), now, QUALITY_ASSURANCE)
