@@ -36,7 +36,7 @@ from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.commands import Command
 from cultureops.batch.decide import Role
 from cultureops.batch.exposure import alarm_exposure
-from cultureops.batch.facts import EquipmentFact, Facts, LotFact, OpenAlarm, TelemetryGap
+from cultureops.batch.facts import Facts, TelemetryGap
 from cultureops.batch.handler import execute
 from cultureops.batch.projection import batch_channels, channel_rows
 from cultureops.batch.recipe import load_recipe, recipe_names
@@ -44,19 +44,18 @@ from cultureops.batch.register import BatchRegister
 from cultureops.batch.results import take_result
 from cultureops.batch.rules import asks_for_gaps
 from cultureops.batch.shelf import RecipeShelf
-from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
-from cultureops.device.channel import ChannelId
+from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
 from cultureops.device.reading import Reading
-from cultureops.environment import silence_ms
 from cultureops.errors import ChainBroken, StorageError
+from cultureops.gathering import equipment_facts, gaps_of, lot_facts, open_alarms
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source, draft
 from cultureops.ledger.store import SqlLedger
-from cultureops.material import LotRegister, lots_named
+from cultureops.material import LotRegister
 from cultureops.mqtt import publishing
 from cultureops.outlets import check_topics, mirror_of, publisher_of
 from cultureops.recording import LEDGER_FILE
 from cultureops.site import Site, equipment_register
-from cultureops.telemetry import ChannelInfo, EmbeddedStore, Gap, Watch
+from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.telemetry.file import warn_of_old_sqlite
 from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_ID, OWN_DEVICE, lag_reading
@@ -213,54 +212,22 @@ class Lab:
         )
 
     async def gaps_seen_by(self, batch: Batch) -> tuple[TelemetryGap, ...]:
-        """Return where the chambers that the batch stood in gave no value, while it stood there.
-
-        A gap is where every reading was BAD as well as where there was none, for longer than the channel may be silent.
-        """
-        now, gaps = self.clock.now(), list[TelemetryGap]()
-        for stay in batch.occupancies:
-            end = now if stay.taken is None else stay.taken
-            watches = [
-                Watch(row.id, None, None, silence_ms(row.period_ms))
-                for row in self.channels.values()
-                if row.chamber == stay.chamber
-            ]
-            exposures = await self.store.exposures(stay.placed, end, watches) if end > stay.placed else ()
-            bad = await self.store.gaps(stay.placed, end, [watch.channel for watch in watches])
-            for watch, exposure in zip(watches, exposures, strict=False):
-                for start, stop in exposure.unknown:
-                    if stop - start > watch.max_gap_ms:
-                        why = _reason(bad, watch.channel, start, stop)
-                        gaps.append(TelemetryGap(stay.chamber, watch.channel, start, stop, why))
-        return tuple(gaps)
+        """Return where the chambers that the batch stood in gave no value, while it stood there."""
+        return await gaps_of(batch, self.channels.values(), self.store, self.clock.now())
 
     async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None, command: Command | None = None) -> Facts:
-        """Gather what a decision may look at, at this instant; of what a late step used, what held when it was used.
-
-        A step that uses no lots, such as a release, is judged by what is known of lots now.
-        """
-        batch = self.batches.get(batch_id)
+        """Gather what a decision may look at, at this instant; of what a late step used, what held when it was used."""
+        batch, now = self.batches.get(batch_id), self.clock.now()
         looks_at_gaps = batch is not None and command is not None and asks_for_gaps(command)
-        gaps = await self.gaps_seen_by(batch) if looks_at_gaps and batch is not None else ()
-        now = self.clock.now()
-        at = now if command is None or command.occurred_at is None else command.occurred_at
-        uses_lots = command is not None and any(lots_named(command.details.model_dump()))
-        known = ((name, self.equipment.fact(name, at)) for name in self.equipment.ids())
-        equipment = {name: EquipmentFact(it.in_service, it.calibrated_until) for name, it in known if it is not None}
-        lots = ((lot, self.lots.fact(lot, at if uses_lots else now)) for lot in self.lots.ids())
         return Facts(
             now=now,
             actor=actor,
             recipe=load_recipe(recipe_names()[0]),
             witness=witness,
-            open_alarms=tuple(
-                OpenAlarm(view.rule.id, view.rule.chamber, view.rule.gmp_critical, view.raised_at)
-                for view in self.engine.active()
-                if view.state.is_active
-            ),
-            telemetry_gaps=gaps,
-            equipment=equipment,
-            lots={lot: LotFact(it.status, it.expires_at) for lot, it in lots if it is not None},
+            open_alarms=open_alarms(self.engine),
+            telemetry_gaps=await self.gaps_seen_by(batch) if looks_at_gaps and batch is not None else (),
+            equipment=equipment_facts(self.equipment, now, command),
+            lots=lot_facts(self.lots, now, command),
         )
 
     def _accept(self, readings: Sequence[Reading]) -> None:
@@ -388,14 +355,6 @@ async def open_lab(
             await store.close()
     finally:
         await ledger.close()
-
-
-def _reason(bad: Sequence[Gap], channel: ChannelId, start: Instant, stop: Instant) -> str:
-    """Say why a channel gave no value; where nobody even asked there is no reading to tell."""
-    for gap in bad:
-        if gap.channel == channel and gap.from_ms < stop and (gap.to_ms is None or gap.to_ms > start):
-            return gap.reason.text
-    return "no reading"
 
 
 def _link_event(event: LinkEvent) -> NewEvent:

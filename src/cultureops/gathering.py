@@ -1,0 +1,76 @@
+"""Gathering the facts that decisions on batches look at: gaps in the data, alarms, equipment, lots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cultureops.acquisition import MeasuredChannel
+from cultureops.alarms import Engine
+from cultureops.batch.batch import Batch
+from cultureops.batch.commands import Command
+from cultureops.batch.facts import EquipmentFact, LotFact, OpenAlarm, TelemetryGap
+from cultureops.clock import Instant
+from cultureops.device.channel import ChannelId
+from cultureops.environment import silence_ms
+from cultureops.equipment import EquipmentRegister
+from cultureops.material import LotRegister, lots_named
+from cultureops.telemetry import Gap, TelemetryStore, Watch
+
+__all__ = ["equipment_facts", "gaps_of", "lot_facts", "open_alarms"]
+
+
+async def gaps_of(
+    batch: Batch, channels: Iterable[MeasuredChannel], store: TelemetryStore, now: Instant
+) -> tuple[TelemetryGap, ...]:
+    """Return where the chambers that a batch stood in gave no value, while it stood there.
+
+    A gap is where every reading was BAD as well as where there was none, for longer than the channel may be silent.
+    """
+    rows, found = tuple(channels), list[TelemetryGap]()
+    for stay in batch.occupancies:
+        end = now if stay.taken is None else stay.taken
+        watches = [Watch(row.id, None, None, silence_ms(row.period_ms)) for row in rows if row.chamber == stay.chamber]
+        if end <= stay.placed or not watches:
+            continue
+        exposures = await store.exposures(stay.placed, end, watches)
+        bad = await store.gaps(stay.placed, end, [watch.channel for watch in watches])
+        for watch, exposure in zip(watches, exposures, strict=True):
+            found += [
+                TelemetryGap(stay.chamber, watch.channel, start, stop, _reason(bad, watch.channel, start, stop))
+                for start, stop in exposure.unknown
+                if stop - start > watch.max_gap_ms
+            ]
+    return tuple(found)
+
+
+def _reason(bad: Sequence[Gap], channel: ChannelId, start: Instant, stop: Instant) -> str:
+    """Say why a channel gave no value; where nobody even asked there is no reading to tell."""
+    for gap in bad:
+        if gap.channel == channel and gap.from_ms < stop and (gap.to_ms is None or gap.to_ms > start):
+            return gap.reason.text
+    return "no reading"
+
+
+def open_alarms(engine: Engine) -> tuple[OpenAlarm, ...]:
+    """Return the alarms whose condition lasts."""
+    return tuple(
+        OpenAlarm(view.rule.id, view.rule.chamber, view.rule.gmp_critical, view.raised_at)
+        for view in engine.active()
+        if view.state.is_active
+    )
+
+
+def equipment_facts(register: EquipmentRegister, now: Instant, command: Command | None) -> Mapping[str, EquipmentFact]:
+    """Return what held of all equipment when a step used it, which for a late entry was before ``now``."""
+    at = now if command is None or command.occurred_at is None else command.occurred_at
+    known = ((name, register.fact(name, at)) for name in register.ids())
+    return {name: EquipmentFact(it.in_service, it.calibrated_until) for name, it in known if it is not None}
+
+
+def lot_facts(register: LotRegister, now: Instant, command: Command | None) -> Mapping[str, LotFact]:
+    """Return what held of all lots when a step used them; one that uses none, such as a release, sees them as now."""
+    uses_lots = command is not None and any(lots_named(command.details.model_dump()))
+    late_at = None if command is None else command.occurred_at
+    at = now if late_at is None or not uses_lots else late_at
+    known = ((lot, register.fact(lot, at)) for lot in register.ids())
+    return {lot: LotFact(it.status, it.expires_at) for lot, it in known if it is not None}
