@@ -68,7 +68,7 @@ def test_records_verify_and_are_counted(played: tuple[dict[str, Any], Path, floa
     summary, folder, _ = played
     assert summary["verified"] is True
     assert summary["ledger_events"] > 50
-    assert summary["readings_stored"] > 30 * 24 * 60 * 40
+    assert summary["readings_stored"] > 30 * 24 * 60 * 30, "what incubators show each minute alone"
     verified = subprocess.run(
         (*CULTUREOPS, "ledger", "verify", "--data-dir", str(folder), "--json"),
         capture_output=True,

@@ -34,6 +34,8 @@ class Patient:
     start_day: int = 0
 
 
+# The troubles are planted at incubator_1. Fresh products meet them; frozen ones stand elsewhere, for a critical alarm
+# is assessed in the review of the product, which comes after the thaw that asks for it.
 _FRESH_ONE: Final = Patient(
     FRESH, "COI-7F3K2", "B-2026-001", 68.0, ("incubator_1", "incubator_2", "incubator_4", "incubator_3")
 )

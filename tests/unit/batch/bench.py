@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -20,7 +20,7 @@ from cultureops.batch.evolve import evolve
 from cultureops.batch.facts import EquipmentFact, Facts, LotFact
 from cultureops.batch.recipe import Recipe, load_recipe
 from cultureops.clock import SeededEntropy
-from cultureops.errors import GateFailed
+from cultureops.errors import GateFailed, TransitionRefused
 from cultureops.ledger import NewEvent
 from cultureops.ledger.event import Event, decode, draft, seal
 from cultureops.ledger.store import Ledger
@@ -53,9 +53,20 @@ class Bench:
         self.now += step.after_ms
         command = do.Command(BATCH_ID, ending_at(step.details, self.now), occurred_at, step.reason)
         facts = Facts(self.now, step.actor, self.recipe, step.witness, equipment=self.equipment, lots=self.lots)
-        for new in decide(self.batch, command, facts):
+        decided = decide(self.batch, command, facts)
+        self._check_free(decided)
+        for new in decided:
             self.record(new)
         return self.known
+
+    def _check_free(self, decided: Iterable[NewEvent]) -> None:
+        """Refuse a name that is held, as the ledger does."""
+        held: set[str] = set()
+        for event in (*self.events, *decided):
+            held.difference_update(event.releases)
+            if taken := held.intersection(event.claims):
+                raise TransitionRefused(f"batch {BATCH_ID}: {min(taken)} is taken; choose another one")
+            held.update(event.claims)
 
     def record(self, new: NewEvent) -> None:
         """Append an event as the ledger would."""

@@ -98,6 +98,8 @@ EXTRAS: Final[dict[str, Callable[[Bench], Step]]] = {
     "note": lambda b: EXAMPLES[do.Note],
     "review": lambda b: Step(do.Review(audit_trail_read=True), Actor("reviewer-2", "RV")),
     "release": lambda b: Step(do.Release(), QP),
+    "release by an operator": lambda b: Step(do.Release(), Actor(OP.id, "QP")),
+    "release by a reviewer": lambda b: Step(do.Release(), Actor(RV.id, "QP")),
     "conditional": lambda b: Step(conditionally(), QP),
     "exceptional": lambda b: Step(exceptionally("G12"), QP, QA, reason="letter"),
     "exceptional for time": lambda b: Step(exceptionally("G17"), QP, QA, reason="letter"),
@@ -112,15 +114,16 @@ EXTRAS: Final[dict[str, Callable[[Bench], Step]]] = {
 }
 Act: TypeAlias = tuple[str, Any]
 """``("go", n)``: the next n steps of the process; ``("skip", n)``, ``("back", n)``: go on elsewhere in it;
-``("extra", name)``: one of EXTRAS; ``("late", minutes)``: the next step, entered as of some minutes ago."""
+``("extra", name)``: one of EXTRAS, ``("late extra", name)``: as of 20 min ago; ``("late", minutes)``: the next step, as
+of some minutes ago."""
 
 
 def actions_at_random(rng: random.Random) -> tuple[str, int, list[Act]]:
     """Return a process, where in it to begin, and what to do then."""
     acts: list[Act] = []
     for _ in range(rng.randint(1, 14)):
-        what = rng.choices(("go", "extra", "late", "skip", "back"), (5, 8, 2, 1, 1))[0]
-        if what == "extra":
+        what = rng.choices(("go", "extra", "late extra", "late", "skip", "back"), (5, 6, 2, 2, 1, 1))[0]
+        if what.endswith("extra"):
             acts.append((what, rng.choice(list(EXTRAS))))
         else:
             acts.append((what, rng.randint(1, 60) if what == "late" else rng.randint(1, 9)))
@@ -158,8 +161,10 @@ class Walk:
         """Carry out one action."""
         what, how = act
         names = list(self.bench.steps)
-        if what == "extra":
-            self.ask(EXTRAS[how](self.bench))
+        if what in ("extra", "late extra"):
+            step = EXTRAS[how](self.bench)
+            late = replace(step, reason=step.reason or "entered late")
+            self.ask(step if what == "extra" else late, 0 if what == "extra" else 20 * MINUTE_MS)
         elif what == "skip":
             self.at += how
         elif what == "back":
@@ -167,8 +172,8 @@ class Walk:
         else:
             for name in names[self.at : self.at + (how if what == "go" else 1)]:
                 step = self.bench.steps[name]
-                late = replace(step, reason=step.reason or "entered late") if what == "late" else step
-                self.ask(late, how * MINUTE_MS if what == "late" else 0)
+                late = replace(step, reason=step.reason or "entered late")
+                self.ask(late if what == "late" else step, how * MINUTE_MS if what == "late" else 0)
                 self.at += 1
 
 

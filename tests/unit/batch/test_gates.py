@@ -292,6 +292,8 @@ async def test_g12_an_alarm_must_be_assessed(lab: Lab) -> None:
     rest = list(lab.steps)
     for name in rest[rest.index("P0 look") : rest.index("release")]:
         await lab.do(name)
+    (seen,) = lab.batch().exposures
+    assert seen.cleared_at is not None and seen.cleared_at > seen.raised_at and seen.gmp_critical
     await held(lab, "G12", "release", f"G12: alarm {exposure} is not assessed")
     assessment = do.Assessment(subject=exposure, impact="50 min at 3.2 % CO2, growth as before")
     await lab.do(Step(do.Review(audit_trail_read=True, assessments=(assessment,)), RV))

@@ -397,3 +397,44 @@ def test_the_dose_s_own_start_is_what_a_late_record_is_judged_by() -> None:
     late = Step(dose, bench.steps["give IT"].actor, bench.steps["give IT"].witness, 90 * MINUTE_MS)
     assert bench.ask(late).doses[0].given_at == given_at
     assert WITNESS.id in bench.known.operators
+
+
+@pytest.mark.parametrize("kind", ["fresh", "frozen"])
+def test_what_a_gate_looked_at_is_stored_with_the_decision(kind: str) -> None:
+    batch = before("end", kind).known
+    used: dict[str, dict[str, Any]] = {}
+    for event in batch.history:
+        checks: Any = event.data.get("checks", ())
+        for check in checks:
+            used.setdefault(check["gate"], {}).update(check["used"])
+    assert set(used) == {f"G{number}" for number in range(1, 18)} - {"G16"}
+    assert used["G1"] == {"eligible": True} and used["G2"] == {"scans_equal": True}
+    assert used["G3"]["counter_1"] == {"in_service": True, "calibrated_until": "2028-06-23T08:00:00.000Z"}
+    assert used["G4"]["MED-1"]["status"] == "released" and used["G5"] == {"passage": 2, "max": 3}
+    assert used["G14"] == {"signer": "qp-1"} and used["G13"]["changed_version"] <= used["G13"]["reviewed_version"]
+    assert used["G8"]["stage"] == "product" and used["G8"]["samples"] == [f"{BATCH_ID}.product-{n}" for n in (1, 2)]
+    assert used["G10"]["IT"]["max"] == 0.2 and used["G10"]["IV"]["max"] == 5
+    assert used["G17"]["formulation to dose"] > 0 and used["G17"]["max"] == (300 if kind == "fresh" else 375)
+
+
+@pytest.mark.parametrize("values", [(0.05, 8.0), (8.0, 0.05)])
+def test_g10_the_highest_reading_counts_whatever_comes_after_it(values: tuple[float, float]) -> None:
+    bench = before("read IT", "frozen")
+    fields = {"sample_id": f"{BATCH_ID}.again", "test": "endotoxin", "method": "LAL", "stage": "product", "route": "IT"}
+    bench.ask(Step(do.SampleQc.model_validate(fields)))
+    bench.alter("read IT", value_eu_per_ml=values[0])
+    bench.play("read IT", "review")
+    bench.ask(Step(result("again", outcome="measured", value_eu_per_ml=values[1]), LAB))
+    bench.ask("review")
+    held(bench, "G10", "release", "G10: IT dose brings 0.229 EU/kg, allowed are 0.2$")
+
+
+def test_g9_a_better_panel_does_not_replace_the_first() -> None:
+    bench = before("read identity", "frozen")
+    bench.alter("read identity", panel=karussis.PANEL | {"CD105": 90.0})
+    bench.play("read identity", "review")
+    fields = {"sample_id": f"{BATCH_ID}.again", "test": "identity", "method": "FACS", "stage": "product"}
+    bench.ask(Step(do.SampleQc.model_validate(fields)))
+    bench.ask(Step(result("again", outcome="measured", panel=karussis.PANEL), LAB))
+    bench.ask("review")
+    held(bench, "G9", "release", "G9: CD105 90 %, expected >= 95 %$")

@@ -96,12 +96,17 @@ def test_the_life_of_a_deviation() -> None:
     bench.ask(EXAMPLES[do.PlanAction])
     with pytest.raises(TransitionRefused, match="action CAPA-1 exists"):
         bench.ask(EXAMPLES[do.PlanAction])
+    bench.ask(Step(deviation("DEV-B", "minor"), OP))
+    planned = EXAMPLES[do.PlanAction].details.model_copy(update={"deviation_id": "DEV-B"})
+    with pytest.raises(TransitionRefused, match="action CAPA-1 exists"):
+        bench.ask(replace(EXAMPLES[do.PlanAction], details=planned))
+    bench.ask(Step(do.CloseDeviation(deviation_id="DEV-B", conclusion="opened twice"), QA))
     with pytest.raises(TransitionRefused, match="has actions; say how they are known to work"):
         bench.ask(close)
     ended = do.CloseDeviation(deviation_id="DEV-A", conclusion="none", effectiveness="10 transports without a fall")
     with pytest.raises(TransitionRefused, match="operator-1 operated on this batch; somebody else"):
         bench.ask(replace(close, details=ended, actor=Actor(OP.id, "QA")))
-    (closed,) = bench.ask(replace(close, details=ended)).deviations
+    closed = bench.ask(replace(close, details=ended)).deviations[0]
     assert closed.closed_at == bench.now and not bench.known.open_deviations and closed.actions == ("CAPA-1",)
     for kind in (do.InvestigateDeviation, do.PlanAction, do.CloseDeviation):
         with pytest.raises(TransitionRefused, match="deviation DEV-A is closed; open a new one"):

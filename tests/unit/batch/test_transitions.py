@@ -99,6 +99,12 @@ async def test_a_witness_is_on_record(lab: Lab) -> None:
     assert batch.history[-1].data["witness_id"] == WITNESS.id
 
 
+def test_somebody_who_only_stood_by_is_no_witness() -> None:
+    bench = before("P0 look")
+    batch = bench.ask(replace(bench.steps["P0 look"], witness=WITNESS))
+    assert "witness_id" not in batch.history[-1].data
+
+
 async def test_there_is_one_batch_of_an_id(lab: Lab) -> None:
     await lab.do("create")
     with pytest.raises(TransitionRefused, match="exists already"):
