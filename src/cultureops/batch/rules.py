@@ -110,7 +110,7 @@ _PRODUCT_RULES: Final[Mapping[type[Details], Rule]] = {
         release_exceptionally, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, witnesses=_by(QA)
     ),
     asked.Reject: Rule(product.reject, _REJECTABLE, _by(QP, QA)),
-    asked.Ship: Rule(product.ship, _RELEASED, _by(ST), ("G2", "G15")),
+    asked.Ship: Rule(product.ship, _RELEASED, _by(ST), ("G2", "G12", "G15")),
     asked.ReceiveAtSite: Rule(product.receive_at_site, _one(State.SHIPPED), _by(CL, ST), ("G2",)),
     asked.Administer: Rule(
         product.administer,

@@ -291,3 +291,22 @@ def test_a_held_count_after_the_wash_waits_for_a_person() -> None:
     assert f"decide on held count {BATCH_ID}.washed-2" in [item.text for item in due(bench.known, bench.recipe)]
     with pytest.raises(GateFailed, match="G8: washed counts: 1 found"):
         bench.ask("resuspend")
+
+
+async def test_a_thawed_volume_below_that_of_the_vials_is_refused(lab: Lab) -> None:
+    await lab.play("thaw")
+    lab.change("thaw", details=karussis.thaw(volume_ml=4.4))
+    with pytest.raises(TransitionRefused, match=r"4\.4 mL were thawed, the vials hold 8\.8 mL"):
+        await lab.do("thaw")
+
+
+async def test_a_figure_that_was_decided_on_is_corrected_with_a_deviation(lab: Lab) -> None:
+    batch = await lab.play("freeze")
+    assert batch is not None
+    counted = next(event for event in batch.history if event.data.get("sample_id") == f"{BATCH_ID}.P2-harvest-1")
+    slip = do.Correct(event_id=counted.event_id, field="viability_pct", value=60.0)
+    batch = await lab.do(Step(slip, reason="read the wrong line"))
+    (deviation,) = batch.open_deviations
+    assert deviation.severity == "major" and "after harvested had been decided on it" in deviation.description
+    early = next(event for event in batch.history if event.type == "confluence_observed")
+    assert early.version < counted.version

@@ -45,6 +45,9 @@ __all__ = [
 
 S = TypeVar("S")
 
+_SPILT = 0.05
+"""The share of the vials' volume that pipetting may lose; ours."""
+
 
 def _section(case: Case, section: S | None, what: str) -> S:
     """Return a section of the recipe; refused where the process has no such part."""
@@ -206,6 +209,13 @@ def thaw(case: Case, details: Thaw) -> Plan:
     if abs(details.bath_temperature_c - target) > tolerance:
         raise refused(case, f"the bath is at {details.bath_temperature_c:g} °C, {target:g} ± {tolerance:g} expected")
     vials = case.batch.vials_in("received")
+    hold_ml = sum(vial.volume_ml for vial in vials)
+    if details.volume_ml < hold_ml * (1 - _SPILT):
+        raise refused(
+            case,
+            f"{details.volume_ml:g} mL were thawed, the vials hold {hold_ml:g} mL; too small a volume makes the "
+            "residual DMSO look smaller than it is",
+        )
     took_min = (details.ended_at - details.started_at) / MINUTE_MS
     warnings: tuple[str, ...] = ()
     if took_min > recipe.duration_max.value:

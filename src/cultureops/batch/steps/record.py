@@ -23,6 +23,7 @@ from cultureops.batch.events import data_of, read_event
 from cultureops.batch.parts import QcSample
 from cultureops.batch.steps.base import deviate, refused
 from cultureops.clock import DAY_MS, HOUR_MS, Instant
+from cultureops.ledger.event import Event
 
 __all__ = [
     "CORRECTABLE",
@@ -65,6 +66,21 @@ CORRECTABLE: Final[Mapping[str, frozenset[str]]] = {
     "noted": frozenset({"text"}),
 }
 """Fields that nothing else was derived from. A wrong test result or dose is a deviation, not a slip of the pen."""
+
+
+_COUNT_USED: Final = frozenset({"passaged", "harvested", "resuspended", "released", "conditionally_released"})
+_DECIDED_ON: Final[Mapping[tuple[str, str], frozenset[str]]] = {
+    ("marrow_received", "receipt_temperature_c"): frozenset({"isolated"}),
+    ("isolated", "mnc_count"): frozenset({"seeded"}),
+    ("confluence_observed", "confluence_pct"): frozenset({"passaged"}),
+    ("thawed", "bath_temperature_c"): frozenset({"washed"}),
+    **{
+        (counted, figure): _COUNT_USED
+        for counted in ("counted", "count_accepted")
+        for figure in ("viability_pct", "viable_density_1e6_per_ml", "total_density_1e6_per_ml")
+    },
+}
+"""Which steps rest on a figure: what they have recorded does not change with it."""
 
 
 def record_consent(case: Case, details: RecordConsent) -> Plan:
@@ -226,6 +242,7 @@ def correct(case: Case, details: Correct) -> Plan:
             data = dict(event.data["data"])  # type: ignore[arg-type]
     old = data.get(details.field, "")
     corrected = read_event(target.type, data | {details.field: details.value})
+    said = _rested_on(case, target, details.field)
     return Plan(
         happened.Corrected,
         {
@@ -234,4 +251,15 @@ def correct(case: Case, details: Correct) -> Plan:
             "old_value": old,
             "data": data_of(corrected),
         },
+        said,
+        also=tuple(deviate(case, "correction", text, "major") for text in said),
     )
+
+
+def _rested_on(case: Case, target: Event, field: str) -> tuple[str, ...]:
+    """Say which later steps were decided on a figure that is corrected now: quality assurance must judge them anew."""
+    later = _DECIDED_ON.get((target.type, field), frozenset())
+    after = [event.type for event in case.batch.history if event.version > target.version and event.type in later]
+    if not after:
+        return ()
+    return (f"{field} of {target.type} was corrected after {', '.join(dict.fromkeys(after))} had been decided on it",)
