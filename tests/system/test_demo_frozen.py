@@ -39,10 +39,15 @@ def test_the_culture_took_40_to_60_days(played: Played) -> None:
     assert events_of(played[1], STREAM, "deviation_opened") == []
 
 
-def test_troubles_elsewhere_name_no_batch(played: Played) -> None:
-    summary = played[0]
+def test_troubles_name_the_batch_and_are_assessed_before_the_thaw(played: Played) -> None:
+    summary, folder, _ = played
     assert {alarm["kind"] for alarm in summary["alarms"]} == {"low", "communication"}
-    assert all(alarm["chamber"] == "incubator_1" and alarm["batch_ids"] == [] for alarm in summary["alarms"])
+    assert all(
+        alarm["chamber"] == "incubator_1" and alarm["batch_ids"] == ["B-2026-001"] for alarm in summary["alarms"]
+    )
+    before_thaw, before_release = events_of(folder, STREAM, "reviewed")
+    assert before_thaw["is_interim"] is True and "is_interim" not in before_release
+    assert len(before_thaw["assessments"]) >= len(summary["alarms"])
 
 
 def test_vials_have_places_of_their_own_and_some_stay(played: Played) -> None:

@@ -54,7 +54,8 @@ def _formulated(e: happened.Formulated) -> str:
 
 def _reviewed(e: happened.Reviewed) -> str:
     assessed = "".join(f"; {a.subject}: {a.impact}" for a in e.assessments)
-    return f"Record reviewed up to version {e.reviewed_version}{assessed}"
+    before = " before the thaw" if e.is_interim else ""
+    return f"Record reviewed{before} up to version {e.reviewed_version}{assessed}"
 
 
 def _stores(vials: Sequence[Vial]) -> str:

@@ -89,7 +89,8 @@ def _values(recorded: Recorded) -> dict[str, float]:
         values["residual_dmso"] = recorded.residual_dmso_pct
     if isinstance(recorded, happened.Seeded | happened.Passaged):
         values["passage"] = recorded.passage
-    if (state := _STEPS.get(type(recorded))) is not None:
+    is_interim = isinstance(recorded, happened.Reviewed) and recorded.is_interim
+    if (state := _STEPS.get(type(recorded))) is not None and not is_interim:
         values["step"] = state.step
     return {name: float(value) for name, value in values.items()}
 

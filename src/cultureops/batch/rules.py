@@ -101,7 +101,7 @@ _CRYO_RULES: Final[Mapping[type[Details], Rule]] = {
 _PRODUCT_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.Resuspend: Rule(product.resuspend, frozenset({State.HARVESTED, State.WASHED}), _by(OP), ("G4", "G7", "G8")),
     asked.Formulate: Rule(product.formulate, _one(State.RESUSPENDED), _by(OP), ("G3",), witnesses=_PEOPLE),
-    asked.Review: Rule(product.review, frozenset({State.FORMULATED, State.REVIEWED}), _by(RV)),
+    asked.Review: Rule(product.review, frozenset({State.CRYO, State.FORMULATED, State.REVIEWED}), _by(RV)),
     asked.Release: Rule(product.release, _one(State.REVIEWED), _by(QP), _RELEASE_GATES),
     asked.ReleaseConditionally: Rule(
         product.release_conditionally, _one(State.REVIEWED), _by(QP), (*_RELEASE_GATES, "G16")

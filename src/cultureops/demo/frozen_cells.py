@@ -84,6 +84,7 @@ class FrozenCells:
             await work.do(do.CheckStorage(store=CRYOSTORE, temperature_c=work.shown(CRYOSTORE_TEMPERATURE)), STORES)
         wanted = math.ceil(WANTED_CELLS / (CELLS_PER_VIAL * LEFT_OF_FROZEN))
         vials = tuple(vial.id for vial in work.batch.vials_in("stored")[:wanted])
+        await self._laboratory.review()
         await work.do(do.AuthoriseThaw(vials=vials, scheduled_for=work.now + DAY_MS + 6 * HOUR_MS), QUALITY_ASSURANCE)
 
     async def bring(self) -> AsyncIterator[Instant]:

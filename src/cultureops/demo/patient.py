@@ -34,14 +34,13 @@ class Patient:
     start_day: int = 0
 
 
-# The troubles are planted at incubator_1. Fresh products meet them; frozen ones stand elsewhere, for a critical alarm
-# is assessed in the review of the product, which comes after the thaw that asks for it.
+# The troubles are planted at incubator_1, where the first cultures stand.
 _FRESH_ONE: Final = Patient(
     FRESH, "COI-7F3K2", "B-2026-001", 68.0, ("incubator_1", "incubator_2", "incubator_4", "incubator_3")
 )
-_FROZEN_ONE: Final = Patient(FROZEN, "COI-4H9T6", "B-2026-001", 74.0, ("incubator_2", "incubator_3", "incubator_4"))
+_FROZEN_ONE: Final = Patient(FROZEN, "COI-4H9T6", "B-2026-001", 74.0, ("incubator_1", "incubator_3", "incubator_4"))
 _SIDE_BY_SIDE: Final = (
-    Patient(FROZEN, "COI-4H9T6", "B-2026-001", 74.0, ("incubator_2", "incubator_3", "incubator_4"), 0),
+    Patient(FROZEN, "COI-4H9T6", "B-2026-001", 74.0, ("incubator_1", "incubator_3", "incubator_4"), 0),
     Patient(
         *(FRESH, "COI-7F3K2", "B-2026-002", 68.0),
         *(("incubator_1", "incubator_2", "incubator_4", "incubator_3"), 2),

@@ -46,7 +46,7 @@ STATES: Final[dict[type[Details], frozenset[S]]] = {
     do.EndLabelling: frozenset({S.LABELLING}),
     do.Resuspend: frozenset({S.HARVESTED, S.WASHED}),
     do.Formulate: frozenset({S.RESUSPENDED}),
-    do.Review: frozenset({S.FORMULATED, S.REVIEWED}),
+    do.Review: frozenset({S.CRYO, S.FORMULATED, S.REVIEWED}),
     **dict.fromkeys((do.Release, do.ReleaseConditionally, do.ReleaseExceptionally), frozenset({S.REVIEWED})),
     do.Reject: ALL - ENDED - {S.ADMINISTERED},
     do.Ship: RELEASED,

@@ -45,7 +45,7 @@ def _formulated(batch: Batch, recorded: happened.Formulated, event: Event) -> Ba
 
 def _reviewed(batch: Batch, recorded: happened.Reviewed, event: Event) -> Batch:
     return batch.changed(
-        state=State.REVIEWED,
+        state=batch.state if recorded.is_interim else State.REVIEWED,
         since=event.occurred_at,
         reviewed_version=recorded.reviewed_version,
         reviewers=batch.reviewers | {event.actor.id},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cultureops.batch import commands as asked
 from cultureops.batch.events.base import Recorded
-from cultureops.batch.field import Cells, Time, Whole
+from cultureops.batch.field import Cells, Flag, Time, Whole
 
 __all__ = [
     "Administered",
@@ -34,9 +34,10 @@ class Formulated(asked.Formulate, Recorded):
 
 
 class Reviewed(asked.Review, Recorded):
-    """The record was reviewed up to ``reviewed_version`` of the stream."""
+    """The record was reviewed up to ``reviewed_version`` of the stream; before a thaw ``is_interim``."""
 
     reviewed_version: Whole
+    is_interim: Flag = False
 
 
 class Released(asked.Release, Recorded):

@@ -156,7 +156,10 @@ def _check_dose(case: Case, dose: Dose, details: Formulate) -> None:
 
 
 def review(case: Case, details: Review) -> Plan:
-    """Review the record up to its present version; the reviewer has not worked on the batch."""
+    """Review the record up to its present version; the reviewer has not worked on the batch.
+
+    Of frozen cells the record is reviewed before their thaw as well: what alarms meant for them is decided then.
+    """
     batch = case.batch
     if not details.audit_trail_read:
         raise refused(case, "read the audit trail before you sign the review")
@@ -166,7 +169,7 @@ def review(case: Case, details: Review) -> Plan:
     for assessment in details.assessments:
         if assessment.subject not in known:
             raise refused(case, f"{assessment.subject!r} is neither an alarm nor a gap of this batch")
-    return Plan(happened.Reviewed, {"reviewed_version": batch.version})
+    return Plan(happened.Reviewed, {"reviewed_version": batch.version, "is_interim": batch.state is State.CRYO})
 
 
 def release(case: Case, details: Release) -> Plan:
