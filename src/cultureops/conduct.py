@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from cultureops.clock import MINUTE_MS, Instant, iso
 from cultureops.errors import BatchError, ConcurrencyError, TransitionRefused
-from cultureops.field import Details
+from cultureops.field import Details, check_reason, printable
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
@@ -130,6 +130,7 @@ async def _attempt(
 ) -> tuple[Event, ...]:
     events = ledger.read(stream)
     try:
+        check_reason(command.reason)
         decided = decide(events)
     except BatchError as refusal:
         await ledger.append(REFUSALS, [_refusal(command, refusal, now, actor)], None)
@@ -143,6 +144,6 @@ def _refusal(command: Command, refusal: BatchError, now: Instant, actor: Actor) 
     data = {
         "command": type(command.details).__name__,
         "error": "TransitionRefused" if isinstance(refusal, TransitionRefused) else "BatchError",
-        "message": str(refusal)[:2_000],
+        "message": printable(str(refusal))[:2_000],
     }
-    return NewEvent("command_refused", data, actor, Source.HUMAN, now, command.reason)
+    return NewEvent("command_refused", data, actor, Source.HUMAN, now, printable(command.reason, "\n\t")[:2_000])

@@ -11,8 +11,11 @@ from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import BatchError, ConfigError
 from cultureops.units import UCUM
 
-__all__ = ["Details", "Name", "Quantity", "Text", "Time", "UnitCode", "data_of"]
+__all__ = ["Details", "Name", "Quantity", "Text", "Time", "UnitCode", "check_reason", "data_of", "printable"]
 
+_LONGEST_TEXT: Final = 2_000
+_LINES: Final = "\n\t"
+"""What a text of several lines may hold besides printable characters."""
 _LAST_INSTANT: Final = 253_402_300_799_999
 _UNSPOKEN: Final = frozenset({"patient_token"})
 """Fields whose wrong contents are not repeated: they might be a name."""
@@ -36,6 +39,35 @@ def _name(text: str) -> str:
     return text
 
 
+def _text(text: str) -> str:
+    found = next((char for char in text if not char.isprintable() and char not in _LINES), None)
+    if found is not None:
+        is_none = "is half a character" if "\ud800" <= found <= "\udfff" else "is none"
+        raise ValueError(f"expected printable characters, line breaks and tabs only; U+{ord(found):04X} {is_none}")
+    return text
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a command's reason that is too long or holds what can't be printed; raises BatchError in one line."""
+    if len(reason) > _LONGEST_TEXT:
+        raise BatchError(f"reason: expected at most {_LONGEST_TEXT} characters, not {len(reason)}")
+    try:
+        _text(reason)
+    except ValueError as error:
+        raise BatchError(f"reason: {error}") from None
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a text with every character escaped that can't be printed as it is, but for those to ``keep``.
+
+    Terminals obey control characters and bidi marks: a record must not redraw the screen that shows it.
+    """
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape", "backslashreplace").decode()
+        for char in text
+    )
+
+
 def _unit(code: str) -> str:
     if code not in UCUM:
         raise ValueError(f"expected a UCUM code known here: {', '.join(UCUM)}")
@@ -43,7 +75,7 @@ def _unit(code: str) -> str:
 
 
 Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_name)]
-Text: TypeAlias = Annotated[str, Field(strict=True, max_length=2_000)]
+Text: TypeAlias = Annotated[str, Field(strict=True, max_length=_LONGEST_TEXT), AfterValidator(_text)]
 Quantity: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1e9)]
 UnitCode: TypeAlias = Annotated[str, Field(strict=True, max_length=40), AfterValidator(_unit)]
 Time: TypeAlias = Annotated[Instant, BeforeValidator(_instant), PlainSerializer(iso)]

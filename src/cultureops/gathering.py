@@ -30,7 +30,12 @@ async def gaps_of(
     for stay in batch.occupancies:
         end = now if stay.taken is None else stay.taken
         watches = [Watch(row.id, None, None, silence_ms(row.period_ms)) for row in rows if row.chamber == stay.chamber]
-        if end <= stay.placed or not watches:
+        if end <= stay.placed:
+            continue
+        if not watches:
+            found.append(
+                TelemetryGap(stay.chamber, f"{stay.chamber}/-", stay.placed, end, "no instrument looks into it")
+            )
             continue
         exposures = await store.exposures(stay.placed, end, watches)
         bad = await store.gaps(stay.placed, end, [watch.channel for watch in watches])
@@ -64,7 +69,7 @@ def equipment_facts(register: EquipmentRegister, now: Instant, command: Command 
     """Return what held of all equipment when a step used it, which for a late entry was before ``now``."""
     at = now if command is None or command.occurred_at is None else command.occurred_at
     known = ((name, register.fact(name, at)) for name in register.ids())
-    return {name: EquipmentFact(it.in_service, it.calibrated_until) for name, it in known if it is not None}
+    return {name: EquipmentFact(it.in_service, it.calibrated_until, it.kind) for name, it in known if it is not None}
 
 
 def lot_facts(register: LotRegister, now: Instant, command: Command | None) -> Mapping[str, LotFact]:

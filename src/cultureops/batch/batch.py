@@ -80,6 +80,7 @@ class Batch:
     since: Instant
     history: tuple[Event, ...] = ()
     is_eligible: bool = False
+    collected_at: Instant | None = None
     label_arm: bool = False
     passage: int | None = None
     culture_started_at: Instant | None = None
@@ -99,6 +100,8 @@ class Batch:
     dmso_pct: float | None = None
     vials: tuple[VialRecord, ...] = ()
     transferred_out_at: Instant | None = None
+    transfer_logger: str = ""
+    received_lab_at: Instant | None = None
     thaw: ThawRecord | None = None
     first_washed_at: Instant | None = None
     washes: tuple[WashRecord, ...] = ()
@@ -119,6 +122,7 @@ class Batch:
     operators: frozenset[str] = frozenset()
     reviewers: frozenset[str] = frozenset()
     released_by: str | None = None
+    is_conditional: bool = False
     excepted_gates: frozenset[str] = frozenset()
     deviations: tuple[Deviation, ...] = ()
     held_from: State | None = None

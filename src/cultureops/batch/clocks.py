@@ -53,6 +53,14 @@ def clocks(batch: Batch, recipe: Recipe) -> tuple[StageClock, ...]:
     if hold is None:
         return ()
     found: list[StageClock] = []
+    if recipe.is_frozen and batch.harvest is not None:
+        interval = ((batch.harvest.detached_at, batch.frozen_at),)
+        found.append(StageClock("harvest to freezing", interval, _limit(hold.harvest_to_freeze_max)))
+    if batch.received_lab_at is not None:
+        thawed_at = None if batch.thaw is None else batch.thaw.ended_at
+        found.append(
+            StageClock("receipt to thaw", ((batch.received_lab_at, thawed_at),), _limit(hold.receipt_to_thaw_max))
+        )
     if batch.thaw is not None:
         thawed_at, washed_at = batch.thaw.ended_at, batch.first_washed_at
         found.append(StageClock("thaw to first wash", ((thawed_at, washed_at),), _limit(hold.thaw_to_wash_max)))

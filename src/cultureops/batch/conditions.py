@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cultureops.batch.batch import Occupancy
+from cultureops.batch.parts import DOSES, VIALS
 from cultureops.batch.recipe_schema import Quantity, Recipe
 
 __all__ = ["Range", "conditions"]
@@ -24,12 +25,12 @@ def conditions(recipe: Recipe, stay: Occupancy, chamber_class: str) -> Mapping[s
 
     Filled containers keep to the transport's range, frozen vials to the storage limit, all else to the culture's.
     """
-    if stay.vessels.endswith("-doses"):
+    if stay.vessels.endswith(DOSES):
         transport = recipe.transport
         return {"temperature": Range(transport.temperature_min.value, transport.temperature_max.value)}
-    if chamber_class in ("cryostore", "freezer"):
+    if stay.vessels.endswith(VIALS) or chamber_class in ("cryostore", "freezer"):
         limit = None if recipe.freezing is None else recipe.freezing.storage_max.value
-        return {"temp_a": Range(None, limit), "temp_b": Range(None, limit)}
+        return {name: Range(None, limit) for name in ("temp_a", "temp_b", "temperature")}
     if chamber_class != "incubator":
         return {}
     culture = recipe.culture

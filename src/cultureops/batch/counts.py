@@ -29,8 +29,9 @@ __all__ = [
 
 _SAMPLE: Final = re.compile(
     rf"(?P<batch>{BATCH_ID})\."
-    r"(?:P(?P<passage>[0-9]{1,2})-)?(?P<stage>[a-z][a-z_]{0,29})-(?P<replicate>[0-9]{1,3})"
+    r"(?:P(?P<passage>0|[1-9][0-9]?)-)?(?P<stage>[a-z][a-z_]{0,29})-(?P<replicate>0|[1-9][0-9]{0,2})"
 )
+"""Numbers without leading zeros: ``product-1`` and ``product-01`` would count as two replicates of one sample."""
 
 
 class CountsUnusable(BatchError):

@@ -85,6 +85,8 @@ def _check_rule(case: Case, rule: Rule) -> None:
         raise TransitionRefused(f"batch {batch.id}: {step} is not allowed in {batch.stage}, only in {expected}")
     if rule.witnesses:
         _check_witness(case, rule)
+    if rule.now_only and facts.now - case.at > LATE_ENTRY_MS:
+        raise TransitionRefused(f"batch {batch.id}: {step} is a decision of now; it can't be entered late")
     earliest = _changed_last(batch) if rule.in_order else batch.created_at
     if case.at < earliest:
         raise TransitionRefused(

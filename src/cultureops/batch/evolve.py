@@ -16,14 +16,27 @@ from cultureops.ledger.event import Event
 
 __all__ = ["evolve", "fold"]
 
+_JUDGEMENTS: Final = frozenset(
+    {
+        *("reviewed", "released", "conditionally_released", "exceptionally_released", "rejected", "thaw_authorised"),
+        *("deviation_opened", "deviation_investigated", "action_planned", "deviation_closed", "held", "resumed"),
+        *("recalled", "closed", "alarm_exposed", "lot_stopped", "command_refused", "noted"),
+    }
+)
+"""Events by which people judge a batch and have no hand in it."""
 SILENT: Final = frozenset({"command_refused", "noted", "reviewed"})
 """Events after which a review still covers the whole record."""
 
 
 def fold(events: Iterable[Event]) -> Batch | None:
-    """Return the batch that a stream's events amount to, None for an empty stream."""
-    batch: Batch | None = None
-    for event in events:
+    """Return the batch that a stream's events amount to, None for an empty stream; raises BatchError as ``evolve``.
+
+    The history up to the last correction is folded once, with all corrections: as if each had been evolved in turn.
+    """
+    history = tuple(events)
+    refolded = max((number for number, event in enumerate(history, 1) if event.type == "corrected"), default=0)
+    batch = _refold(history[:refolded]) if refolded else None
+    for event in history[refolded:]:
         batch = evolve(batch, event)
     return batch
 
@@ -42,10 +55,9 @@ def evolve(batch: Batch | None, event: Event) -> Batch:
 
 
 def _refold(history: tuple[Event, ...]) -> Batch:
+    corrections = (read_event(event.type, event.data) for event in history if event.type == "corrected")
     corrected: dict[str, Mapping[str, Any]] = {
-        str(event.data["event_id"]): event.data["data"]  # type: ignore[misc]
-        for event in history
-        if event.type == "corrected"
+        each.event_id: each.data for each in corrections if isinstance(each, happened.Corrected)
     }
     batch: Batch | None = None
     for event in history:
@@ -69,7 +81,8 @@ def _apply(batch: Batch | None, event: Event, recorded: Recorded) -> Batch:
 
 
 def _operators(batch: Batch, event: Event, recorded: Recorded) -> frozenset[str]:
-    if event.actor.role != "OP":
+    """Return who had a hand in the batch: everybody but instruments and those who only judge it."""
+    if event.actor.role in ("DEV", "system") or event.type in _JUDGEMENTS:
         return batch.operators
     witness = {recorded.witness_id} if recorded.witness_id else set()
     return batch.operators | {event.actor.id} | witness

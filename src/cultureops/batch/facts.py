@@ -34,16 +34,20 @@ class TelemetryGap:
 
     @property
     def id(self) -> str:
-        """How an assessment names this gap."""
-        return f"{self.channel}@{iso(self.start)}"
+        """How an assessment names this gap; one that has grown since is another."""
+        return f"{self.channel}@{iso(self.start)}/{iso(self.end)}"
 
 
 @dataclass(frozen=True, slots=True)
 class EquipmentFact:
-    """Whether a chamber or device may be used; without a calibration on record ``calibrated_until`` is None."""
+    """Whether a chamber or device may be used; without a calibration on record ``calibrated_until`` is None.
+
+    ``kind`` is a chamber's class, empty where nobody says.
+    """
 
     in_service: bool
     calibrated_until: Instant | None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

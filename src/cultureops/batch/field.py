@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 BATCH_ID: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
-_PATIENT_TOKEN: Final = re.compile(r"(?=.*[0-9])[A-Z0-9][A-Z0-9-]{3,39}")
+_PATIENT_TOKEN: Final = re.compile(r"(?=.*[0-9])(?!.*[A-Z]{5})[A-Z0-9][A-Z0-9-]{3,19}")
+"""Short, with a digit, and without a run of letters that is long enough for most names."""
 _MAX_CELLS: Final = 10**13
 
 
@@ -47,7 +48,10 @@ def _no_negative_zero(number: float) -> float:
 
 def _patient_token(text: str) -> str:
     if not _PATIENT_TOKEN.fullmatch(text):
-        raise ValueError("expected a token of capitals and digits such as COI-7F3K2, never a name")
+        raise ValueError(
+            "expected a token such as COI-7F3K2, never a name: 4 to 20 capitals, digits and dashes, with a digit and "
+            "at most 4 letters in a row"
+        )
     return text
 
 

@@ -16,6 +16,7 @@ from cultureops.batch.facts import Facts
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.shelf import RECIPES
 from cultureops.errors import BatchError, ClaimTaken, ConcurrencyError, GateFailed, TransitionRefused
+from cultureops.field import check_reason, printable
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
@@ -48,6 +49,7 @@ async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, com
     batch = fold(ledger.read(stream))
     facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
     try:
+        check_reason(command.reason)
         events = decide(batch, command, facts)
         adopted = _adoption(ledger, facts) if batch is None else []
         appended = await ledger.append_many([*adopted, (stream, events, 0 if batch is None else batch.version)])
@@ -99,8 +101,10 @@ def _refusal(command: Command, facts: Facts, refusal: BatchError) -> NewEvent:
             "command": type(command.details).__name__,
             "error": type(refusal).__name__ if known else "BatchError",
             "gates": tuple(_GATE.findall(str(refusal))) if isinstance(refusal, GateFailed) else (),
-            "message": str(refusal)[:2_000],
+            "message": printable(str(refusal))[:2_000],
         }
     )
     source = Source.DEVICE if facts.actor.role == "DEV" else Source.HUMAN
-    return NewEvent("command_refused", data_of(refused), facts.actor, source, facts.now, command.reason)
+    return NewEvent(
+        "command_refused", data_of(refused), facts.actor, source, facts.now, printable(command.reason, "\n\t")[:2_000]
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from cultureops.batch.commands.cryo import Place
 from cultureops.clock import Instant
 
 __all__ = [
+    "DOSES",
+    "LABELLED",
+    "VIALS",
     "AlarmExposure",
     "Confluence",
     "CountRecord",
@@ -29,6 +32,11 @@ __all__ = [
     "VialStatus",
     "WashRecord",
 ]
+
+VIALS: Final = "-vials"
+DOSES: Final = "-doses"
+LABELLED: Final = "-labelling"
+"""How the names end under which a batch's vials, filled containers and cells being labelled stand in chambers."""
 
 VialStatus: TypeAlias = Literal["stored", "authorised", "in_transfer", "received", "thawed", "discarded"]
 

@@ -70,24 +70,37 @@ class Bounds:
     whole: bool = False
 
 
+# The bounds are ours. They are no limits of a process: they are so wide that no sane one breaks them, and are there so
+# that a slip of the pen can't take a safeguard away (no wash, a sterility culture read at once, cells kept warm).
 Percent: TypeAlias = Annotated[Quantity, Bounds("%", 0, 100)]
+MajorityPercent: TypeAlias = Annotated[Quantity, Bounds("%", 50, 100)]
+MinorityPercent: TypeAlias = Annotated[Quantity, Bounds("%", 0, 50)]
+DmsoPercent: TypeAlias = Annotated[Quantity, Bounds("%", 0, 10)]
 Celsius: TypeAlias = Annotated[Quantity, Bounds("Cel", -200, 100)]
-Kelvin: TypeAlias = Annotated[Quantity, Bounds("K", 0, 100)]
-Hours: TypeAlias = Annotated[Quantity, Bounds("h")]
-Days: TypeAlias = Annotated[Quantity, Bounds("d")]
-Minutes: TypeAlias = Annotated[Quantity, Bounds("min")]
+BodyCelsius: TypeAlias = Annotated[Quantity, Bounds("Cel", 25, 45)]
+TransportCelsius: TypeAlias = Annotated[Quantity, Bounds("Cel", 0, 30)]
+DryIceCelsius: TypeAlias = Annotated[Quantity, Bounds("Cel", -200, -50)]
+StorageCelsius: TypeAlias = Annotated[Quantity, Bounds("Cel", -200, -120)]
+Kelvin: TypeAlias = Annotated[Quantity, Bounds("K", 0, 10)]
+Hours: TypeAlias = Annotated[Quantity, Bounds("h", 0, 1_000)]
+ShelfHours: TypeAlias = Annotated[Quantity, Bounds("h", 0, 168)]
+Days: TypeAlias = Annotated[Quantity, Bounds("d", 0, 365)]
+CultureReadDays: TypeAlias = Annotated[Quantity, Bounds("d", 1, 30)]
+Minutes: TypeAlias = Annotated[Quantity, Bounds("min", 0, 10_080)]
+ThawMinutes: TypeAlias = Annotated[Quantity, Bounds("min", 0, 60)]
 Millilitres: TypeAlias = Annotated[Quantity, Bounds("mL", 0.01, 10_000)]
 Cells: TypeAlias = Annotated[Quantity, Bounds("{cells}", 1)]
 CellsPerCm2: TypeAlias = Annotated[Quantity, Bounds("{cells}/cm2", 1)]
 CellsPerKg: TypeAlias = Annotated[Quantity, Bounds("{cells}/kg", 1)]
 Area: TypeAlias = Annotated[Quantity, Bounds("cm2", 0.1)]
 Rate: TypeAlias = Annotated[Quantity, Bounds("mL/h", 0.1)]
-Endotoxin: TypeAlias = Annotated[Quantity, Bounds("{EU}/kg")]
+Endotoxin: TypeAlias = Annotated[Quantity, Bounds("{EU}/kg", 0, 100)]
 Count: TypeAlias = Annotated[Quantity, Bounds("1", 0, 50, whole=True)]
+Repeats: TypeAlias = Annotated[Quantity, Bounds("1", 2, 50, whole=True)]
 Factor: TypeAlias = Annotated[Quantity, Bounds("1", 1, 100)]
 Fraction: TypeAlias = Annotated[Quantity, Bounds("1", 0, 1)]
 Density: TypeAlias = Annotated[Quantity, Bounds("10*6/mL", 0.001, 10_000)]
-Milligrams: TypeAlias = Annotated[Quantity, Bounds("mg", 0, 1e6)]
+Milligrams: TypeAlias = Annotated[Quantity, Bounds("mg", 0, 1_000)]
 CoolingRate: TypeAlias = Annotated[Quantity, Bounds("Cel/min", -200, 0)]
 
 
@@ -124,7 +137,7 @@ class Culture:
     """Conditions and medium changes."""
 
     medium: Statement
-    temperature: Celsius
+    temperature: BodyCelsius
     co2: Percent
     first_medium_change_min: Hours
     first_medium_change_max: Hours
@@ -156,9 +169,9 @@ class Passage:
 class Counting:
     """What makes counts usable."""
 
-    min_replicates: Count
-    max_cv: Percent
-    balance_tolerance: Percent
+    min_replicates: Repeats
+    max_cv: MinorityPercent
+    balance_tolerance: MinorityPercent
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +182,8 @@ class Qc:
     asks for that instead.
     """
 
-    sterility_release_read: Days
-    sterility_final_read: Days
+    sterility_release_read: CultureReadDays
+    sterility_final_read: CultureReadDays
     per_passage: Statement | None = None
     sample_due: Days | None = None
     sample_anchor: Statement | None = None
@@ -188,7 +201,7 @@ class Freezing:
     dmso: Percent
     medium: Statement
     cooling_rate: CoolingRate
-    storage_max: Celsius
+    storage_max: StorageCelsius
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +209,7 @@ class Transfer:
     """The way of frozen vials to the laboratory."""
 
     condition: Statement
-    temperature_max: Celsius
+    temperature_max: DryIceCelsius
     duration_max: Hours
 
 
@@ -204,19 +217,21 @@ class Transfer:
 class Thawing:
     """How vials are thawed."""
 
-    bath_temperature: Celsius
+    bath_temperature: BodyCelsius
     bath_tolerance: Kelvin
-    duration_max: Minutes
+    duration_max: ThawMinutes
 
 
 @dataclass(frozen=True, slots=True)
 class Washing:
     """How often cells are washed, and how much DMSO may stay behind (an upper bound by dilution)."""
 
-    washes_min: Count
+    washes_min: Repeats
     diluent: Statement
-    residual_dmso_max: Percent
+    residual_dmso_max: DmsoPercent
     residual_dmso_dose_max: Milligrams
+    dilution_min: Factor | None = None
+    left_min: Millilitres | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +241,7 @@ class Labelling:
     agents: Statement
     duration_min: Hours
     duration_max: Hours
-    temperature: Celsius
+    temperature: BodyCelsius
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +261,8 @@ class Hold:
     thaw_to_wash_max: Minutes | None = None
     wash_to_formulation_max: Minutes | None = None
     harvest_to_formulation_max: Minutes | None = None
+    harvest_to_freeze_max: Minutes | None = None
+    receipt_to_thaw_max: Minutes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +270,7 @@ class Conditional:
     """What a release asks for while the final sterility culture is pending."""
 
     notify_within_max: Hours
+    negative_to_date_min: Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +281,11 @@ class Release:
     negative_markers: Statement
     viability_seen_min: Percent
     viability_seen_max: Percent
-    viability_min: Percent
-    viability_floor: Percent
-    count_valid: Hours
-    positive_min: Percent
-    negative_max: Percent
+    viability_min: MajorityPercent
+    viability_floor: MajorityPercent
+    count_valid: ShelfHours
+    positive_min: MajorityPercent
+    negative_max: MinorityPercent
     positive_alert: Percent | None = None
 
 
@@ -275,9 +293,9 @@ class Release:
 class Transport:
     """The way to the patient."""
 
-    temperature_min: Celsius
-    temperature_max: Celsius
-    shelf_life: Hours
+    temperature_min: TransportCelsius
+    temperature_max: TransportCelsius
+    shelf_life: ShelfHours
     out_of_range_max: Minutes
 
 
@@ -302,7 +320,7 @@ class Dosing:
     """Doses by route, and how close they must come."""
 
     routes: Mapping[str, RouteDose]
-    tolerance: Percent
+    tolerance: MinorityPercent
     weight_age_max: Days
     fraction_tolerance: Fraction | None = None
 

@@ -9,7 +9,7 @@ from cultureops.batch.counts import count_command, parse_sample_id
 from cultureops.batch.facts import Facts
 from cultureops.batch.handler import RecipeLookup, execute
 from cultureops.device.driver import ConfluenceResult, CountResult, ImageResult, RejectedFile, Result
-from cultureops.errors import BatchError
+from cultureops.errors import BatchError, ConfigError
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Ledger
 
@@ -47,7 +47,7 @@ async def _take_count(
         sample = parse_sample_id(result.sample_id)
         details = count_command(result, device)
         await execute(ledger, recipe_lookup, Command(sample.batch_id, details), facts)
-    except BatchError as refusal:
+    except (BatchError, ConfigError) as refusal:
         await _set_aside(ledger, facts, device, result.source_file, result.source_sha256, str(refusal))
 
 

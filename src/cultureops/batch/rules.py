@@ -24,7 +24,8 @@ __all__ = ["RULES", "Role", "Rule", "asks_for_gaps"]
 class Rule:
     """One row of the transition table; ``witnesses`` are the roles of the second person where one is needed.
 
-    ``in_order`` steps can't have happened before the last change of state, passage or chamber.
+    ``in_order`` steps can't have happened before the last change of state, passage or chamber. ``now_only`` steps are
+    decisions: a signature is of now and never entered late.
     """
 
     plan: Callable[[Case, Any], Plan]
@@ -33,6 +34,7 @@ class Rule:
     gates: tuple[str, ...] = ()
     witnesses: frozenset[Role] = frozenset()
     in_order: bool = True
+    now_only: bool = False
 
 
 OP, RV, QC, QA = Role.OPERATOR, Role.REVIEWER, Role.QUALITY_CONTROL, Role.QUALITY_ASSURANCE
@@ -45,8 +47,8 @@ _OUT: Final = frozenset(
 )
 _BEFORE_RELEASE: Final = _ALL - _ENDED - _OUT - {State.CREATED, State.HOLD}
 _SAMPLED: Final = _BEFORE_RELEASE - {State.RECEIVED, State.ISOLATED}
-_READ: Final = _SAMPLED | _OUT | {State.HOLD, State.RECALLED}
-_HELD: Final = _ALL - _ENDED - {State.HOLD, State.ADMINISTERED}
+_READ: Final = (_SAMPLED | _OUT | {State.HOLD}) | (_ENDED - {State.CLOSED})
+_HELD: Final = _ALL - _ENDED - {State.HOLD}
 _REJECTABLE: Final = _ALL - _ENDED - {State.ADMINISTERED}
 _STORED: Final = _OUT | {
     *(State.CRYO, State.THAW_AUTHORISED, State.IN_TRANSFER, State.RECEIVED_LAB, State.THAWED, State.WASHED),
@@ -58,6 +60,10 @@ _RELEASE_GATES: Final = (
     *("G1", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G11", "G12", "G13", "G14", "G15"),
     "G17",
 )
+
+
+_LEAVING_GATES: Final = ("G1", "G2", "G4", "G6", "G9", "G10", "G11", "G12", "G15")
+"""What must still hold when the product leaves the house and at the bedside: a result may have come since."""
 
 
 def _one(state: State) -> frozenset[State]:
@@ -72,7 +78,7 @@ _CULTURE: Final = _one(State.CULTURE)
 _RELEASED: Final = frozenset({State.RELEASED, State.CONDITIONALLY_RELEASED})
 
 _CULTURE_RULES: Final[Mapping[type[Details], Rule]] = {
-    asked.RecordConsent: Rule(record.record_consent, _one(State.CREATED), _by(OP, CL)),
+    asked.RecordConsent: Rule(record.record_consent, _ALL - _ENDED, _by(OP, CL), in_order=False),
     asked.ReceiveMarrow: Rule(culture.receive_marrow, _one(State.CREATED), _by(OP), ("G1", "G2"), witnesses=_PEOPLE),
     asked.Isolate: Rule(culture.isolate, _one(State.RECEIVED), _by(OP), ("G4",)),
     asked.Seed: Rule(culture.seed, _one(State.ISOLATED), _by(OP), ("G3", "G4")),
@@ -90,7 +96,7 @@ _CRYO_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.MoveVials: Rule(cryo.move_vials, _STORED, _by(OP, ST), ("G3",), witnesses=_PEOPLE),
     asked.DiscardVials: Rule(cryo.discard_vials, _STORED | {State.CLOSED}, _by(OP, ST), witnesses=_PEOPLE),
     asked.CheckStorage: Rule(cryo.check_storage, _STORED, _by(OP, ST), in_order=False),
-    asked.AuthoriseThaw: Rule(cryo.authorise_thaw, _one(State.CRYO), _by(QA), ("G6", "G12")),
+    asked.AuthoriseThaw: Rule(cryo.authorise_thaw, _one(State.CRYO), _by(QA), ("G1", "G6", "G12"), now_only=True),
     asked.TransferOut: Rule(cryo.transfer_out, _one(State.THAW_AUTHORISED), _by(ST), ("G2",)),
     asked.TransferIn: Rule(cryo.transfer_in, _one(State.IN_TRANSFER), _by(ST, OP), ("G2",)),
     asked.Thaw: Rule(cryo.thaw, _one(State.RECEIVED_LAB), _by(OP), ("G3",), witnesses=_PEOPLE),
@@ -101,22 +107,24 @@ _CRYO_RULES: Final[Mapping[type[Details], Rule]] = {
 _PRODUCT_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.Resuspend: Rule(product.resuspend, frozenset({State.HARVESTED, State.WASHED}), _by(OP), ("G4", "G7", "G8")),
     asked.Formulate: Rule(product.formulate, _one(State.RESUSPENDED), _by(OP), ("G3",), witnesses=_PEOPLE),
-    asked.Review: Rule(product.review, frozenset({State.CRYO, State.FORMULATED, State.REVIEWED}), _by(RV)),
-    asked.Release: Rule(product.release, _one(State.REVIEWED), _by(QP), _RELEASE_GATES),
+    asked.Review: Rule(
+        product.review, frozenset({State.CRYO, State.FORMULATED, State.REVIEWED}), _by(RV), now_only=True
+    ),
+    asked.Release: Rule(product.release, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, now_only=True),
     asked.ReleaseConditionally: Rule(
-        product.release_conditionally, _one(State.REVIEWED), _by(QP), (*_RELEASE_GATES, "G16")
+        product.release_conditionally, _one(State.REVIEWED), _by(QP), (*_RELEASE_GATES, "G16"), now_only=True
     ),
     asked.ReleaseExceptionally: Rule(
-        release_exceptionally, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, witnesses=_by(QA)
+        release_exceptionally, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, witnesses=_by(QA), now_only=True
     ),
     asked.Reject: Rule(product.reject, _REJECTABLE, _by(QP, QA)),
-    asked.Ship: Rule(product.ship, _RELEASED, _by(ST), ("G2", "G12", "G15")),
+    asked.Ship: Rule(product.ship, _RELEASED, _by(ST), _LEAVING_GATES, now_only=True),
     asked.ReceiveAtSite: Rule(product.receive_at_site, _one(State.SHIPPED), _by(CL, ST), ("G2",)),
     asked.Administer: Rule(
         product.administer,
         frozenset({State.RECEIVED_AT_SITE, State.ADMINISTERED}),
         _by(CL),
-        ("G2", "G12", "G15", "G17"),
+        (*_LEAVING_GATES, "G17"),
         witnesses=_by(CL),
     ),
     asked.RecordAdverseEvent: Rule(product.record_adverse_event, _one(State.ADMINISTERED), _by(CL), in_order=False),
@@ -126,13 +134,13 @@ _QUALITY_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.OpenDeviation: Rule(quality.open_deviation, _ALL - {State.CLOSED}, _PEOPLE, in_order=False),
     asked.InvestigateDeviation: Rule(quality.investigate_deviation, _ALL - {State.CLOSED}, _by(QA, QC), in_order=False),
     asked.PlanAction: Rule(quality.plan_action, _ALL - {State.CLOSED}, _by(QA), in_order=False),
-    asked.CloseDeviation: Rule(quality.close_deviation, _ALL - {State.CLOSED}, _by(QA), in_order=False),
-    asked.Hold: Rule(quality.hold, _HELD, _by(QA, QP)),
-    asked.Resume: Rule(quality.resume, _one(State.HOLD), _by(QA, QP)),
+    asked.CloseDeviation: Rule(quality.close_deviation, _ALL - {State.CLOSED}, _by(QA), in_order=False, now_only=True),
+    asked.Hold: Rule(quality.hold, _HELD, _by(QA, QP), now_only=True),
+    asked.Resume: Rule(quality.resume, _one(State.HOLD), _by(QA, QP), now_only=True),
     asked.Destroy: Rule(
         quality.destroy, frozenset({State.REJECTED, State.RECALLED}), _by(OP, ST), witnesses=_by(QA, OP, ST)
     ),
-    asked.Recall: Rule(quality.recall, _OUT - {State.ADMINISTERED}, _by(QA)),
+    asked.Recall: Rule(quality.recall, _OUT | {State.HOLD}, _by(QA)),
     asked.HandOver: Rule(
         quality.hand_over,
         _ALL - _ENDED - {State.CREATED, State.HOLD},
@@ -143,8 +151,10 @@ _QUALITY_RULES: Final[Mapping[type[Details], Rule]] = {
 }
 _RECORD_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.Count: Rule(record.count, _BEFORE_RELEASE, _by(OP, QC, DEV), ("G3",), in_order=False),
-    asked.HoldCount: Rule(record.hold_count, _BEFORE_RELEASE, _by(OP, QC, DEV), in_order=False),
-    asked.AcceptCount: Rule(record.accept_count, _BEFORE_RELEASE, _by(OP, QC), in_order=False),
+    asked.HoldCount: Rule(record.hold_count, _BEFORE_RELEASE, _by(OP, QC, DEV), ("G3",), in_order=False),
+    asked.AcceptCount: Rule(
+        record.accept_count, _BEFORE_RELEASE, _by(OP, QC), ("G3",), witnesses=_PEOPLE, in_order=False
+    ),
     asked.RejectResultFile: Rule(record.reject_result_file, _ALL, _by(OP, QC, DEV), in_order=False),
     asked.SampleQc: Rule(record.sample_qc, _SAMPLED, _by(OP, QC)),
     asked.RecordQcResult: Rule(record.record_qc_result, _READ, _by(QC), in_order=False),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cultureops.batch.batch import Batch
-from cultureops.batch.recipe import find_recipe, parse_recipe
+from cultureops.batch.due import Due, due
+from cultureops.batch.recipe import find_recipe, parse_recipe, shipped_hash
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.errors import ConfigError
 from cultureops.ledger.event import Event
 
-__all__ = ["RECIPES", "RecipeShelf"]
+__all__ = ["RECIPES", "RecipeShelf", "due_by"]
 
 RECIPES = "recipe:"
 """How the streams begin that keep the recipes in use, word for word."""
@@ -20,25 +21,54 @@ class RecipeShelf:
     """Finds recipes by name for new batches, and by hash for those that pin one."""
 
     def __init__(self, own: Iterable[Recipe] = ()) -> None:
-        """Take the site's own recipes; one that bears a shipped recipe's name goes before it."""
+        """Take the site's own recipes; one that bears a shipped recipe's name goes before it.
+
+        Raises ConfigError for another text under a shipped recipe's name and version.
+        """
         self._own: Mapping[str, Recipe] = {recipe.name: recipe for recipe in own}
         self._adopted: dict[str, Recipe] = {}
+        self._adopted_as: dict[tuple[str, int], set[str]] = {}
+        self._unreadable: dict[str, str] = {}
+        for recipe in self._own.values():
+            if shipped_hash(recipe.name, recipe.version) not in (None, recipe.sha256):
+                raise _namesake(recipe, "the one that comes with cultureops")
 
     def apply(self, event: Event) -> None:
-        """Take one more event of the ledger; events of other streams change nothing here."""
-        if event.type == "recipe_adopted" and event.stream.startswith(RECIPES):
-            data = event.data
-            recipe = parse_recipe(str(data["text"]).encode(), f"{data['name']} v{data['version']} in the ledger")
-            self._adopted[recipe.sha256] = recipe
+        """Take one more event of the ledger; events of other streams change nothing here.
+
+        A text that this program can't read stands in the way of its own batches only, not of the laboratory.
+        """
+        if event.type != "recipe_adopted" or not event.stream.startswith(RECIPES):
+            return
+        text = str(event.data.get("text", ""))
+        try:
+            recipe = parse_recipe(text.encode(), f"{event.stream.removeprefix(RECIPES)} in the ledger")
+        except (ConfigError, UnicodeEncodeError) as problem:
+            self._unreadable[str(event.data.get("sha256"))] = str(problem)
+            return
+        self._adopted[recipe.sha256] = recipe
+        self._adopted_as.setdefault((recipe.name, recipe.version), set()).add(recipe.sha256)
 
     def lookup(self, name: str, sha256: str | None) -> Recipe:
         """Return the recipe that new batches follow, or exactly the one of ``sha256``; raises ConfigError."""
         if sha256 is None:
-            return self._own.get(name) or find_recipe(name)
+            return self._for_new(name)
         if (adopted := self._adopted.get(sha256)) is not None:
             return adopted
         own = self._own.get(name)
-        return own if own is not None and own.sha256 == sha256 else find_recipe(name, sha256)
+        if own is not None and own.sha256 == sha256:
+            return own
+        if (problem := self._unreadable.get(sha256)) is not None:
+            raise ConfigError(f"recipe {name}: this version of cultureops can't read it; use another one ({problem})")
+        return find_recipe(name, sha256)
+
+    def _for_new(self, name: str) -> Recipe:
+        """Return the recipe that new batches follow; name and version mean one text only."""
+        if (recipe := self._own.get(name)) is None:
+            return find_recipe(name)
+        if recipe.sha256 not in self._adopted_as.get((recipe.name, recipe.version), {recipe.sha256}):
+            raise _namesake(recipe, "the one that batches of this ledger follow")
+        return recipe
 
     def of(self, batch: Batch) -> Recipe:
         """Return the recipe that a batch pins; raises ConfigError when it is nowhere."""
@@ -46,3 +76,18 @@ class RecipeShelf:
         if recipe.name != batch.recipe.name:
             raise ConfigError(f"batch {batch.id} pins {batch.recipe.label}, its hash is that of {recipe.label}")
         return recipe
+
+
+def due_by(recipes: RecipeShelf, batch: Batch) -> tuple[Due, ...]:
+    """Return what is due for a batch; one whose recipe can't be read hides no other and is itself what is due."""
+    try:
+        return due(batch, recipes.of(batch))
+    except ConfigError as problem:
+        return (Due(batch.since, f"make its recipe readable: {problem}", "QA"),)
+
+
+def _namesake(recipe: Recipe, other: str) -> ConfigError:
+    return ConfigError(
+        f"recipe {recipe.label}: its text (sha256 {recipe.sha256[:12]}...) is not that of {other} under the same "
+        "name and version; change the version"
+    )

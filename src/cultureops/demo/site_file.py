@@ -32,10 +32,11 @@ port = {port}
 [[room]]
 id = "clean_room_1"
 grade = "B"
-[[room]]
-id = "cold_room_1"
-title = "Cold room 1 (2-8 °C)"
 
+[[chamber]]
+id = "cold_room_1"
+class = "refrigerator"
+title = "Cold room 1 (2-8 °C)"
 [[chamber]]
 id = "incubator_1"
 class = "incubator"

@@ -73,6 +73,7 @@ STANDARD_NAMES: dict[str, frozenset[str]] = {
             *("running", "status"),
         ]
     ),
+    "refrigerator": frozenset(["temperature", "humidity", "door"]),
     "room": frozenset(["temperature", "humidity"]),
     "particle_counter": frozenset(
         [

@@ -13,16 +13,17 @@ from cultureops.analysis.exposure import ChannelExposure
 from cultureops.batch.batch import Batch, Occupancy
 from cultureops.batch.clocks import clocks, minutes_out_of_storage
 from cultureops.batch.conditions import conditions
-from cultureops.batch.due import Due, due, due_list
+from cultureops.batch.due import Due, DueRow, due
 from cultureops.batch.lineage import Handling, lineage
-from cultureops.batch.recipe_schema import Recipe
+from cultureops.batch.parts import VIALS
 from cultureops.batch.register import BatchRegister
-from cultureops.batch.shelf import RecipeShelf
+from cultureops.batch.shelf import RecipeShelf, due_by
 from cultureops.batch.state import State
 from cultureops.batch.views import Expected, expected, summary, timeline
 from cultureops.clock import Instant, SystemClock, local_text, parse_iso
 from cultureops.environment import StayEnvironment, environment_of, in_all, out_of_storage, silence_ms, time_above
 from cultureops.errors import ConfigError
+from cultureops.field import printable
 from cultureops.keeping.entry import ledger_of, print_grid, print_json, when
 from cultureops.lab import TELEMETRY_FOLDER, Lab
 from cultureops.site import Site, read_site
@@ -70,7 +71,7 @@ def list_batches(data_dir: Path, state: str | None, *, as_json: bool) -> None:
         raise ConfigError(f"--state: expected one of {', '.join(State)}, not {state[:40]!r}")
     records, now = asyncio.run(open_records(data_dir)), SystemClock().now()
     chosen = [batch for batch in records.batches.batches() if state is None or batch.state == state]
-    rows = [_row(batch, records.recipes.of(batch), now) for batch in chosen]
+    rows = [_row(batch, records.recipes, now) for batch in chosen]
     if as_json:
         print_json(rows)
         return
@@ -94,8 +95,8 @@ def _next(coming: Mapping[str, Any] | None, zone: ZoneInfo) -> str:
     return f"{local_text(parse_iso(coming['at']), zone)} {coming['text']} ({coming['role']})"
 
 
-def _row(batch: Batch, recipe: Recipe, now: Instant) -> dict[str, Any]:
-    coming = due(batch, recipe)
+def _row(batch: Batch, recipes: RecipeShelf, now: Instant) -> dict[str, Any]:
+    coming = due_by(recipes, batch)
     return {
         "batch_id": batch.id,
         "patient_token": batch.patient_token,
@@ -158,9 +159,9 @@ def show_batch(data_dir: Path, batch_id: str, *, as_json: bool) -> None:
         if isinstance(value, list):
             print(f"{name.replace('_', ' ')}: {len(value) or '-'}")
             for row in value:
-                print(f"  {_in_words(row)}")
+                print(f"  {printable(_in_words(row))}")
         else:
-            print(f"{name.replace('_', ' ')}: {_in_words(value)}")
+            print(f"{name.replace('_', ' ')}: {printable(_in_words(value))}")
 
 
 def _in_words(value: object) -> str:
@@ -223,7 +224,10 @@ def show_history(data_dir: Path, batch_id: str, *, as_json: bool) -> None:
 def list_due(data_dir: Path, role: str | None, *, as_json: bool) -> None:
     """Print what is due over all batches, soonest first."""
     records = asyncio.run(open_records(data_dir))
-    every = due_list((batch, records.recipes.of(batch)) for batch in records.batches.batches())
+    every = sorted(
+        (DueRow(batch.id, item) for batch in records.batches.batches() for item in due_by(records.recipes, batch)),
+        key=lambda row: (row.due.at, row.batch_id, row.due.text),
+    )
     rows = [row for row in every if role is None or row.due.role == role]
     if as_json:
         print_json([{"batch_id": row.batch_id} | _due(row.due) for row in rows])
@@ -288,7 +292,7 @@ async def _exposure(data_dir: Path, batch_id: str, site: Site) -> dict[str, Any]
 
     async with reading_folder(data_dir / TELEMETRY_FOLDER) as store:
         stays = await environment_of(store, batch.occupancies, watched, now)
-        frozen = [stay for stay in batch.occupancies if stay.vessels.endswith("-vials")]
+        frozen = [stay for stay in batch.occupancies if stay.vessels.endswith(VIALS)]
         warm = None
         if recipe.freezing is not None and frozen:
             handlings = [each for each in out_of_storage(frozen) if each.end is not None]

@@ -17,7 +17,7 @@ from cultureops.access import Role
 from cultureops.clock import Clock, Instant, SystemClock, iso, parse_iso
 from cultureops.conduct import Command, subject_of
 from cultureops.errors import BatchError, ConfigError
-from cultureops.field import Details
+from cultureops.field import Details, printable
 from cultureops.ledger.event import Actor, Event, JsonValue
 from cultureops.ledger.store import Ledger
 from cultureops.recording import LEDGER_FILE, open_ledger_beside
@@ -117,12 +117,12 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Print rows under headings, or the line that says that there is none."""
+    """Print rows under headings, or the line that says that there is none; control characters are escaped."""
     if not rows:
         print(empty)
         return
     grid = Grid(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(printable(cell, "\n") for cell in row))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, markup=False, highlight=False, emoji=False).print(grid)

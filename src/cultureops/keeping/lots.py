@@ -13,7 +13,7 @@ from typing import Any
 from cultureops.batch.lot_stop import tell_batches
 from cultureops.clock import SystemClock, iso
 from cultureops.errors import BatchError, ConfigError
-from cultureops.field import Details
+from cultureops.field import Details, printable
 from cultureops.keeping.entry import Entry, as_of, history, ledger_of, print_grid, print_json, stream_named, when
 from cultureops.ledger.store import Ledger
 from cultureops.material.events import PREFIX, LotRecalled
@@ -139,7 +139,7 @@ def _apply(ledger: Ledger, stream: str, register: LotRegister) -> None:
 
 def _line(lot: LotState) -> str:
     why = f" ({lot.reason})" if lot.reason else ""
-    return f"{lot.id}: {lot.material} of {lot.supplier}, {lot.status}{why}, expires {iso(lot.expires_at)}"
+    return printable(f"{lot.id}: {lot.material} of {lot.supplier}, {lot.status}{why}, expires {iso(lot.expires_at)}")
 
 
 def _lot_json(lot: LotState | None) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms.engine import AlarmView, describe
 from cultureops.batch.batch import Batch
-from cultureops.batch.shelf import RecipeShelf
-from cultureops.batch.views import Due, due
+from cultureops.batch.shelf import RecipeShelf, due_by
+from cultureops.batch.views import Due
 from cultureops.clock import HOUR_MS, Instant
 from cultureops.device.channel import Kind
 from cultureops.device.reading import Quality, Reading
@@ -172,7 +172,7 @@ def batch_cards(context: WebContext, now: Instant) -> tuple[BatchCard, ...]:
 
 
 def _batch_card(batch: Batch, recipes: RecipeShelf, now: Instant) -> BatchCard:
-    coming, seen = due(batch, recipes.of(batch)), batch.confluence()
+    coming, seen = due_by(recipes, batch), batch.confluence()
     return BatchCard(
         batch=batch,
         days=batch.days(now),

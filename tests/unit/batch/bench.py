@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.unit.batch import karussis
-from tests.unit.batch.conftest import BATCH_ID, EQUIPMENT, LOTS, START, Step, ending_at, process
+from tests.unit.batch.conftest import BATCH_ID, EQUIPMENT, LOTS, QA, START, Step, ending_at, process
 
 from cultureops.batch import commands as do
 from cultureops.batch.batch import Batch, stream_of
@@ -128,6 +128,14 @@ def held(bench: Bench, gates: str, step: Step | str, said: str) -> None:
     assert re.findall(r"\bG[0-9]{1,2}(?=: )", text) == gates.split(), text
     assert BATCH_ID in text and "\n" not in text
     assert bench.batch is present
+
+
+def dispose(bench: Bench) -> None:
+    """Let quality assurance investigate and close what is open."""
+    for deviation in bench.known.open_deviations:
+        found = {"deviation_id": deviation.id, "root_cause": "donor", "impact": "as the physician's letter has it"}
+        bench.ask(Step(do.InvestigateDeviation(**found), QA))
+        bench.ask(Step(do.CloseDeviation(deviation_id=deviation.id, conclusion="accepted for this patient"), QA))
 
 
 async def transplant(ledger: Ledger, bench: Bench, batch_id: str) -> None:

@@ -35,7 +35,7 @@ NEXT: Final[dict[S | None, frozenset[S]]] = {
         S.CONDITIONALLY_RELEASED: {S.SHIPPED, S.RECALLED},
         S.SHIPPED: {S.RECEIVED_AT_SITE, S.RECALLED},
         S.RECEIVED_AT_SITE: {S.ADMINISTERED, S.RECALLED},
-        S.ADMINISTERED: {S.CLOSED},
+        S.ADMINISTERED: {S.CLOSED, S.RECALLED},
         S.REJECTED: {S.DESTROYED},
         S.RECALLED: {S.DESTROYED},
         S.CLOSED: set(),
@@ -80,9 +80,11 @@ def _check_state(earlier: Batch | None, batch: Batch) -> None:
     assert batch.since >= earlier.since, "time ran backwards"
     open_before = before not in ENDED and before is not S.ADMINISTERED
     if after is S.HOLD:
-        assert batch.held_from is before and open_before
+        assert batch.held_from is before and before not in ENDED
     elif before is S.HOLD:
-        assert after in (earlier.held_from, S.REJECTED)
+        given = earlier.held_from is S.ADMINISTERED
+        others = {S.RECALLED} if given else {S.REJECTED} | ({S.RECALLED} if earlier.released_by else set())
+        assert after in {earlier.held_from, *others}
     elif after is S.REJECTED:
         assert open_before
     else:
@@ -104,7 +106,8 @@ def _check_stays(batch: Batch) -> None:
             assert following is None or (taken is not None and taken <= following[0]), f"{group} is in two places"
     standing = {stay.vessels for stay in batch.occupancies if stay.taken is None}
     if batch.state in ENDED:
-        assert not standing
+        in_store = any(vial.place is not None for vial in batch.vials)
+        assert standing == ({f"{batch.id}-vials"} if in_store else set())
         return
     present = {group.id for group in batch.groups}
     state = batch.held_from or batch.state
@@ -117,7 +120,9 @@ def _check_vials(batch: Batch, claims: set[str]) -> None:
     places = [vial.place.claim for vial in batch.vials if vial.place is not None]
     assert len(set(places)) == len(places), "two vials in one place"
     assert set(places) == {name for name in claims if name.startswith("place:")}
-    assert {f"vial:{vial.id}" for vial in batch.vials} == {name for name in claims if name.startswith("vial:")}
+    assert {f"vial:{vial.id}".casefold() for vial in batch.vials} == {
+        name for name in claims if name.startswith("vial:")
+    }
     for vial in batch.vials:
         assert (vial.place is not None) == (vial.status in ("stored", "authorised")), vial
     assert {f"container:{dose.container}" for dose in batch.doses} == {c for c in claims if c.startswith("container:")}

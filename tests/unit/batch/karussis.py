@@ -15,6 +15,7 @@ from tests.unit.batch.conftest import (
     RV,
     SCANS,
     ST,
+    START,
     TOKEN,
     WITNESS,
     Step,
@@ -121,7 +122,7 @@ def resuspend(**changes: Any) -> do.Resuspend:
 def formulate(**changes: Any) -> do.Formulate:
     fields: dict[str, Any] = {
         "weight_kg": 70.0,
-        "weighed_at": 0,
+        "weighed_at": START + 45 * DAY_MS,
         "doses": (
             do.Dose(route="IT", viable_cells=46_000_000, volume_ml=2.0, container=f"{BATCH_ID}.IT"),
             do.Dose(route="IV", viable_cells=23_000_000, volume_ml=2.0, container=f"{BATCH_ID}.IV"),

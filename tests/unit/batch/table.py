@@ -25,7 +25,7 @@ IN_HOUSE: Final = ALL - ENDED - ON_THE_WAY - {S.CREATED, S.HOLD, S.ADMINISTERED}
 IN_STORE: Final = IN_HOUSE - {S.RECEIVED, S.ISOLATED, S.CULTURE, S.HARVESTED} | ON_THE_WAY | {S.ADMINISTERED, S.HOLD}
 
 STATES: Final[dict[type[Details], frozenset[S]]] = {
-    do.RecordConsent: frozenset({S.CREATED}),
+    do.RecordConsent: ALL - ENDED,  # it may be taken back at any time
     do.ReceiveMarrow: frozenset({S.CREATED}),
     do.Isolate: frozenset({S.RECEIVED}),
     do.Seed: frozenset({S.ISOLATED}),
@@ -55,14 +55,14 @@ STATES: Final[dict[type[Details], frozenset[S]]] = {
     do.RecordAdverseEvent: frozenset({S.ADMINISTERED}),
     do.Close: frozenset({S.ADMINISTERED}),
     **dict.fromkeys((do.OpenDeviation, do.InvestigateDeviation, do.PlanAction, do.CloseDeviation), ALL - {S.CLOSED}),
-    do.Hold: ALL - ENDED - {S.HOLD, S.ADMINISTERED},  # then a deviation stops the second dose
+    do.Hold: ALL - ENDED - {S.HOLD},
     do.Resume: frozenset({S.HOLD}),
     do.Destroy: frozenset({S.REJECTED, S.RECALLED}),
-    do.Recall: ON_THE_WAY,
+    do.Recall: ON_THE_WAY | {S.ADMINISTERED, S.HOLD},  # while a dose may be left to give
     do.HandOver: ALL - ENDED - {S.CREATED, S.HOLD},
     **dict.fromkeys((do.Count, do.HoldCount, do.AcceptCount), IN_HOUSE),
     do.SampleQc: IN_HOUSE - {S.RECEIVED, S.ISOLATED},
-    do.RecordQcResult: IN_HOUSE - {S.RECEIVED, S.ISOLATED} | ON_THE_WAY | {S.ADMINISTERED, S.HOLD, S.RECALLED},
+    do.RecordQcResult: IN_HOUSE - {S.RECEIVED, S.ISOLATED} | ON_THE_WAY | {S.ADMINISTERED, S.HOLD} | ENDED - {S.CLOSED},
     **dict.fromkeys((do.RejectResultFile, do.Note), ALL),
     do.Correct: ALL - ENDED,
 }
@@ -92,7 +92,10 @@ ROLES: Final[dict[type[Details], frozenset[str]]] = {
 }
 WITNESSES: Final[dict[type[Details], frozenset[str]]] = {
     **dict.fromkeys(
-        (do.ReceiveMarrow, do.Discard, do.Freeze, do.MoveVials, do.DiscardVials, do.Thaw, do.Formulate, do.HandOver),
+        (
+            *(do.ReceiveMarrow, do.Discard, do.Freeze, do.MoveVials, do.DiscardVials, do.Thaw, do.Formulate),
+            *(do.HandOver, do.AcceptCount),
+        ),
         PEOPLE,
     ),
     **dict.fromkeys((do.StartLabelling, do.EndLabelling), frozenset({"RV", "QA"})),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.batch.conftest import BATCH_ID, COUNTER, OP, Lab, Step
+from tests.unit.batch.conftest import BATCH_ID, COUNTER, OP, WITNESS, Lab, Step
 
 from cultureops.batch import commands as do
 from cultureops.batch.batch import CountRecord
@@ -123,10 +123,10 @@ async def test_a_held_count_waits_for_a_person(lab: Lab) -> None:
         await lab.do(Step(details, COUNTER))
     accept = do.AcceptCount(sample_id=RESULT.sample_id, viability_pct=96.4, viable_density_1e6_per_ml=1.21)
     with pytest.raises(TransitionRefused, match="needs its reason"):
-        await lab.do(Step(accept, OP))
+        await lab.do(Step(accept, OP, WITNESS))
     with pytest.raises(TransitionRefused, match="not for role DEV"):
-        await lab.do(Step(accept, COUNTER, reason="looks fine"))
-    batch = await lab.do(Step(accept, OP, reason="typing error in the export, image counted by hand"))
+        await lab.do(Step(accept, COUNTER, WITNESS, reason="looks fine"))
+    batch = await lab.do(Step(accept, OP, WITNESS, reason="typing error in the export, image counted by hand"))
     assert not batch.held_counts and batch.counts[-1].sample_id == RESULT.sample_id
     assert (batch.counts[-1].passage, batch.counts[-1].stage, batch.counts[-1].replicate) == (0, "harvest", 3)
 

@@ -50,8 +50,8 @@ def test_frozen_vials_stand_in_their_store_until_they_leave_it() -> None:
     places = {vial.id: vial.place for vial in bench.known.vials}
     assert places[LAST] == karussis.place("A2", "cryostore_2")
     moved = bench.events[-1]
-    assert sorted(moved.releases) == ["place:cryostore_1/R1/B1/A14", "place:cryostore_1/R1/B1/A15"]
-    assert sorted(moved.claims) == ["place:cryostore_2/R1/B1/A1", "place:cryostore_2/R1/B1/A2"]
+    assert sorted(moved.releases) == ["place:cryostore_1/r1/b1/a14", "place:cryostore_1/r1/b1/a15"]
+    assert sorted(moved.claims) == ["place:cryostore_2/r1/b1/a1", "place:cryostore_2/r1/b1/a2"]
     bench.play("check storage", "transfer out")
     batch = bench.ask("transfer out")
     assert len(batch.vials_in("in_transfer")) == 8 and len(batch.vials_in("stored")) == 7
@@ -136,7 +136,7 @@ def test_discarded_vials_leave_their_place_with_a_reason_and_a_second_person() -
         bench.ask(replace(discard, witness=None))
     batch = bench.ask(discard)
     assert [vial.id for vial in batch.vials_in("discarded")] == [LAST] and batch.vials_in("discarded")[0].place is None
-    assert bench.events[-1].releases == ("place:cryostore_1/R1/B1/A15",)
+    assert bench.events[-1].releases == ("place:cryostore_1/r1/b1/a15",)
     with pytest.raises(TransitionRefused, match=f"vial {LAST} is discarded, not stored"):
         bench.ask(discard)
     everything = do.DiscardVials(vials=tuple(vial.vial for vial in karussis.vials()[:-1]))
@@ -149,7 +149,7 @@ def test_what_a_closed_batch_left_in_the_store_can_be_cleared() -> None:
     left = bench.known.vials_in("stored")
     assert len(left) == 7
     batch = bench.ask(replace(EXAMPLES[do.DiscardVials], details=do.DiscardVials(vials=(LAST,))))
-    assert batch.state is State.CLOSED and batch.chamber is None
+    assert batch.state is State.CLOSED and batch.chamber == "cryostore_1"
     rest = do.DiscardVials(vials=tuple(vial.id for vial in left[:-1]))
     batch = bench.ask(replace(EXAMPLES[do.DiscardVials], details=rest))
     assert not batch.vials_in("stored") and batch.chamber is None and len(bench.events[-1].releases) == 6
@@ -292,10 +292,10 @@ async def test_two_batches_share_neither_vial_nor_place(frozen_lab: Lab) -> None
     await transplant(lab.ledger, before("freeze", "frozen"), "B-2")
     mine = karussis.vials(15, "B-2")
     for vials, said in (
-        (mine, r"batch B-2: place cryostore_1/R1/B1/A1 is taken by batch:B-2026-001; choose another one"),
+        (mine, r"batch B-2: place cryostore_1/r1/b1/a1 is taken by batch:B-2026-001; choose another one"),
         (
             (do.Vial(vial=f"{BATCH_ID}.V01", place=karussis.place("C1")), *_elsewhere(mine[1:], "cryostore_2")),
-            r"batch B-2: vial B-2026-001.V01 is taken by batch:B-2026-001",
+            r"batch B-2: vial b-2026-001.v01 is taken by batch:B-2026-001",
         ),
     ):
         with pytest.raises(TransitionRefused, match=said):
@@ -314,17 +314,17 @@ def _elsewhere(vials: tuple[do.Vial, ...], store: str) -> tuple[do.Vial, ...]:
 async def test_a_place_is_free_again_once_its_vial_has_left(frozen_lab: Lab) -> None:
     lab = frozen_lab
     await lab.play("transfer out")
-    assert lab.ledger.holder("place:cryostore_1/R1/B1/A1") is not None
+    assert lab.ledger.holder("place:cryostore_1/r1/b1/a1") is not None
     await lab.do("transfer out")
-    assert lab.ledger.holder("place:cryostore_1/R1/B1/A1") is None
-    holder = lab.ledger.holder(f"vial:{BATCH_ID}.V01")
+    assert lab.ledger.holder("place:cryostore_1/r1/b1/a1") is None
+    holder = lab.ledger.holder(f"vial:{BATCH_ID}.V01".casefold())
     assert holder is not None and holder.stream == stream_of(BATCH_ID), "a name once used is never another vial's"
     await transplant(lab.ledger, before("freeze", "frozen"), "B-2")
     vials = karussis.vials(8, "B-2")
     step = Step(karussis.freeze(vials=vials, discarded_cells=karussis.HARVESTED - 80_000_000), witness=WITNESS)
     assert (await ask(lab, "B-2", step)).state is State.CRYO
     taken = do.MoveVials(vials=(do.Vial(vial=vials[0].vial, place=karussis.place("A9")),))
-    with pytest.raises(TransitionRefused, match=r"place cryostore_1/R1/B1/A9 is taken by batch:B-2026-001"):
+    with pytest.raises(TransitionRefused, match=r"place cryostore_1/r1/b1/a9 is taken by batch:B-2026-001"):
         await ask(lab, "B-2", Step(taken, ST, WITNESS))
 
 
@@ -374,7 +374,7 @@ async def test_a_ledger_opened_again_still_knows_who_stands_where(tmp_path: Path
         facts = Facts(clock.now() + MINUTE_MS, step.actor, lab.recipe, equipment=EQUIPMENT, lots=LOTS)
         clock.advance(MINUTE_MS)
         await execute(again, find_recipe, do.Command(BATCH_ID, step.details), facts)
-        assert len(again.claimed("place:")) == 7 and again.holder("place:cryostore_1/R1/B1/A1") is None
+        assert len(again.claimed("place:")) == 7 and again.holder("place:cryostore_1/r1/b1/a1") is None
     finally:
         await again.close()
 

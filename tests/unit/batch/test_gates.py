@@ -224,7 +224,7 @@ async def test_g8_replicates_agree(lab: Lab) -> None:
 async def test_g9_identity_panel(lab: Lab, panel: dict[str, float], said: str) -> None:
     lab.change("read identity", details=result("identity", outcome="measured", panel=panel))
     await lab.play("release")
-    await held(lab, "G9", "release", f"G9: {said}")
+    await held(lab, "G9" if "not measured" in said else "G9 G12", "release", f"G9: {said}")
 
 
 async def test_g9_without_a_panel(lab: Lab) -> None:
@@ -235,15 +235,15 @@ async def test_g9_without_a_panel(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("route", "eu_per_ml", "said"),
     [
-        ("IT", 7.01, r"G10: IT dose brings 0.2 EU/kg, allowed are 0.2$"),
-        ("IV", 6.4, r"G10: IV dose brings 5.03 EU/kg, allowed are 5$"),
+        ("IT", 7.01, r"G10: IT dose brings 0.2 EU/kg, allowed are 0.2;"),
+        ("IV", 6.4, r"G10: IV dose brings 5.03 EU/kg, allowed are 5;"),
     ],
 )
 async def test_g10_endotoxin_of_each_dose(lab: Lab, route: str, eu_per_ml: float, said: str) -> None:
     details = result(f"endotoxin-{route}", outcome="measured", value_eu_per_ml=eu_per_ml)
     lab.change(f"read {route}", details=details)
     await lab.play("release")
-    await held(lab, "G10", "release", said)
+    await held(lab, "G10 G12", "release", said)
 
 
 async def test_g10_what_suits_a_vein_may_not_go_into_the_spine(lab: Lab) -> None:

@@ -230,7 +230,7 @@ def test_g7_figures_go_with_the_decision() -> None:
 def test_g8_after_the_wash(bend: Callable[[Bench], object], said: str) -> None:
     bench = before("count washed 1", "frozen")
     bend(bench)
-    held(bench, "G8", "resuspend", f"G8: washed .*{said}")
+    held(bench, "G8", "resuspend", f"G8: .*washed.*{said}")
 
 
 def test_g8_a_count_before_the_labelling_says_nothing_after_it() -> None:
@@ -374,7 +374,7 @@ def test_g9_each_marker_of_the_frozen_product(marker: str) -> None:
     worse = 94.9 if karussis.PANEL[marker] > 50 else 2.1
     bench.alter("read identity", panel=karussis.PANEL | {marker: worse})
     bench.play("read identity", "release")
-    held(bench, "G9", "release", f"G9: {marker} {worse:g} %, expected")
+    held(bench, "G9 G12", "release", f"G9: {marker} {worse:g} %, expected")
 
 
 def test_g10_without_a_weight_endotoxin_can_t_be_judged() -> None:
@@ -411,10 +411,10 @@ def test_what_a_gate_looked_at_is_stored_with_the_decision(kind: str) -> None:
     assert used["G1"] == {"eligible": True} and used["G2"] == {"scans_equal": True}
     assert used["G3"]["counter_1"] == {"in_service": True, "calibrated_until": "2028-06-23T08:00:00.000Z"}
     assert used["G4"]["MED-1"]["status"] == "released" and used["G5"] == {"passage": 2, "max": 3}
-    assert used["G14"] == {"signer": "qp-1"} and used["G13"]["changed_version"] <= used["G13"]["reviewed_version"]
+    assert used["G14"] == {"signers": ["qp-1"]} and used["G13"]["changed_version"] <= used["G13"]["reviewed_version"]
     assert used["G8"]["stage"] == "product" and used["G8"]["samples"] == [f"{BATCH_ID}.product-{n}" for n in (1, 2)]
     assert used["G10"]["IT"]["max"] == 0.2 and used["G10"]["IV"]["max"] == 5
-    assert used["G17"]["formulation to dose"] > 0 and used["G17"]["max"] == (300 if kind == "fresh" else 375)
+    assert used["G17"]["formulation to dose"] > 0 and used["G17"]["max"] == (300 if kind == "fresh" else 675)
 
 
 @pytest.mark.parametrize("values", [(0.05, 8.0), (8.0, 0.05)])
@@ -426,7 +426,7 @@ def test_g10_the_highest_reading_counts_whatever_comes_after_it(values: tuple[fl
     bench.play("read IT", "review")
     bench.ask(Step(result("again", outcome="measured", value_eu_per_ml=values[1]), LAB))
     bench.ask("review")
-    held(bench, "G10", "release", "G10: IT dose brings 0.229 EU/kg, allowed are 0.2$")
+    held(bench, "G10 G12", "release", "G10: IT dose brings 0.229 EU/kg, allowed are 0.2;")
 
 
 def test_g9_a_better_panel_does_not_replace_the_first() -> None:
@@ -437,4 +437,4 @@ def test_g9_a_better_panel_does_not_replace_the_first() -> None:
     bench.ask(Step(do.SampleQc.model_validate(fields)))
     bench.ask(Step(result("again", outcome="measured", panel=karussis.PANEL), LAB))
     bench.ask("review")
-    held(bench, "G9", "release", "G9: CD105 90 %, expected >= 95 %$")
+    held(bench, "G9 G12", "release", "G9: CD105 90 %, expected >= 95 %;")

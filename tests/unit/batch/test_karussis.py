@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.unit.batch import karussis
-from tests.unit.batch.bench import Bench, before
+from tests.unit.batch.bench import Bench, before, dispose
 from tests.unit.batch.conftest import BATCH_ID, COUNTER, QA, RV, WITNESS, Lab, Step, count
 
 from cultureops.batch import commands as do
@@ -255,7 +255,11 @@ def test_a_reason_allows_another_cryo_medium_and_the_residual_follows_it() -> No
     bench = before("freeze", "frozen")
     bench.alter("freeze", dmso_pct=5.0)
     bench.change("freeze", reason="lot of the manufacturer holds 5 %")
-    bench.play("freeze", "count washed 1")
+    bench.play("freeze", "authorise")
+    (deviation,) = bench.known.open_deviations
+    assert deviation.severity == "major" and "DMSO 5 % instead of 10 %" in deviation.description
+    dispose(bench)
+    bench.play("authorise", "count washed 1")
     assert bench.known.residual_dmso_pct == pytest.approx(0.0220, abs=5e-5)
 
 

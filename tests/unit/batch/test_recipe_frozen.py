@@ -178,7 +178,7 @@ WRONG: list[tuple[Callable[[str], str], str, str]] = [
     (_replace('text = "seeding"', 'text = "thawing"'), "sample_anchor =", "expected one of seeding, freezing"),
     (_replace("sample_due =", "# sample_due ="), "[qc]", "a process without any sterility test"),
     (_replace("sample_anchor =", "# sample_anchor ="), "[qc]", "sample_due and sample_anchor come together"),
-    (_replace("washes_min = { value = 2", "washes_min = { value = 1.5"), "washes_min =", "expected a whole number"),
+    (_replace("washes_min = { value = 2", "washes_min = { value = 2.5"), "washes_min =", "expected a whole number"),
     (_replace("dmso = { value = 10", "dmso = { value = 110"), "dmso =", "expected a number from 0 to 100"),
     (_replace("residual_dmso_max =", "# residual ="), "[washing]", "residual_dmso_max: is missing"),
     (_replace("total_max =", "# total_max ="), "[hold]", "total_max: is missing"),

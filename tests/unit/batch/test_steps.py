@@ -10,6 +10,7 @@ from tests.unit.batch.conftest import (
     QA,
     QP,
     TOKEN,
+    WITNESS,
     Step,
     count,
     formulate,
@@ -109,7 +110,8 @@ def test_a_step_with_wrong_contents_is_refused(step: str, details: Details, said
     present = bench.known
     actor = {"AcceptCount": OP, "Count": COUNTER}.get(type(details).__name__, bench.steps[step].actor)
     with pytest.raises(TransitionRefused) as refused:
-        bench.ask(Step(details, actor, bench.steps[step].witness))
+        witness = WITNESS if isinstance(details, do.AcceptCount) else bench.steps[step].witness
+        bench.ask(Step(details, actor, witness))
     assert said in str(refused.value) and "\n" not in str(refused.value)
     assert bench.batch is present
 

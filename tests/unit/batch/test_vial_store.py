@@ -68,7 +68,7 @@ async def test_ten_thousand_vials(lab: Lab) -> None:
     places = lab.ledger.claimed("place:")
     claimed_ms = 1000 * (time.perf_counter() - began)
     assert len(places) == BATCHES * PER_BATCH == 10_000
-    assert len(lab.ledger.claimed("place:cryostore_1/R3/B7/")) == PER_BATCH
+    assert len(lab.ledger.claimed("place:cryostore_1/r3/b7/")) == PER_BATCH
     print(
         f"10,000 vials: freezing {PER_BATCH} more {min(took_ms):.1f} ms, who holds a place {holder_ms:.3f} ms, "
         f"the whole map {claimed_ms:.1f} ms"
@@ -84,7 +84,7 @@ async def test_in_a_full_store_a_taken_place_is_refused_and_named(lab: Lab) -> N
     await lab.ledger.append(stream_of("B-9"), [NewEvent("frozen", {}, OP, Source.IMPORT, claims=claims)], 0)
     await transplant(lab.ledger, bench, "B-1")
     details = frozen(stored("B-1", 9))
-    with pytest.raises(TransitionRefused, match=r"place cryostore_1/R0/B9/A1 is taken by batch:B-9; choose another"):
+    with pytest.raises(TransitionRefused, match=r"place cryostore_1/r0/b9/a1 is taken by batch:B-9; choose another"):
         await execute(lab.ledger, find_recipe, do.Command("B-1", details), lab.facts(OP, WITNESS))
     assert lab.ledger.read(stream_of("B-1"))[-1].type == "command_refused"
     assert lab.ledger.claimed("vial:") == (), "a refused step claims nothing, not even its other names"

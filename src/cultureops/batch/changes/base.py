@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from cultureops.batch.batch import Batch
 from cultureops.batch.events import Recorded
-from cultureops.batch.parts import Occupancy
+from cultureops.batch.parts import VIALS, Occupancy
 from cultureops.batch.state import State
 from cultureops.clock import Instant
 from cultureops.ledger.event import Event
@@ -29,11 +29,15 @@ def take_out(
 
 
 def enter(state: State, *, ends: bool = False) -> Change:
-    """Return the change of an event that brings a new state; one that ``ends`` the batch empties its chambers."""
+    """Return the change of an event that brings a new state; one that ``ends`` the batch empties its chambers.
+
+    Vials stay where they stand until somebody takes them out.
+    """
 
     def change(batch: Batch, recorded: Recorded, event: Event) -> Batch:
         at = event.occurred_at
-        stays = take_out(batch.occupancies, at) if ends else batch.occupancies
+        gone = {stay.vessels for stay in batch.occupancies if not stay.vessels.endswith(VIALS)}
+        stays = take_out(batch.occupancies, at, gone) if ends else batch.occupancies
         return batch.changed(
             state=state, since=at, occupancies=stays, ended_at=at if ends else batch.ended_at, held_from=None
         )

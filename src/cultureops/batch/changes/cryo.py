@@ -10,7 +10,16 @@ from cultureops.batch import events as happened
 from cultureops.batch.batch import Batch
 from cultureops.batch.changes.base import Change, take_out
 from cultureops.batch.events import Recorded
-from cultureops.batch.parts import LabellingRecord, Occupancy, ThawRecord, VialRecord, VialStatus, WashRecord
+from cultureops.batch.parts import (
+    LABELLED,
+    VIALS,
+    LabellingRecord,
+    Occupancy,
+    ThawRecord,
+    VialRecord,
+    VialStatus,
+    WashRecord,
+)
 from cultureops.batch.state import State
 from cultureops.clock import Instant
 from cultureops.ledger.event import Event
@@ -36,13 +45,13 @@ def _frozen(batch: Batch, recorded: happened.Frozen, event: Event) -> Batch:
 
 
 def _vials_id(batch: Batch) -> str:
-    return f"{batch.id}-vials"
+    return batch.id + VIALS
 
 
 def _standing(batch: Batch, at: Instant) -> Batch:
     """Let the batch occupy exactly the cryostores in which its vials stand."""
     vessels = _vials_id(batch)
-    wanted = {vial.place.store for vial in batch.vials if vial.place is not None and batch.ended_at is None}
+    wanted = {vial.place.store for vial in batch.vials if vial.place is not None}
     stays = tuple(
         replace(stay, taken=at)
         if stay.vessels == vessels and stay.taken is None and stay.chamber not in wanted
@@ -84,6 +93,7 @@ def _out(batch: Batch, recorded: happened.TransferredOut, event: Event) -> Batch
         state=State.IN_TRANSFER,
         since=at,
         transferred_out_at=at,
+        transfer_logger=recorded.logger,
     )
     return _standing(moved, at)
 
@@ -91,7 +101,7 @@ def _out(batch: Batch, recorded: happened.TransferredOut, event: Event) -> Batch
 def _in(batch: Batch, recorded: happened.TransferredIn, event: Event) -> Batch:
     arrived = [vial.id for vial in batch.vials_in("in_transfer")]
     marked = _with_status(batch, arrived, "received", leaves=True)
-    return marked.changed(state=State.RECEIVED_LAB, since=event.occurred_at)
+    return marked.changed(state=State.RECEIVED_LAB, since=event.occurred_at, received_lab_at=event.occurred_at)
 
 
 def _thawed(batch: Batch, recorded: happened.Thawed, event: Event) -> Batch:
@@ -133,7 +143,7 @@ def _labelling_started(batch: Batch, recorded: happened.LabellingStarted, event:
         state=State.LABELLING,
         since=at,
         labelling=LabellingRecord(at, None, recorded.suspension_ml),
-        occupancies=(*batch.occupancies, Occupancy(f"{batch.id}-labelling", recorded.chamber, at)),
+        occupancies=(*batch.occupancies, Occupancy(batch.id + LABELLED, recorded.chamber, at)),
     )
 
 
@@ -145,7 +155,7 @@ def _labelling_ended(batch: Batch, recorded: happened.LabellingEnded, event: Eve
         since=at,
         labelling=LabellingRecord(started_at, at, recorded.suspension_ml),
         washes=(),
-        occupancies=take_out(batch.occupancies, at, {f"{batch.id}-labelling"}),
+        occupancies=take_out(batch.occupancies, at, {batch.id + LABELLED}),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from cultureops.batch import events as happened
 from cultureops.batch.batch import Batch
-from cultureops.batch.changes.base import Change, enter, take_out
+from cultureops.batch.changes.base import Change, take_out
 from cultureops.batch.events import Recorded
 from cultureops.batch.parts import Confluence, Occupancy, PassageRecord, Vessels
 from cultureops.batch.state import State
@@ -18,6 +18,10 @@ __all__ = ["CULTURE"]
 
 def _consented(batch: Batch, recorded: happened.ConsentRecorded, event: Event) -> Batch:
     return batch.changed(is_eligible=recorded.eligible, label_arm=recorded.label_arm)
+
+
+def _received(batch: Batch, recorded: happened.MarrowReceived, event: Event) -> Batch:
+    return batch.changed(state=State.RECEIVED, since=event.occurred_at, collected_at=recorded.collected_at)
 
 
 def _isolated(batch: Batch, recorded: happened.Isolated, event: Event) -> Batch:
@@ -130,7 +134,7 @@ def _discarded(batch: Batch, recorded: happened.VesselsDiscarded, event: Event) 
 
 CULTURE: Final[dict[type[Recorded], Change]] = {
     happened.ConsentRecorded: _consented,
-    happened.MarrowReceived: enter(State.RECEIVED),
+    happened.MarrowReceived: _received,
     happened.Isolated: _isolated,
     happened.Seeded: _seeded,
     happened.MediumChanged: _medium_changed,

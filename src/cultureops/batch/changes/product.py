@@ -9,7 +9,7 @@ from cultureops.batch import events as happened
 from cultureops.batch.batch import Batch
 from cultureops.batch.changes.base import Change, enter, take_out
 from cultureops.batch.events import Recorded
-from cultureops.batch.parts import DoseRecord, Occupancy, Resuspension
+from cultureops.batch.parts import DOSES, DoseRecord, Occupancy, Resuspension
 from cultureops.batch.state import State
 from cultureops.ledger.event import Event
 
@@ -22,7 +22,7 @@ def _resuspended(batch: Batch, recorded: happened.Resuspended, event: Event) -> 
 
 
 def _doses_id(batch: Batch) -> str:
-    return f"{batch.id}-doses"
+    return batch.id + DOSES
 
 
 def _formulated(batch: Batch, recorded: happened.Formulated, event: Event) -> Batch:
@@ -58,7 +58,7 @@ def _released(batch: Batch, recorded: Recorded, event: Event) -> Batch:
 
 
 def _conditionally_released(batch: Batch, recorded: happened.ConditionallyReleased, event: Event) -> Batch:
-    return _released(batch, recorded, event).changed(state=State.CONDITIONALLY_RELEASED)
+    return _released(batch, recorded, event).changed(state=State.CONDITIONALLY_RELEASED, is_conditional=True)
 
 
 def _exceptionally_released(batch: Batch, recorded: happened.ExceptionallyReleased, event: Event) -> Batch:

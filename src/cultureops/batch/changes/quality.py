@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cultureops.batch import events as happened
 from cultureops.batch.batch import Batch
-from cultureops.batch.changes.base import Change, enter
+from cultureops.batch.changes.base import Change, enter, take_out
 from cultureops.batch.events import Recorded
 from cultureops.batch.parts import AlarmExposure, Deviation, Refusal
 from cultureops.batch.state import State
@@ -61,9 +61,10 @@ def _resumed(batch: Batch, recorded: happened.Resumed, event: Event) -> Batch:
 def _destroyed(batch: Batch, recorded: happened.Destroyed, event: Event) -> Batch:
     ended = enter(State.DESTROYED, ends=True)(batch, recorded, event)
     return ended.changed(
+        occupancies=take_out(ended.occupancies, event.occurred_at),
         vials=tuple(
             vial if vial.status == "thawed" else replace(vial, place=None, status="discarded") for vial in batch.vials
-        )
+        ),
     )
 
 

@@ -16,9 +16,10 @@ __all__ = ["RECORD"]
 
 
 def _counted(batch: Batch, recorded: happened.Counted | happened.CountAccepted, event: Event) -> Batch:
+    waited = next((one.at for one in batch.held_counts if one.sample_id == recorded.sample_id), event.occurred_at)
     count = CountRecord(
         sample_id=recorded.sample_id,
-        at=event.occurred_at,
+        at=waited,
         passage=recorded.passage,
         stage=recorded.stage,
         replicate=recorded.replicate,

@@ -52,7 +52,7 @@ class Place(Part):
     @property
     def claim(self) -> str:
         """The name under which the ledger lets one vial at a time stand here."""
-        return f"place:{self.store}/{self.rack}/{self.box}/{self.position}"
+        return f"place:{self.store}/{self.rack}/{self.box}/{self.position}".casefold()
 
     @property
     def label(self) -> str:
@@ -69,7 +69,7 @@ class Vial(Part):
     @property
     def claim(self) -> str:
         """The name under which the ledger lets this vial exist once."""
-        return f"vial:{self.vial}"
+        return f"vial:{self.vial}".casefold()
 
 
 class Freeze(Details):

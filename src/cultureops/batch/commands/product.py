@@ -84,9 +84,13 @@ class Assessment(Part):
 
 
 class Review(Details):
-    """Review the whole record: ``assessments`` name every critical alarm and long gap that the batch saw."""
+    """Review the whole record: ``assessments`` name every critical alarm and long gap that the batch saw.
+
+    ``version`` is the version of the record that was read; a record that has changed since is read again.
+    """
 
     audit_trail_read: Flag
+    version: Whole | None = None
     assessments: tuple[Assessment, ...] = ()
 
 

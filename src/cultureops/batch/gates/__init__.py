@@ -32,7 +32,6 @@ GATES: Final[Mapping[str, Gate]] = {
             "No major deviation is open, no critical alarm unassessed, no long data gap either.",
             _RULES,
             process.environment,
-            True,
         ),
         Gate("G13", "The review covers the whole record.", "draft EU GMP Annex 11, 12.8", process.review),
         Gate("G14", "Who decides neither operated nor reviewed.", _RULES, process.four_eyes),
@@ -40,7 +39,7 @@ GATES: Final[Mapping[str, Gate]] = {
         Gate(
             "G16", "A pending culture is negative to date, Gram too, and a clinician is told.", _RULES, product.pending
         ),
-        Gate("G17", "Time out of controlled storage is in its limits.", _RULES, process.time_out_of_storage, True),
+        Gate("G17", "Time out of controlled storage is in its limits.", _RULES, process.time_out_of_storage),
     )
 }
 

@@ -135,10 +135,14 @@ def review(case: Case, plan: Plan) -> Verdict:
 
 def four_eyes(case: Case, plan: Plan) -> Verdict:
     """Keep decisions away from those who worked on the batch or reviewed it."""
-    signer = case.facts.actor.id
-    hands_on = signer in case.batch.operators
-    problem = "operated on this batch" if hands_on else "reviewed it" if signer in case.batch.reviewers else ""
-    return Verdict(f"{signer} {problem}; somebody else must decide" if problem else "", {"signer": signer})
+    witness = case.facts.witness
+    signers = (case.facts.actor.id, *(() if witness is None else (witness.id,)))
+    for signer in signers:
+        hands_on = signer in case.batch.operators
+        problem = "operated on this batch" if hands_on else "reviewed it" if signer in case.batch.reviewers else ""
+        if problem:
+            return Verdict(f"{signer} {problem}; somebody else must decide", {"signers": list(signers)})
+    return Verdict("", {"signers": list(signers)})
 
 
 def in_date(case: Case, plan: Plan) -> Verdict:

@@ -23,13 +23,23 @@ def sterility(case: Case, plan: Plan) -> Verdict:
     While the last culture is pending a conditional release asks for no positive reading instead (see ``pending``).
     """
     qc = case.facts.recipe.qc
-    problems = _sample_negative(case) if qc.sample_due is not None else []
-    is_conditional = isinstance(case.details, ReleaseConditionally)
+    problems = [
+        f"{sample.test} of {sample.sample_id} is positive"
+        for test in ("sterility", "gram")
+        for sample in _samples(case.batch, test)
+        if sample.stage == "product" and any(reading.outcome == "positive" for reading in sample.readings)
+    ]
+    problems += _sample_negative(case) if qc.sample_due is not None else []
+    is_conditional = isinstance(case.details, ReleaseConditionally) or case.batch.is_conditional
     for passage in range((case.batch.passage or 0) + 1):
         for test in qc.passage_tests:
             samples = [s for s in _samples(case.batch, test) if s.passage == passage and s.stage == "passage"]
             may_wait = is_conditional and test == "sterility" and passage == case.batch.passage
-            problem = _not_negative_to_date(samples) if may_wait else _not_negative(samples, _incubation_d(case))
+            problem = (
+                _not_negative_to_date(samples, _to_date_d(case))
+                if may_wait
+                else _not_negative(samples, _incubation_d(case))
+            )
             if problem:
                 problems.append(f"P{passage} {test} {problem}")
     used = {"passages": (case.batch.passage or 0) + 1, "tests": list(qc.passage_tests)}
@@ -66,7 +76,7 @@ def pending(case: Case, plan: Plan) -> Verdict:
     problems = []
     if not _not_negative(cultures, _incubation_d(case)):
         problems.append("no culture is pending; release without a condition")
-    if problem := _not_negative_to_date(cultures):
+    if problem := _not_negative_to_date(cultures, _to_date_d(case)):
         problems.append(f"sterility {problem}")
     gram = [s for s in _samples(batch, "gram") if s.passage == batch.passage]
     if problem := _not_negative(gram, 0):
@@ -78,14 +88,25 @@ def pending(case: Case, plan: Plan) -> Verdict:
     return Verdict(", ".join(problems), used)
 
 
-def _not_negative_to_date(samples: Sequence[QcSample]) -> str:
+def _to_date_d(case: Case) -> float:
+    """Return how long a pending culture must have been incubated to count as negative to date [d]."""
+    conditional = case.facts.recipe.conditional
+    shortest = None if conditional is None else conditional.negative_to_date_min
+    return 0.0 if shortest is None else shortest.value / 24
+
+
+def _not_negative_to_date(samples: Sequence[QcSample], incubation_d: float) -> str:
     """Say why a pending culture is not negative to date."""
     if not samples:
         return "was not sampled"
     if any(reading.outcome == "positive" for sample in samples for reading in sample.readings):
         return "is positive"
-    read = any(reading.outcome == "negative" for sample in samples for reading in sample.readings)
-    return "" if read else "has no reading to date"
+    read = any(
+        reading.outcome == "negative" and reading.at - sample.taken_at >= incubation_d * DAY_MS
+        for sample in samples
+        for reading in sample.readings
+    )
+    return "" if read else f"has no reading after {incubation_d * 24:g} h"
 
 
 def washed(case: Case, plan: Plan) -> Verdict:
@@ -191,6 +212,10 @@ def viability(case: Case, plan: Plan) -> Verdict:
     except CountsUnusable as unusable:
         return Verdict(f"{what} counts: {unusable}", used)
     used |= {"viability_pct": round(pooled.viability_pct, 2), "min_pct": release.viability_min.value}
+    worst = min(counts, key=lambda count: count.viability_pct)
+    if worst.viability_pct < release.viability_floor.value:
+        floor = f"{release.viability_floor.value:g} %; other counts do not outvote it"
+        return Verdict(f"{worst.sample_id} at {worst.viability_pct:.1f} % is below the floor of {floor}", used, True)
     is_below_floor = pooled.viability_pct < release.viability_floor.value
     if is_below_floor:
         limit = f"the floor of {release.viability_floor.value:g} %"
@@ -204,9 +229,12 @@ def viability(case: Case, plan: Plan) -> Verdict:
 def cell_identity(case: Case, plan: Plan) -> Verdict:
     """Hold every panel that was read against the limits; a repeat never replaces the first."""
     release = case.facts.recipe.release
-    panels = [dict(r.panel) for s in _samples(case.batch, "identity") for r in s.readings if r.panel]
+    read = [(s, dict(r.panel)) for s in _samples(case.batch, "identity") for r in s.readings if r.panel]
+    panels = [panel for _, panel in read]
     if not panels:
         return Verdict("no identity panel was read", {})
+    if not any(sample.stage == "product" or sample.passage == case.batch.passage for sample, _ in read):
+        return Verdict("no identity panel of the product or its last passage was read", {"panels": panels})
     problems = []
     for panel in panels:
         for marker in release.positive_markers.texts:

@@ -24,6 +24,7 @@ from cultureops.batch.commands.cryo import (
     Vial,
     Wash,
 )
+from cultureops.batch.events import DeviationOpened
 from cultureops.batch.parts import VialRecord
 from cultureops.batch.steps.base import check_stated, deviate, refused
 from cultureops.clock import HOUR_MS, MINUTE_MS
@@ -45,6 +46,7 @@ __all__ = [
 
 S = TypeVar("S")
 
+_COLD_STORES = ("cryostore", "freezer")
 _SPILT = 0.05
 """The share of the vials' volume that pipetting may lose; ours."""
 
@@ -64,6 +66,7 @@ def freeze(case: Case, details: Freeze) -> Plan:
     used = len(details.vials) * details.cells_per_vial
     harvested = 0 if grown is None else grown.harvested_viable_cells
     check_stated(case, used, details.discarded_cells, harvested, "harvested")
+    _check_stores(case, details.vials)
     if details.dmso_pct != recipe.dmso.value and not case.reason:
         raise refused(case, f"DMSO {details.dmso_pct:g} %, the process has {recipe.dmso.value:g} %; give a reason")
     if details.store_temperature_c > recipe.storage_max.value:
@@ -81,18 +84,32 @@ def freeze(case: Case, details: Freeze) -> Plan:
         happened.Frozen,
         {"frozen_cells": used},
         warnings,
+        also=() if details.dmso_pct == recipe.dmso.value else (_other_dmso(case, details.dmso_pct, recipe.dmso.value),),
         devices=tuple(sorted({vial.place.store for vial in details.vials})),
         lots=(details.cryo_medium_lot,),
         claims=tuple(name for vial in details.vials for name in (vial.claim, vial.place.claim)),
     )
 
 
+def _other_dmso(case: Case, given_pct: float, wanted_pct: float) -> DeviationOpened:
+    return deviate(case, "cryo medium", f"DMSO {given_pct:g} % instead of {wanted_pct:g} %", "major")
+
+
+def _check_stores(case: Case, vials: Sequence[Vial]) -> None:
+    """Refuse to put vials into what is known to be no cold store; whether it is fit for use is a gate's to judge."""
+    for store in sorted({vial.place.store for vial in vials}):
+        fact = case.facts.equipment.get(store)
+        if fact is not None and fact.kind and fact.kind not in _COLD_STORES:
+            raise refused(case, f"{store} is a {fact.kind}; vials stand in a {' or '.join(_COLD_STORES)}")
+
+
 def _check_distinct(case: Case, vials: Sequence[Vial]) -> None:
     """Refuse a vial or a place that is named twice; other batches' are the ledger's to know."""
-    for names, what in (([v.vial for v in vials], "vial"), ([v.place.label for v in vials], "place")):
-        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-        if twice:
-            raise refused(case, f"{what} {twice[0]} is named twice")
+    for claims, what in (([v.claim for v in vials], "vial"), ([v.place.claim for v in vials], "place")):
+        if len(set(claims)) < len(claims):
+            twice = next(number for number, claim in enumerate(claims) if claim in claims[:number])
+            name = vials[twice].vial if what == "vial" else vials[twice].place.label
+            raise refused(case, f"{what} {name} is named twice")
 
 
 def _own_vials(case: Case, ids: Sequence[str], *statuses: str) -> tuple[VialRecord, ...]:
@@ -113,6 +130,7 @@ def _own_vials(case: Case, ids: Sequence[str], *statuses: str) -> tuple[VialReco
 def move_vials(case: Case, details: MoveVials) -> Plan:
     """Give stored vials other places."""
     _check_distinct(case, details.vials)
+    _check_stores(case, details.vials)
     before = _own_vials(case, [vial.vial for vial in details.vials], "stored", "authorised")
     return Plan(
         happened.VialsMoved,
@@ -180,6 +198,10 @@ def transfer_in(case: Case, details: TransferIn) -> Plan:
     recipe = _section(case, case.facts.recipe.transfer, "transfer of vials")
     if details.temperature_min_c > details.temperature_max_c:
         raise refused(case, "the lowest temperature is above the highest")
+    if details.logger != case.batch.transfer_logger:
+        raise refused(
+            case, f"logger {details.logger} did not travel with these vials, {case.batch.transfer_logger} did"
+        )
     limit, left_at = recipe.temperature_max.value, case.batch.transferred_out_at
     is_inside = details.temperature_max_c <= limit
     if is_inside != (details.out_of_range_min == 0):
@@ -237,6 +259,7 @@ def thaw(case: Case, details: Thaw) -> Plan:
 def wash(case: Case, details: Wash) -> Plan:
     """Wash; volumes follow one another, and what DMSO may be left is worked out."""
     batch = case.batch
+    _check_complete(case, details)
     expected = len(batch.washes) + 1
     if details.index != expected:
         raise refused(case, f"this would be wash {expected}, not {details.index}")
@@ -260,6 +283,22 @@ def wash(case: Case, details: Wash) -> Plan:
         lots=(details.diluent_lot,),
         also=(deviate(case, "time out of storage", "; ".join(late), "major"),) if late else (),
     )
+
+
+def _check_complete(case: Case, details: Wash) -> None:
+    """Refuse a wash that is none: too little diluent, or less left over than a centrifuge can leave."""
+    limits = case.facts.recipe.washing
+    if limits is None:
+        return
+    if limits.dilution_min is not None and details.vol_added_ml < limits.dilution_min.value * details.vol_before_ml:
+        wanted_ml = limits.dilution_min.value * details.vol_before_ml
+        raise refused(
+            case, f"{details.vol_added_ml:g} mL is no wash of {details.vol_before_ml:g}; add {wanted_ml:g} mL"
+        )
+    if limits.left_min is not None and details.vol_left_ml < limits.left_min.value:
+        raise refused(
+            case, f"{details.vol_left_ml:g} mL left over a pellet, at least {limits.left_min.value:g} expected"
+        )
 
 
 def _volume_ml(case: Case) -> float:

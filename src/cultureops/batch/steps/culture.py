@@ -24,7 +24,7 @@ from cultureops.batch.commands import (
 from cultureops.batch.counts import CountsUnusable, PooledCount
 from cultureops.batch.counts import pool as pool_counts
 from cultureops.batch.events import Recorded
-from cultureops.batch.parts import Vessels
+from cultureops.batch.parts import DOSES, LABELLED, VIALS, Vessels
 from cultureops.batch.steps.base import check_stated, deviate, off_target, refused
 from cultureops.clock import DAY_MS, HOUR_MS
 
@@ -60,12 +60,17 @@ def receive_marrow(case: Case, details: ReceiveMarrow) -> Plan:
 
 def isolate(case: Case, details: Isolate) -> Plan:
     """Win mononuclear cells."""
+    collected_at, limit = case.batch.collected_at, case.facts.recipe.intake.transit_max.value
+    if collected_at is not None and case.at - collected_at > limit * HOUR_MS:
+        hours = (case.at - collected_at) / HOUR_MS
+        raise refused(case, f"the marrow is {hours:.1f} h old, isolation begins within {limit:g} h")
     return Plan(happened.Isolated, lots=details.reagent_lots)
 
 
 def seed(case: Case, details: Seed) -> Plan:
     """Start the primary culture as P0; no more cells than were isolated."""
     recipe = case.facts.recipe
+    _check_new(case, details.vessels)
     check_stated(case, details.cells_total, details.discarded_cells, case.batch.mnc_count or 0, "isolated")
     density = details.cells_total / (details.n_vessels * details.area_cm2)
     return Plan(
@@ -95,6 +100,9 @@ def _check_group(case: Case, vessels: str) -> Vessels:
 def _check_new(case: Case, *names: str) -> None:
     """Refuse names of vessels that this batch has used before, or twice."""
     used = {stay.vessels for stay in case.batch.occupancies}
+    for name in names:
+        if name.endswith((VIALS, DOSES, LABELLED)):
+            raise refused(case, f"{name!r} ends like what is no vessel; choose another name")
     for number, name in enumerate(names):
         if name in used or name in names[:number]:
             raise refused(case, f"vessels {name!r} were used before; give the new ones their own name")
@@ -162,7 +170,7 @@ def _check_evidence(case: Case, details: ObserveConfluence) -> None:
         if details.evidence:
             raise refused(case, "evidence of an image belongs to a reading by image")
         return
-    if not details.evidence and details.image_sha256 is None:
+    if not details.evidence:
         raise refused(case, "a reading by image needs its evidence: method, parameters and SHA-256 of the image")
     if details.evidence and not any(e.low_pct <= details.confluence_pct <= e.high_pct for e in details.evidence):
         raise refused(case, f"{details.confluence_pct:g} % lies in none of the images' intervals")
@@ -279,7 +287,8 @@ def _yield(case: Case, details: Passage | Harvest) -> tuple[dict[str, Any], tupl
     _check_whole(case, details.vessels)
     _check_sterility_sampled(case)
     present = batch.passage or 0
-    counts = batch.counts_of("harvest", present, batch.passage_started_at or 0)
+    oldest = case.at - round(recipe.release.count_valid.value * HOUR_MS)
+    counts = batch.counts_of("harvest", present, max(oldest, batch.passage_started_at or 0))
     try:
         counted = pool_counts(counts, recipe.counting)
     except CountsUnusable as unusable:

@@ -92,8 +92,9 @@ def _density(case: Case, density_1e6_per_ml: float, what: str) -> tuple[str, ...
 def formulate(case: Case, details: Formulate) -> Plan:
     """Fill one container per route of the recipe; doses by weight or as fractions, and no cell out of nowhere."""
     recipe, made = case.facts.recipe, case.batch.resuspension
-    if recipe.dose.is_by_weight:
+    if recipe.dose.is_by_weight or details.weight_kg is not None:
         _check_weight(case, details)
+    _check_cold(case, details)
     routes = Counter(dose.route for dose in details.doses)
     if routes != Counter(recipe.dose.routes.keys()):
         raise refused(case, f"one dose for each of {', '.join(sorted(recipe.dose.routes))} expected")
@@ -120,6 +121,13 @@ def formulate(case: Case, details: Formulate) -> Plan:
         devices=() if details.stored_in is None else (details.stored_in,),
         claims=tuple(f"container:{dose.container}" for dose in details.doses),
     )
+
+
+def _check_cold(case: Case, details: Formulate) -> None:
+    """Refuse a chamber that is known to be none for the filled containers: there their clock would stand still."""
+    fact = None if details.stored_in is None else case.facts.equipment.get(details.stored_in)
+    if fact is not None and fact.kind and fact.kind != "refrigerator":
+        raise refused(case, f"{details.stored_in} is a {fact.kind}; filled containers are kept in a refrigerator")
 
 
 def _check_weight(case: Case, details: Formulate) -> None:
@@ -161,6 +169,8 @@ def review(case: Case, details: Review) -> Plan:
     Of frozen cells the record is reviewed before their thaw as well: what alarms meant for them is decided then.
     """
     batch = case.batch
+    if details.version is not None and details.version < batch.changed_version:
+        raise refused(case, f"the record has changed since version {details.version}; read it again")
     if not details.audit_trail_read:
         raise refused(case, "read the audit trail before you sign the review")
     if case.facts.actor.id in batch.operators:
@@ -208,6 +218,8 @@ def _remarks(case: Case) -> tuple[str, ...]:
 
 def reject(case: Case, details: Reject) -> Plan:
     """Reject the batch, with a reason."""
+    if case.batch.held_from is State.ADMINISTERED:
+        raise refused(case, "a dose was given; recall what is left instead")
     if not case.reason:
         raise refused(case, "a rejection needs its reason")
     return Plan(happened.Rejected)

@@ -97,6 +97,8 @@ def destroy(case: Case, details: Destroy) -> Plan:
 
 def recall(case: Case, details: Recall) -> Plan:
     """Call a released product back, with a reason."""
+    if case.batch.held_from is not None and case.batch.released_by is None:
+        raise refused(case, "the product was never released; reject it instead")
     if not case.reason:
         raise refused(case, "a recall needs its reason")
     return Plan(happened.Recalled)

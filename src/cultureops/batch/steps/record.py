@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cultureops.analysis.dose import endotoxin_eu_per_kg
 from cultureops.batch import events as happened
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.commands import (
@@ -119,7 +120,7 @@ def hold_count(case: Case, details: HoldCount) -> Plan:
     taken = {known.sample_id for known in case.batch.counts} | {held.sample_id for held in case.batch.held_counts}
     if details.sample_id in taken:
         raise refused(case, f"sample {details.sample_id} is on record already; a repeat is a replicate of its own")
-    return Plan(happened.CountHeld)
+    return Plan(happened.CountHeld, devices=(details.device,))
 
 
 def accept_count(case: Case, details: AcceptCount) -> Plan:
@@ -129,7 +130,8 @@ def accept_count(case: Case, details: AcceptCount) -> Plan:
         raise refused(case, f"no count of {details.sample_id} is on hold")
     if not case.reason:
         raise refused(case, "accepting a held count needs its reason")
-    return Plan(happened.CountAccepted, _place(parse_sample_id(details.sample_id)) | {"device": held.device})
+    derived = _place(parse_sample_id(details.sample_id)) | {"device": held.device}
+    return Plan(happened.CountAccepted, derived, devices=(held.device,))
 
 
 def reject_result_file(case: Case, details: RejectResultFile) -> Plan:
@@ -185,11 +187,33 @@ def record_qc_result(case: Case, details: RecordQcResult) -> Plan:
     days = (case.at - sample.taken_at) / DAY_MS
     _check_reading(case, details, sample, days)
     derived = {"test": sample.test, "days_since_sampling": days}
-    if details.outcome != "positive":
-        return Plan(happened.QcResulted, derived)
-    said = f"{sample.test} of {sample.sample_id} is positive"
-    oos = deviate(case, sample.test, said, "critical", "oos", _tell_by(case))
-    return Plan(happened.QcResulted, derived, (said,), also=(oos,))
+    said = _out_of_limits(case, details, sample)
+    also = (deviate(case, sample.test, "; ".join(said), "critical", "oos", _tell_by(case)),) if said else ()
+    return Plan(happened.QcResulted, derived, said, also=also)
+
+
+def _out_of_limits(case: Case, details: RecordQcResult, sample: QcSample) -> tuple[str, ...]:
+    """Say what of a reading is out of the recipe's limits; endotoxin is judged once doses and weight are known."""
+    name = f"{sample.test} of {sample.sample_id}"
+    if details.outcome == "positive":
+        return (f"{name} is positive",)
+    release, dosing, batch = case.facts.recipe.release, case.facts.recipe.dose, case.batch
+    said = [
+        f"{name}: {marker} {share:g} % is out of its limit"
+        for marker, share in sorted(details.panel.items())
+        if (marker in release.positive_markers.texts and share < release.positive_min.value)
+        or (marker in release.negative_markers.texts and share > release.negative_max.value)
+    ]
+    for dose in batch.doses:
+        if details.value_eu_per_ml is None or sample.route != dose.route or batch.weight_kg is None:
+            continue
+        load, limit = (
+            endotoxin_eu_per_kg(details.value_eu_per_ml, dose.volume_ml, batch.weight_kg),
+            dosing.routes[dose.route].endotoxin_max.value,
+        )
+        if load > limit:
+            said.append(f"{name}: the {dose.route} dose brings {load:.3g} EU/kg, allowed are {limit:g}")
+    return tuple(said)
 
 
 def _tell_by(case: Case) -> Instant | None:
