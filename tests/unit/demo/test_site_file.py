@@ -20,7 +20,8 @@ def test_it_is_read_with_its_rooms_chambers_and_alarms(tmp_path: Path) -> None:
     site = read_site(written(tmp_path, 60))
     classes = {chamber.id: chamber.chamber_class for chamber in site.chambers.values()}
     assert classes[BATH] == "bath" and classes[CENTRIFUGE] == "centrifuge"
-    assert classes[COLD_ROOM] == classes["clean_room_1"] == "room" and classes[CRYOSTORE] == "cryostore"
+    assert (classes[COLD_ROOM], classes["clean_room_1"]) == ("refrigerator", "room")
+    assert classes[CRYOSTORE] == "cryostore"
     assert site.chambers["incubator_1"].room == "clean_room_1"
     _, rules = Lab.plan(site)
     assert {rule.chamber for rule in rules} == {
