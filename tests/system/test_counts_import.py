@@ -158,7 +158,9 @@ def test_a_counter_without_calibration_counts_nothing_until_it_has_one(data: Pat
     site.write_text(SITE)
     assert found(data, run)[0]["status"] == "known"
     (again,) = found(data, run, "--retry")
-    assert [count["outcome"] for count in again["counts"]][:2] == ["attached", "held"], "a held count of an unfit counter was set aside as well"
+    assert [count["outcome"] for count in again["counts"]][:2] == ["attached", "held"], (
+        "a held count of an unfit counter was set aside as well"
+    )
 
 
 def test_an_unknown_counter_is_named(data: Path, run: Path) -> None:
