@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from cultureops.analysis.exposure import ChannelExposure, together
 from cultureops.analysis.storage_clock import Interval, time_out_of_storage
-from cultureops.batch.batch import Occupancy
+from cultureops.batch.parts import Occupancy
 from cultureops.clock import SECOND_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.telemetry import Watch

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,15 +16,16 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from cultureops.alarms.journal import SYSTEM
-from cultureops.clock import SystemClock, SystemEntropy, iso
+from cultureops.clock import SystemClock, iso
 from cultureops.device.event_log import EventLog
 from cultureops.device.reading import Reading
 from cultureops.device.registry import event_log_reader, trace_reader
 from cultureops.device.trace import Trace
 from cultureops.errors import ConfigError
-from cultureops.lab import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.lab import TELEMETRY_FOLDER
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
+from cultureops.recording import open_ledger_beside
 from cultureops.telemetry import EmbeddedStore
 from cultureops.telemetry.exchange import import_readings
 from cultureops.telemetry.local_time import zone_named
@@ -64,7 +64,7 @@ async def import_trace(
     readings = trace_readings(trace, device, clock.now())
     store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
     try:
-        async with _ledger(data_dir, clock) as ledger:
+        async with open_ledger_beside(data_dir, clock) as ledger:
             await _record_trace(ledger, store, trace, device, where, readings, simulated=simulated)
     finally:
         await store.close()
@@ -113,9 +113,7 @@ async def import_event_log(
     where, clock = zone_named(zone), SystemClock()
     check_device_name(device)
     log = await asyncio.to_thread(event_log_reader(kind), await _contents(source), source.name, mapping)
-    if not await asyncio.to_thread(data_dir.is_dir):
-        raise ConfigError(f"{data_dir}: no such folder; name the data folder of the lab")
-    async with _ledger(data_dir, clock) as ledger:
+    async with open_ledger_beside(data_dir, clock) as ledger:
         await _record_log(ledger, log, kind, device, where)
     unknown = sum(not event.is_known for event in log.events)
     if as_json:
@@ -155,15 +153,6 @@ async def _contents(source: Path) -> bytes:
         return await asyncio.to_thread(source.read_bytes)
     except OSError as error:
         raise ConfigError(f"{source}: can't be read: {error.strerror or error}") from None
-
-
-@asynccontextmanager
-async def _ledger(data_dir: Path, clock: SystemClock) -> AsyncIterator[SqlLedger]:
-    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, SystemEntropy())
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
 
 
 def patience(doing: str) -> AbstractContextManager[object]:

@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from cultureops.access import Role
 from cultureops.acquisition import (
     Acquisition,
     LinkEvent,
@@ -34,7 +35,6 @@ from cultureops.alarms.state import State
 from cultureops.anchor import Anchor
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.commands import Command
-from cultureops.batch.decide import Role
 from cultureops.batch.exposure import alarm_exposure
 from cultureops.batch.facts import Facts, TelemetryGap
 from cultureops.batch.handler import execute

@@ -86,7 +86,7 @@ async def test_labels_are_written_once(folder: Path) -> None:
     made = answer(folder, "batch", "labels", "B-1", "vessels", str(out))
     assert len(made["labels"]) == 12 and out.read_text().count("<svg") == 12  # type: ignore[call-overload, index]
     again = cultureops("batch", "labels", "B-1", "vessels", str(out), "--data-dir", str(folder))
-    assert again.returncode == 2 and "exists already" in again.stderr
+    assert again.returncode == 2 and "exists; name a new file" in again.stderr
     none = cultureops("batch", "labels", "B-1", "vials", str(folder / "x.html"), "--data-dir", str(folder))
     assert none.returncode == 2 and "has no vials to label now; it is CULTURE(P0)" in none.stderr
 

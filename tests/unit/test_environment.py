@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cultureops.analysis.storage_clock import Interval
-from cultureops.batch.batch import Occupancy
+from cultureops.batch.parts import Occupancy
 from cultureops.clock import HOUR_MS, MINUTE_MS
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.environment import environment_of, in_all, out_of_storage, time_above

@@ -17,7 +17,6 @@ from cultureops.batch.parts import (
     LabellingRecord,
     Occupancy,
     PassageRecord,
-    QcReading,
     QcSample,
     RecipeRef,
     Refusal,
@@ -33,31 +32,7 @@ from cultureops.clock import DAY_MS, Instant
 from cultureops.errors import BatchError
 from cultureops.ledger.event import Event
 
-__all__ = [
-    "AlarmExposure",
-    "Batch",
-    "Confluence",
-    "CountRecord",
-    "Deviation",
-    "DoseRecord",
-    "HeldCount",
-    "LabellingRecord",
-    "Occupancy",
-    "PassageRecord",
-    "QcReading",
-    "QcSample",
-    "RecipeRef",
-    "Refusal",
-    "Resuspension",
-    "State",
-    "ThawRecord",
-    "Vessels",
-    "VialRecord",
-    "VialStatus",
-    "WashRecord",
-    "batch_of",
-    "stream_of",
-]
+__all__ = ["Batch", "batch_of", "stream_of"]
 
 _PREFIX: Final = "batch:"
 _ID: Final = re.compile(BATCH_ID)

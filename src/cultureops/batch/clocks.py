@@ -7,12 +7,17 @@ nobody knows counts in full.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from cultureops.analysis.storage_clock import Interval, time_out_of_storage
 from cultureops.batch.batch import Batch
 from cultureops.batch.recipe_schema import Quantity, Recipe
-from cultureops.clock import MINUTE_MS, Instant
+from cultureops.clock import Instant
 
 __all__ = ["StageClock", "clocks", "minutes_out_of_storage"]
+
+
+MINUTE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,8 @@ class StageClock:
 
     def minutes(self, now: Instant) -> float:
         """Return the time out of storage until ``now`` [min]."""
-        total_ms = sum(max(0, (now if end is None else end) - start) for start, end in self.intervals)
-        return total_ms / MINUTE_MS + self.extra_min
+        begun = (Interval(start, end) for start, end in self.intervals if start <= now)
+        return time_out_of_storage(begun, 0.0, now).total_s / MINUTE_S + self.extra_min
 
     def is_over(self, now: Instant) -> bool:
         """Whether the limit is passed."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cultureops.batch.batch import Occupancy
-from cultureops.batch.parts import DOSES, VIALS
+from cultureops.batch.parts import DOSES, VIALS, Occupancy
 from cultureops.batch.recipe_schema import Quantity, Recipe
 
 __all__ = ["Range", "conditions"]

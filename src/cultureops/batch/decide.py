@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
+from cultureops.access import Role
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.case import Case
 from cultureops.batch.commands import Command, CreateBatch, ReleaseExceptionally
 from cultureops.batch.events import EVENT_TYPES, BatchCreated, Recorded, data_of
 from cultureops.batch.facts import Facts
 from cultureops.batch.gates import pass_gates
-from cultureops.batch.rules import RULES, Role, Rule
+from cultureops.batch.rules import RULES, Rule
 from cultureops.batch.state import State
-from cultureops.clock import MINUTE_MS, Instant, iso
+from cultureops.clock import Instant, iso
+from cultureops.conduct import LATE_ENTRY_MS
 from cultureops.errors import TransitionRefused
 from cultureops.ledger.event import NewEvent, Source
 
-__all__ = ["LATE_ENTRY_MS", "RULES", "Role", "Rule", "decide"]
-
-LATE_ENTRY_MS: Final = 5 * MINUTE_MS
+__all__ = ["decide"]
 
 
 def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEvent, ...]:

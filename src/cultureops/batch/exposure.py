@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cultureops.batch.batch import Batch, Occupancy
+from cultureops.batch.batch import Batch
 from cultureops.batch.events import AlarmExposed, data_of
+from cultureops.batch.parts import Occupancy
 from cultureops.clock import Instant, iso
 from cultureops.ledger.event import Actor, NewEvent, Source
 

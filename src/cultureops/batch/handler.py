@@ -8,25 +8,23 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from cultureops.batch.batch import Batch, stream_of
-from cultureops.batch.commands import Command, CreateBatch
+from cultureops.batch.commands import Command, CreateBatch, Review
 from cultureops.batch.decide import decide
 from cultureops.batch.events import CommandRefused, data_of
 from cultureops.batch.evolve import evolve, fold
 from cultureops.batch.facts import Facts
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.shelf import RECIPES
+from cultureops.conduct import REFUSALS
 from cultureops.errors import BatchError, ClaimTaken, ConcurrencyError, GateFailed, TransitionRefused
 from cultureops.field import check_reason, printable
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
-__all__ = ["REFUSALS", "RecipeLookup", "execute"]
+__all__ = ["RecipeLookup", "execute"]
 
 RecipeLookup: TypeAlias = Callable[[str, str | None], Recipe]
 """``lookup(name, sha256)``: the recipe, exactly that version where ``sha256`` is given; raises ConfigError."""
-
-REFUSALS: Final = "refusals"
-"""Stream of refused commands that belong to no batch on record."""
 
 _GATE: Final = re.compile(r"\bG[0-9]{1,2}(?=: )")
 
@@ -36,12 +34,14 @@ async def execute(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command,
 
     ``facts.recipe`` is replaced by the recipe that the batch pins. A refusal is itself recorded, then raised:
     TransitionRefused, GateFailed or BatchError. When somebody else appended first, the command is decided anew,
-    once; a second time raises ConcurrencyError.
+    once; a second time raises ConcurrencyError. A review is not: somebody has to read what came in between.
     """
     stream = stream_of(command.batch_id)
     try:
         return await _attempt(ledger, recipe_lookup, stream, command, facts)
     except ConcurrencyError:
+        if isinstance(command.details, Review):
+            raise  # it would cover what the reviewer has not read
         return await _attempt(ledger, recipe_lookup, stream, command, facts)
 
 

@@ -14,10 +14,10 @@ from cultureops.batch import commands as asked
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.field import Details
 from cultureops.batch.state import State
-from cultureops.batch.steps import cryo, culture, product, quality, record
+from cultureops.batch.steps import cryo, culture, product, quality, record, vessels
 from cultureops.batch.steps.exception import release_exceptionally
 
-__all__ = ["RULES", "Role", "Rule", "asks_for_gaps"]
+__all__ = ["RULES", "Rule", "asks_for_gaps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ _CULTURE_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.Seed: Rule(culture.seed, _one(State.ISOLATED), _by(OP), ("G3", "G4")),
     asked.ChangeMedium: Rule(culture.change_medium, _CULTURE, _by(OP), ("G3", "G4")),
     asked.ObserveConfluence: Rule(culture.observe_confluence, _CULTURE, _by(OP)),
-    asked.Move: Rule(culture.move, _CULTURE, _by(OP), ("G3",)),
-    asked.Split: Rule(culture.split, _CULTURE, _by(OP)),
-    asked.Pool: Rule(culture.pool, _CULTURE, _by(OP)),
-    asked.Discard: Rule(culture.discard, _CULTURE, _by(OP), witnesses=_PEOPLE),
+    asked.Move: Rule(vessels.move, _CULTURE, _by(OP), ("G3",)),
+    asked.Split: Rule(vessels.split, _CULTURE, _by(OP)),
+    asked.Pool: Rule(vessels.pool, _CULTURE, _by(OP)),
+    asked.Discard: Rule(vessels.discard, _CULTURE, _by(OP), witnesses=_PEOPLE),
     asked.Passage: Rule(culture.passage, _CULTURE, _by(OP), ("G3", "G4", "G5")),
     asked.Harvest: Rule(culture.harvest, _CULTURE, _by(OP), ("G4", "G5")),
 }

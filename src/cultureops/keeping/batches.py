@@ -10,12 +10,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from cultureops.analysis.exposure import ChannelExposure
-from cultureops.batch.batch import Batch, Occupancy
+from cultureops.batch.batch import Batch
 from cultureops.batch.clocks import clocks, minutes_out_of_storage
 from cultureops.batch.conditions import conditions
 from cultureops.batch.due import Due, DueRow, due
 from cultureops.batch.lineage import Handling, lineage
-from cultureops.batch.parts import VIALS
+from cultureops.batch.parts import VIALS, Occupancy
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.shelf import RecipeShelf, due_by
 from cultureops.batch.state import State

@@ -9,6 +9,7 @@ from cultureops.errors import ConfigError
 from cultureops.keeping.batches import open_records, zone_of
 from cultureops.keeping.entry import print_json
 from cultureops.label import KINDS, LabelKind, labels_of, page
+from cultureops.telemetry.whole_file import whole_file
 
 __all__ = ["write_labels"]
 
@@ -22,13 +23,8 @@ def write_labels(data_dir: Path, batch_id: str, kind: str, out: Path, *, as_json
     labels = labels_of(batch, chosen, zone_of(data_dir))
     if not labels:
         raise ConfigError(f"batch {batch_id} has no {kind} to label now; it is {batch.stage}")
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(page(labels, f"{batch.id}: {kind}"))
-    except FileExistsError:
-        raise ConfigError(f"{out}: exists already; name a new file") from None
-    except OSError as error:
-        raise ConfigError(f"{out}: can't be written ({error.strerror})") from None
+    with whole_file(out) as file:
+        file.write(page(labels, f"{batch.id}: {kind}").encode())
     if as_json:
         print_json(
             {

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from cultureops.acquisition.supervisor import MeasuredChannel
-from cultureops.batch.batch import Batch, Occupancy
+from cultureops.batch.batch import Batch
+from cultureops.batch.parts import Occupancy
 from cultureops.batch.views import growth_points
 from cultureops.clock import Instant
 from cultureops.units import label

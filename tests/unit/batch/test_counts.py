@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.batch.conftest import BATCH_ID, COUNTER, OP, WITNESS, Lab, Step
 
 from cultureops.batch import commands as do
-from cultureops.batch.batch import CountRecord
 from cultureops.batch.counts import CountsUnusable, SampleId, count_command, parse_sample_id, pool
+from cultureops.batch.parts import CountRecord
 from cultureops.batch.recipe import Recipe
 from cultureops.device.driver import CountResult
 from cultureops.errors import BatchError, TransitionRefused

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from tests.unit.batch.conftest import BATCH_ID, Lab, Step
 
 from cultureops.batch import commands as do
-from cultureops.batch.batch import Batch, Occupancy, RecipeRef, State
+from cultureops.batch.batch import Batch
 from cultureops.batch.evolve import evolve
 from cultureops.batch.exposure import Occupancies, alarm_exposure, exposure_id
+from cultureops.batch.parts import Occupancy, RecipeRef
 from cultureops.batch.register import BatchRegister
+from cultureops.batch.state import State
 from cultureops.clock import parse_iso
 from cultureops.ledger.event import Event
 

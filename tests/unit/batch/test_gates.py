@@ -23,13 +23,14 @@ from tests.unit.batch.conftest import (
 )
 
 from cultureops.batch import commands as do
-from cultureops.batch.batch import State, stream_of
+from cultureops.batch.batch import stream_of
 from cultureops.batch.decide import decide
 from cultureops.batch.exposure import alarm_exposure
 from cultureops.batch.facts import EquipmentFact, OpenAlarm, TelemetryGap
 from cultureops.batch.gates import GATES
 from cultureops.batch.handler import execute
 from cultureops.batch.recipe import find_recipe
+from cultureops.batch.state import State
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, iso
 from cultureops.errors import GateFailed
 from cultureops.ledger import Actor

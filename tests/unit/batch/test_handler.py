@@ -8,9 +8,11 @@ import pytest
 from tests.unit.batch.conftest import BATCH_ID, OP, Lab, Step, look
 
 from cultureops.batch import commands as do
-from cultureops.batch.batch import State, stream_of
-from cultureops.batch.handler import REFUSALS, execute
+from cultureops.batch.batch import stream_of
+from cultureops.batch.handler import execute
 from cultureops.batch.recipe import find_recipe
+from cultureops.batch.state import State
+from cultureops.conduct import REFUSALS
 from cultureops.errors import BatchError, ConcurrencyError, ConfigError, TransitionRefused
 from cultureops.ledger import Actor, NewEvent, Source
 from cultureops.ledger.store import Group
@@ -96,3 +98,15 @@ async def test_a_vanished_recipe_stops_everything_with_a_clear_word(lab: Lab) ->
 
     with pytest.raises(ConfigError, match="install the version the batch started with"):
         await execute(lab.ledger, lookup, do.Command(BATCH_ID, look(0, 30.0)), lab.facts())  # type: ignore[arg-type]
+
+
+async def test_a_review_never_covers_what_came_in_between(lab: Lab) -> None:
+    await lab.play("review")
+    step = lab.steps["review"]
+    facts = lab.facts(step.actor)
+    with pytest.raises(ConcurrencyError):
+        await execute(Racing(lab, 1), find_recipe, do.Command(BATCH_ID, step.details), facts)  # type: ignore[arg-type]
+    assert lab.batch().reviewed_version is None
+    stale = do.Review(audit_trail_read=True, version=lab.batch().changed_version - 1)
+    with pytest.raises(TransitionRefused, match="the record has changed since version"):
+        await lab.do(Step(stale, step.actor))

@@ -5,8 +5,9 @@ import math
 import pytest
 from tests.unit.batch.conftest import BATCH_ID, SEEDED, Lab
 
-from cultureops.batch.batch import State, stream_of
+from cultureops.batch.batch import stream_of
 from cultureops.batch.evolve import fold
+from cultureops.batch.state import State
 from cultureops.batch.views import summary
 from cultureops.clock import DAY_MS, HOUR_MS
 from cultureops.ledger import SqlLedger

@@ -22,8 +22,8 @@ from tests.unit.batch.conftest import (
 )
 
 from cultureops.batch import commands as do
-from cultureops.batch.batch import State
 from cultureops.batch.field import Details
+from cultureops.batch.state import State
 from cultureops.clock import DAY_MS
 from cultureops.errors import TransitionRefused
 

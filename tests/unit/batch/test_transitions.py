@@ -7,11 +7,14 @@ from tests.unit.batch.bench import Bench, before
 from tests.unit.batch.conftest import BATCH_ID, OP, WITNESS, Lab, Step, look
 from tests.unit.batch.table import EXAMPLES, PEOPLE, REACHED, ROLES, STATES, WITNESSES
 
+from cultureops.access import Role
 from cultureops.batch import commands as do
-from cultureops.batch.batch import State, stream_of
-from cultureops.batch.decide import RULES, Role, decide
+from cultureops.batch.batch import stream_of
+from cultureops.batch.decide import decide
 from cultureops.batch.facts import Facts
 from cultureops.batch.field import Details
+from cultureops.batch.rules import RULES
+from cultureops.batch.state import State
 from cultureops.clock import MINUTE_MS
 from cultureops.errors import BatchError, TransitionRefused
 from cultureops.ledger import Actor

@@ -6,11 +6,11 @@ import pytest
 from tests.unit.batch.conftest import BATCH_ID, Lab, Step, look
 
 from cultureops.batch import commands as do
-from cultureops.batch.batch import State
 from cultureops.batch.events import EVENTS
 from cultureops.batch.handler import execute
 from cultureops.batch.narrative import _TEXTS
 from cultureops.batch.recipe import find_recipe
+from cultureops.batch.state import State
 from cultureops.batch.views import batch_channels, channel_rows, due, growth_points, summary, timeline, view
 from cultureops.clock import DAY_MS, HOUR_MS
 from cultureops.device.channel import Kind

@@ -5,41 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cultureops.analysis.growth import Growth, cumulative_population_doublings, growth
+from cultureops.analysis.growth import Growth, cumulative_population_doublings, growth, slowing
 from cultureops.batch import events as happened
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.commands import (
     ChangeMedium,
-    Discard,
     Harvest,
     Isolate,
-    Move,
     ObserveConfluence,
     Passage,
-    Pool,
     ReceiveMarrow,
     Seed,
-    Split,
 )
-from cultureops.batch.counts import CountsUnusable, PooledCount
-from cultureops.batch.counts import pool as pool_counts
+from cultureops.batch.counts import CountsUnusable, PooledCount, pool
 from cultureops.batch.events import Recorded
-from cultureops.batch.parts import DOSES, LABELLED, VIALS, Vessels
 from cultureops.batch.steps.base import check_stated, deviate, off_target, refused
+from cultureops.batch.steps.vessels import check_group, check_new, claims_of
 from cultureops.clock import DAY_MS, HOUR_MS
 
 __all__ = [
     "change_medium",
-    "discard",
     "harvest",
     "isolate",
-    "move",
     "observe_confluence",
     "passage",
-    "pool",
     "receive_marrow",
     "seed",
-    "split",
 ]
 
 
@@ -70,7 +61,7 @@ def isolate(case: Case, details: Isolate) -> Plan:
 def seed(case: Case, details: Seed) -> Plan:
     """Start the primary culture as P0; no more cells than were isolated."""
     recipe = case.facts.recipe
-    _check_new(case, details.vessels)
+    check_new(case, details.vessels)
     check_stated(case, details.cells_total, details.discarded_cells, case.batch.mnc_count or 0, "isolated")
     density = details.cells_total / (details.n_vessels * details.area_cm2)
     return Plan(
@@ -79,38 +70,13 @@ def seed(case: Case, details: Seed) -> Plan:
         off_target("seeding density", density, recipe.seeding.density, recipe.seeding.tolerance),
         devices=(details.chamber,),
         lots=(details.medium_lot,),
-        claims=_claims(details.vessels),
+        claims=claims_of(details.vessels),
     )
-
-
-def _claims(*vessels: str) -> tuple[str, ...]:
-    """Return the names under which the ledger lets these vessels exist once, in whatever batch."""
-    return tuple(f"vessels:{name}" for name in vessels)
-
-
-def _check_group(case: Case, vessels: str) -> Vessels:
-    """Return a group of vessels that is in culture; refused for any other name."""
-    found = next((group for group in case.batch.groups if group.id == vessels), None)
-    if found is None:
-        present = " and ".join(repr(group.id) for group in case.batch.groups) or "none"
-        raise refused(case, f"vessels {vessels!r} are not in culture; present are {present}")
-    return found
-
-
-def _check_new(case: Case, *names: str) -> None:
-    """Refuse names of vessels that this batch has used before, or twice."""
-    used = {stay.vessels for stay in case.batch.occupancies}
-    for name in names:
-        if name.endswith((VIALS, DOSES, LABELLED)):
-            raise refused(case, f"{name!r} ends like what is no vessel; choose another name")
-    for number, name in enumerate(names):
-        if name in used or name in names[:number]:
-            raise refused(case, f"vessels {name!r} were used before; give the new ones their own name")
 
 
 def _check_whole(case: Case, vessels: str) -> None:
     """Refuse to detach one of several groups: a batch is of one passage at a time."""
-    _check_group(case, vessels)
+    check_group(case, vessels)
     if len(case.batch.groups) > 1:
         names = " and ".join(group.id for group in case.batch.groups)
         raise refused(case, f"{names} are groups of their own; pool them first, or discard what is not used")
@@ -119,7 +85,7 @@ def _check_whole(case: Case, vessels: str) -> None:
 def change_medium(case: Case, details: ChangeMedium) -> Plan:
     """Replace the medium; a wrong interval is remarked, since the medium must be changed all the same."""
     batch, recipe = case.batch, case.facts.recipe.culture
-    _check_group(case, details.vessels)
+    check_group(case, details.vessels)
     chamber = batch.chamber_of(details.vessels)
     last = batch.medium_changed_at if batch.medium_changed_at is not None else batch.passage_started_at
     interval_h = (case.at - (case.at if last is None else last)) / HOUR_MS
@@ -147,7 +113,7 @@ def change_medium(case: Case, details: ChangeMedium) -> Plan:
 def observe_confluence(case: Case, details: ObserveConfluence) -> Plan:
     """Note how far the cells have grown; less than before in one passage needs a reason."""
     batch, recipe = case.batch, case.facts.recipe.passage
-    _check_group(case, details.vessels)
+    check_group(case, details.vessels)
     _check_evidence(case, details)
     before, unsure = batch.confluence(), any(evidence.unsure for evidence in details.evidence)
     if before is not None and not unsure and details.confluence_pct < before.pct and not case.reason:
@@ -176,53 +142,6 @@ def _check_evidence(case: Case, details: ObserveConfluence) -> None:
         raise refused(case, f"{details.confluence_pct:g} % lies in none of the images' intervals")
 
 
-def move(case: Case, details: Move) -> Plan:
-    """Carry the vessels into another chamber."""
-    _check_group(case, details.vessels)
-    stands_in = case.batch.chamber_of(details.vessels)
-    if details.to_chamber == stands_in:
-        raise refused(case, f"{details.vessels} already stand in {details.to_chamber}")
-    return Plan(happened.Moved, {"from_chamber": stands_in or "nowhere"}, devices=(details.to_chamber,))
-
-
-def split(case: Case, details: Split) -> Plan:
-    """Divide a group of vessels; its parts make the whole."""
-    whole = _check_group(case, details.vessels)
-    _check_new(case, *(share.vessels for share in details.into))
-    total = sum(share.n_vessels for share in details.into)
-    if total != whole.n_vessels:
-        raise refused(case, f"{total} vessels can't come from the {whole.n_vessels} of {whole.id}")
-    return Plan(happened.VesselsSplit, claims=_claims(*(share.vessels for share in details.into)))
-
-
-def pool(case: Case, details: Pool) -> Plan:
-    """Make one group of several that stand together and are of one kind."""
-    if len(set(details.vessels)) < len(details.vessels):
-        raise refused(case, "a group is named twice")
-    groups = [_check_group(case, vessels) for vessels in details.vessels]
-    _check_new(case, details.into)
-    if len({(group.vessel_type, group.area_cm2) for group in groups}) > 1:
-        raise refused(case, "only vessels of one kind can be pooled")
-    chambers = {case.batch.chamber_of(group.id) for group in groups}
-    if len(chambers) > 1:
-        raise refused(case, f"groups stand in {len(chambers)} chambers; move them together first")
-    n_vessels = sum(group.n_vessels for group in groups)
-    return Plan(happened.VesselsPooled, {"n_vessels": n_vessels}, claims=_claims(details.into))
-
-
-def discard(case: Case, details: Discard) -> Plan:
-    """Throw vessels away, never the last of a batch: that is a rejection."""
-    group = _check_group(case, details.vessels)
-    if not case.reason:
-        raise refused(case, "discarding vessels needs its reason")
-    left = group.n_vessels - details.n_vessels
-    if left < 0:
-        raise refused(case, f"{group.id} has {group.n_vessels} vessels, not {details.n_vessels}")
-    if left == 0 and len(case.batch.groups) == 1:
-        raise refused(case, "these are the last vessels; reject the batch instead")
-    return Plan(happened.VesselsDiscarded, {"vessels_left": left})
-
-
 def passage(case: Case, details: Passage) -> Plan:
     """Detach and reseed; refused without confluence (or a reason), sterility sample, counts or enough cells."""
     batch, recipe = case.batch, case.facts.recipe
@@ -232,7 +151,7 @@ def passage(case: Case, details: Passage) -> Plan:
         raise refused(
             case, f"passage at {recipe.passage.confluence.value:g} % confluence, {was}; wait or give a reason"
         )
-    _check_new(case, details.new_vessels)
+    check_new(case, details.new_vessels)
     derived, warnings = _yield(case, details)
     check_stated(case, details.cells_seeded, details.discarded_cells, derived["harvested_viable_cells"], "counted")
     density = details.cells_seeded / (details.n_vessels * details.area_cm2)
@@ -244,7 +163,7 @@ def passage(case: Case, details: Passage) -> Plan:
         devices=(details.chamber,),
         lots=(details.medium_lot, *_enzyme_lot(details)),
         passage=following,
-        claims=_claims(details.new_vessels),
+        claims=claims_of(details.new_vessels),
     )
 
 
@@ -290,7 +209,7 @@ def _yield(case: Case, details: Passage | Harvest) -> tuple[dict[str, Any], tupl
     oldest = case.at - round(recipe.release.count_valid.value * HOUR_MS)
     counts = batch.counts_of("harvest", present, max(oldest, batch.passage_started_at or 0))
     try:
-        counted = pool_counts(counts, recipe.counting)
+        counted = pool(counts, recipe.counting)
     except CountsUnusable as unusable:
         raise refused(case, f"harvest counts of P{present}: {unusable}") from None
     cells = round(counted.viable_density_1e6_per_ml * 1e6 * details.suspension_ml)
@@ -331,10 +250,10 @@ def _slowing(case: Case, grown: Growth) -> Sequence[str]:
     if grown.population_doublings is not None and grown.doubling_time_h is None:
         return (f"negative growth: {grown.reason}",)
     before = case.batch.passages[-1].doubling_time_h if case.batch.passages else None
-    factor = case.facts.recipe.passage.slowing_warning.value
-    if before is None or grown.doubling_time_h is None or grown.doubling_time_h <= factor * before:
+    if grown.doubling_time_h is None:
         return ()
-    return (f"doubling time {grown.doubling_time_h:.0f} h, {before:.0f} h in the passage before",)
+    said = slowing(grown.doubling_time_h, before, case.facts.recipe.passage.slowing_warning.value)
+    return () if said is None else (said,)
 
 
 def _low_viability(case: Case, counted: PooledCount) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cultureops.analysis.dose import cells_for_weight, deviation_pct, infusion_min
+from cultureops.analysis.dose import cells_for_weight, concentration_1e6_per_ml, deviation_pct, infusion_min
 from cultureops.batch import events as happened
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.commands import (
@@ -113,7 +113,7 @@ def formulate(case: Case, details: Formulate) -> Plan:
     warnings = tuple(
         remark
         for dose in details.doses
-        for remark in _density(case, dose.viable_cells / dose.volume_ml / 1e6, f"{dose.route} dose")
+        for remark in _density(case, concentration_1e6_per_ml(dose.viable_cells, dose.volume_ml), f"{dose.route} dose")
     )
     return Plan(
         happened.Formulated,
