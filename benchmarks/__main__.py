@@ -25,7 +25,7 @@ from benchmarks.rows import as_dict, show, write
 
 __all__ = ["main"]
 
-CLAIMS: Final = ("ingest", "size", "query", "exposure", "mirror", "acquisition", "rtu")
+CLAIMS: Final = ("ingest", "size", "query", "exposure", "mirror", "acquisition", "rtu", "alarms")
 """Modules of this package, each with ``measure``: rows of one or more claims, given by a function or a coroutine."""
 QUICK: Final = 100
 

@@ -44,6 +44,7 @@ BUILT_IN: Final = {
     "lighthouse_remote": "Lighthouse REMOTE particle counter, Modbus ASCII or TCP",
     "hamilton_ph_arc": "Hamilton pH Arc sensor, Modbus RTU",
     "hamilton_visiferm_do": "Hamilton VisiFerm DO sensor, Modbus RTU",
+    "register_map": "Modbus device of any make, as its profile describes it",
     "memmert_atmoweb": "Memmert CO2 incubator with AtmoWEB, HTTP",
     "pioreactor": "Pioreactor bioreactor, publishing to an MQTT broker",
 }

@@ -1,4 +1,4 @@
-"""Faults: of the wire (silent, slow, garbage) and of what an instrument shows (stuck, drift).
+"""Faults: of the wire (silent, slow, garbage) and of what an instrument shows (stuck, drift, force).
 
 A cut cable is an act on the wire itself (`wire.py`); a failed gas or nitrogen supply is one on the physics.
 """
@@ -51,12 +51,13 @@ class Disturbance:
 
 @dataclass(slots=True)
 class Panel:
-    """The values an instrument shows, by channel: what its sensors read, unless a channel is stuck or drifts."""
+    """The values an instrument shows, by channel: what its sensors read, unless one is stuck, drifts or is forced."""
 
     values: dict[str, float] = field(default_factory=dict)
     _stuck: dict[str, float] = field(default_factory=dict)
     _drift_per_h: dict[str, float] = field(default_factory=dict)
     _drifted: dict[str, float] = field(default_factory=dict)
+    _forced: dict[str, float] = field(default_factory=dict)
 
     def show(self, sensed: dict[str, float], dt_s: float) -> dict[str, float]:
         """Show what the sensors read ``dt_s`` seconds after the last values."""
@@ -65,6 +66,7 @@ class Panel:
                 self._drifted[channel] += per_h * dt_s / 3600.0
                 sensed[channel] += self._drifted[channel]
             sensed.update(self._stuck)
+        sensed.update(self._forced)
         self.values = sensed
         return sensed
 
@@ -79,8 +81,18 @@ class Panel:
         self._drift_per_h[channel] = per_hour
         self._drifted.setdefault(channel, 0.0)
 
+    def force(self, channel: str, value: float) -> None:
+        """Show a value whatever the sensor reads, from the next step on, in place of one forced before.
+
+        Nothing behind the panel feels it. KeyError if it shows none of that name or the value is not finite.
+        """
+        if channel not in self.values or not math.isfinite(value):
+            raise KeyError(channel)
+        self._forced[channel] = value
+
     def clear(self) -> None:
         """Show again what the sensors read, from the next step on."""
         self._stuck.clear()
         self._drift_per_h.clear()
         self._drifted.clear()
+        self._forced.clear()

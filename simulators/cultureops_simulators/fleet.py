@@ -21,6 +21,8 @@ __all__ = ["DeviceConfig", "Fleet", "FleetConfig", "parse_fleet", "parse_host_po
 
 MOST_DELAY_S: Final = 600.0
 _MOST_SEED: Final = 2**63 - 1
+_FALSE_VALUES: Final = ("stuck", "drift", "force")
+_MOST_VALUE: Final = 1e9
 _CONDITIONS: Final = ("co2_supply", "ln2_supply", "mains")
 
 
@@ -140,7 +142,7 @@ class Fleet:
     def set_fault(self, name: str, fault: str, arguments: Arguments) -> None:
         """Switch a fault of an instrument on; raises SimulatorError."""
         device = self.lab.device(name)
-        if fault in ("stuck", "drift"):
+        if fault in _FALSE_VALUES:
             self._falsify(device, fault, arguments)
         elif fault in WIRE_FAULTS or fault == "cut":
             wire = self.wires.get(name)
@@ -155,7 +157,7 @@ class Fleet:
             device.upset(fault, True)
             self._conditions.setdefault(name, set()).add(fault)
         else:
-            known = ", ".join((*WIRE_FAULTS, "stuck", "drift", "cut", *_CONDITIONS))
+            known = ", ".join((*WIRE_FAULTS, *_FALSE_VALUES, "cut", *_CONDITIONS))
             raise SimulatorError(f"{name}: fault {fault!r} is unknown; expected one of {known}")
 
     def _falsify(self, device: Simulator, fault: str, arguments: Arguments) -> None:
@@ -165,8 +167,10 @@ class Fleet:
             raise SimulatorError(f"{device.name}: channel {channel!r} is not shown ({known})")
         if fault == "stuck":
             device.panel.stick(channel)
+        elif fault == "drift":
+            device.panel.drift(channel, arguments.number("per_hour", above=-_MOST_VALUE, most=_MOST_VALUE))
         else:
-            device.panel.drift(channel, arguments.number("per_hour", above=-1e9, most=1e9))
+            device.panel.force(channel, arguments.number("value", above=-_MOST_VALUE, most=_MOST_VALUE))
 
     def clear(self, name: str) -> None:
         """Switch all faults of an instrument off; raises SimulatorError."""

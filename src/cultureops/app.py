@@ -29,6 +29,7 @@ from cultureops.anchor import STREAM, check_roots
 from cultureops.clock import (
     DAY_MS,
     HOUR_MS,
+    MINUTE_MS,
     Instant,
     SeededEntropy,
     SteppedClock,
@@ -47,6 +48,7 @@ from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
+from cultureops.gathering import alarm_performance
 from cultureops.importing import patience
 from cultureops.lab import LEDGER_FILE, TELEMETRY_FOLDER, Lab, open_lab
 from cultureops.ledger.head import Head
@@ -162,7 +164,10 @@ def web_context(lab: Lab, pace: Pace | None) -> WebContext:
         batches=lab.batches,
         recipes=lab.recipes,
         feed=lab.feed,
-        acknowledge=lab.acknowledge,
+        command=lab.alarming.desk.carry_out,
+        endangered=lab.alarming.endangered.of,
+        links=lab.alarming.links,
+        performance=lambda since, until: alarm_performance(lab.ledger, since, until, lab.site.zone),
         health=lab.health,
         pace=pace,
     )
@@ -205,6 +210,7 @@ class DemoOptions:
     port: int
     days: float | None
     influxdb: str | None = None
+    step_min: int | None = None
 
 
 def run_demo(options: DemoOptions) -> None:
@@ -225,7 +231,7 @@ def _demo_folder(chosen: Path | None) -> AbstractContextManager[str]:
 
 
 async def _play(options: DemoOptions, patients: Sequence[Patient], folder: Path) -> None:
-    stride_ms = step_ms(options.recipe)
+    stride_ms = step_ms(options.recipe) if options.step_min is None else options.step_min * MINUTE_MS
     for inbox in folders(folder):
         inbox.mkdir()
     thaws = any(patient.recipe == FROZEN for patient in patients)

@@ -9,6 +9,7 @@ import difflib
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -139,6 +140,12 @@ class Table:
         where = " ".join(part for part in (f"[{names}]" if names else "", key or "") if part)
         return ConfigError(f"{self.file}:{self._line_of(path)}: {where + ': ' if where else ''}{message}")
 
+    def but(self, *, without: Iterable[str] = (), **defaults: object) -> Table:
+        """Return this table without some keys and with values for keys that are absent; lines stay as they are."""
+        left_out = frozenset(without)
+        kept = {key: value for key, value in self._values.items() if key not in left_out}
+        return Table(self.file, self.path, defaults | kept, self._lines)
+
     def has(self, key: str) -> bool:
         """Whether the key is there."""
         return key in self._values
@@ -207,6 +214,15 @@ class Table:
         """Return true or false."""
         value: bool = self._get(key, default, (bool,), "true or false")
         return value
+
+    def time(self, key: str) -> datetime:
+        """Return a date-time, TOML's own or an ISO 8601 text; it has no zone where none is stated."""
+        expected = "a date-time such as 2026-01-05T08:00:00Z"
+        value: str | datetime = self._get(key, REQUIRED, (str, datetime), expected)
+        try:
+            return datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            raise self.error(f"expected {expected}, not {value!r}", key) from None
 
     def texts(self, key: str, default: Sequence[str] | _Required = ()) -> tuple[str, ...]:
         """Return a list of texts."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 from cultureops.acquisition import MeasuredChannel
-from cultureops.alarms import Engine
+from cultureops.alarms import Engine, State
+from cultureops.alarms.kpi import AlarmKpi, alarm_kpi
 from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Command
 from cultureops.batch.facts import EquipmentFact, LotFact, OpenAlarm, TelemetryGap
@@ -13,10 +15,11 @@ from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
 from cultureops.environment import silence_ms
 from cultureops.equipment import EquipmentRegister
+from cultureops.ledger.store import Ledger
 from cultureops.material import LotRegister, lots_named
 from cultureops.telemetry import Gap, TelemetryStore, Watch
 
-__all__ = ["equipment_facts", "gaps_of", "lot_facts", "open_alarms"]
+__all__ = ["alarm_performance", "equipment_facts", "gaps_of", "lot_facts", "open_alarms"]
 
 
 async def gaps_of(
@@ -57,11 +60,17 @@ def _reason(bad: Sequence[Gap], channel: ChannelId, start: Instant, stop: Instan
 
 
 def open_alarms(engine: Engine) -> tuple[OpenAlarm, ...]:
-    """Return the alarms whose condition lasts."""
+    """Return the alarms whose condition lasts, those as well that somebody has shelved or taken out of service."""
+    hidden = (view for view in engine.suppressed() if view.state is not State.SUPPRESSED_BY_DESIGN)
     return tuple(
-        OpenAlarm(view.rule.id, view.rule.chamber, view.rule.gmp_critical, view.raised_at)
-        for view in engine.active()
-        if view.state.is_active
+        OpenAlarm(
+            view.rule.id,
+            view.rule.chamber,
+            view.rule.gmp_critical,
+            view.since if view.state.is_suppressed else view.raised_at,
+        )
+        for view in (*engine.active(), *hidden)
+        if view.is_active
     )
 
 
@@ -79,3 +88,12 @@ def lot_facts(register: LotRegister, now: Instant, command: Command | None) -> M
     at = now if late_at is None or not uses_lots else late_at
     known = ((lot, register.fact(lot, at)) for lot in register.ids())
     return {lot: LotFact(it.status, it.expires_at) for lot, it in known if it is not None}
+
+
+def alarm_performance(ledger: Ledger, since: Instant, until: Instant, zone: ZoneInfo) -> AlarmKpi:
+    """Return the KPIs of a stretch of the record, which begins with the ledger's first event."""
+    first = next(iter(ledger.read_all(limit=1)), None)
+    events = (event for stream in ledger.streams("alarm:") for event in ledger.read(stream))
+    by_position = sorted(events, key=lambda event: event.position)
+    record_since = until if first is None else first.recorded_at
+    return alarm_kpi(by_position, since, until, record_since, zone=zone)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,16 +26,20 @@ from cultureops.acquisition import (
     Recorder,
     Result,
 )
-from cultureops.alarms.engine import AlarmView, Engine, Transition
-from cultureops.alarms.events import replay
-from cultureops.alarms.journal import SYSTEM, AlarmJournal
-from cultureops.alarms.own import NOT_KEPT, kept_reading
-from cultureops.alarms.rule import ChamberInfo, Rule, rules_from
-from cultureops.alarms.state import State
+from cultureops.alarming import Alarming
+from cultureops.alarms import (
+    Act,
+    AlarmView,
+    Rule,
+    Transition,
+    replay,
+)
+from cultureops.alarms.command import AlarmCommand, Order
+from cultureops.alarms.journal import SYSTEM
+from cultureops.alarms.own import kept_reading
 from cultureops.anchor import Anchor
-from cultureops.batch.batch import Batch, stream_of
+from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Command
-from cultureops.batch.exposure import alarm_exposure
 from cultureops.batch.facts import Facts, TelemetryGap
 from cultureops.batch.handler import execute
 from cultureops.batch.projection import batch_channels, channel_rows
@@ -44,21 +48,23 @@ from cultureops.batch.register import BatchRegister
 from cultureops.batch.results import take_result
 from cultureops.batch.rules import asks_for_gaps
 from cultureops.batch.shelf import RecipeShelf
-from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, SystemClock
+from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
 from cultureops.device.reading import Reading
 from cultureops.errors import ChainBroken, StorageError
 from cultureops.gathering import equipment_facts, gaps_of, lot_facts, open_alarms
-from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source, draft
+from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
 from cultureops.material import LotRegister
 from cultureops.mqtt import publishing
 from cultureops.outlets import check_topics, mirror_of, publisher_of
 from cultureops.recording import LEDGER_FILE
+from cultureops.self_check import SelfCheck, Surroundings
 from cultureops.site import Site, equipment_register
+from cultureops.site_rules import rules_of
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.telemetry.file import warn_of_old_sqlite
 from cultureops.telemetry.mirror import Mirror, mirroring
-from cultureops.telemetry.mirror_lag import LAG, LAG_ID, OWN_DEVICE, lag_reading
+from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, LAG_ID, lag_reading
 from cultureops.web.stream import encode_alarms, encode_readings
 
 __all__ = ["LEDGER_FILE", "TELEMETRY_FOLDER", "Lab", "open_lab"]
@@ -68,7 +74,6 @@ log = structlog.get_logger(__name__)
 TELEMETRY_FOLDER: Final = "telemetry"
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
-LAG_EVERY_MS: Final = 10 * SECOND_MS
 MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
 SHOW_AFTER_S: Final = 0.2
 
@@ -77,7 +82,14 @@ class Lab:
     """The parts of one lab; opened by ``open_lab`` and read by whoever stands above."""
 
     def __init__(
-        self, site: Site, clock: Clock, ledger: SqlLedger, store: EmbeddedStore, mirror: Mirror | None = None
+        self,
+        site: Site,
+        data_dir: Path,
+        clock: Clock,
+        entropy: Entropy,
+        ledger: SqlLedger,
+        store: EmbeddedStore,
+        mirror: Mirror | None = None,
     ) -> None:
         self.site = site
         self.clock = clock
@@ -91,8 +103,21 @@ class Lab:
         self.recipes = RecipeShelf(site.recipes)
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event, self.equipment.is_out_of_calibration)
         self.channels = {row.id: row for row in self.acquisition.channels}
-        self.engine = Engine((*rules_from(site.alarm_rows, _chamber_infos(site, self.channels)), NOT_KEPT))
-        self.journal = AlarmJournal(ledger, self.batches.exposed, _exposure_event)
+        rules = rules_of(site, self.channels)
+        self.self_check = SelfCheck(
+            site.own_limits,
+            data_dir,
+            clock,
+            self._surroundings(),
+            rules,
+            watches_machine=isinstance(clock, SystemClock),
+        )
+        self.alarming = Alarming(
+            site, rules, self.self_check, clock=clock, entropy=entropy, ledger=ledger, store=store, data_dir=data_dir,
+            batches=self.batches, equipment=self.equipment, recipes=self.recipes, channels=self.channels,
+            on_transitions=self._on_transitions, wrong=self._wrong,
+        )  # fmt: skip
+        self.engine = self.alarming.engine
         self.anchor = Anchor(store, ledger)
         self.publisher = publisher_of(site, self.channels, clock, store, self.engine, self.batches.exposed)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
@@ -106,14 +131,14 @@ class Lab:
         self._restore()
 
     async def remember(self) -> None:
-        """Give the alarms the stored readings of their longest delay: what a restart cut off goes on by source time."""
+        """Give the alarms the stored readings they look back on: what a restart cut off goes on by source time."""
         now = self.clock.now()
-        longest_ms = round(max((rule.on_delay_s + rule.off_delay_s for rule in self.engine.rules), default=0.0) * 1000)
         readings: list[Reading] = []
+        memory_s = self.engine.memory_s()
         for channel in self.channels:
-            series = await self.store.series(channel, now - longest_ms - MEMORY_MARGIN_MS, now + 1)
-            readings += series.readings(channel)
-        self.engine.refill(sorted(readings, key=lambda reading: reading.source_time))
+            start = now - round(memory_s.get(channel, 0.0) * 1000) - MEMORY_MARGIN_MS
+            readings += (await self.store.series(channel, start, now + 1)).readings(channel)
+        self.alarming.remember(sorted(readings, key=lambda reading: reading.source_time))
 
     async def run(self) -> None:
         """Poll, evaluate, store and record in real time, until cancelled."""
@@ -121,6 +146,7 @@ class Lab:
             work.create_task(self.acquisition.run(self._accept, self._take_results))
             work.create_task(self._tick())
             work.create_task(self._record())
+            work.create_task(self.alarming.run())
             if self.mirror is not None:
                 work.create_task(self._watch(self.mirror))
 
@@ -129,7 +155,7 @@ class Lab:
         """Read profiles and rules of a site without touching a device; raises ConfigError."""
         channels = {row.id: row for row in Acquisition(site.devices, SystemClock(), lambda _: None).channels}
         check_topics(site, channels)
-        return channels, rules_from(site.alarm_rows, _chamber_infos(site, channels))
+        return channels, rules_of(site, channels)
 
     async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
         """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
@@ -141,13 +167,8 @@ class Lab:
 
         Returns the alarm as it stands, or None when it is back to normal.
         """
-        # What the ledger would refuse must not reach the engine: its transition would wait at the ledger for ever.
-        said = NewEvent("alarm_acknowledged", {"reason": reason}, Actor(actor_id, Role.OPERATOR), Source.HUMAN)
-        draft(said, f"alarm:{rule_id}", "none yet", self.clock.now(), "none yet")
-        transition = self.engine.acknowledge(rule_id, self.clock.now(), actor_id, reason)
-        self._on_transitions((transition,))
-        await self.journal.drain()
-        return next((view for view in self.engine.active() if view.rule.id == rule_id), None)
+        act = Act(actor_id, reason, role=Role.OPERATOR)
+        return await self.alarming.desk.carry_out(AlarmCommand(Order.ACKNOWLEDGE, rule_id, act, self.clock.now()))
 
     async def take(self, device: str, result: Result) -> None:
         """Take what a cell counter handed over into the batch that the sample names, or record why not."""
@@ -162,7 +183,7 @@ class Lab:
             for event in sorted(self._link_events, key=lambda event: (event.at, self._rank[event.device])):
                 await self.ledger.append(f"device:{event.device}", [_link_event(event)], None)
                 self._link_events.remove(event)
-            await self.journal.drain()
+            await self.alarming.settle()
             while self._results:
                 await self.take(*self._results[0])
                 self._results.popleft()
@@ -181,12 +202,36 @@ class Lab:
             "ledger_failure": None if self.ledger_failure is None else str(self.ledger_failure),
             "influxdb": None if self.mirror is None else asdict(self.mirror.status()),
             "mqtt": None if self.publisher is None else asdict(self.publisher.status()),
+            "machine": self.self_check.health(),
+            "notify": asdict(self.alarming.notifier.status()),
+            "heartbeat": None if self.alarming.heartbeat is None else asdict(self.alarming.heartbeat.status()),
             "live_messages_dropped": self.feed.dropped,
             "devices": {
                 device: {"misses": poller.misses, "reason": poller.reason.text}
                 for device, poller in self.acquisition.pollers.items()
             },
         }
+
+    def _surroundings(self) -> Surroundings:
+        """Say where the check of cultureops by itself finds what it asks for."""
+        return Surroundings(
+            accepted=lambda: self.recorder.accepted,
+            durable=self.store.count,
+            store_failure=lambda: self.store.failure,
+            ledger_failure=lambda: self.ledger_failure,
+            published=lambda: None if self.publisher is None else self.publisher.status().connected,
+            routes_failing=self._routes_failing,
+            is_mirrored=self.mirror is not None,
+        )
+
+    def _routes_failing(self) -> int | None:
+        status = self.alarming.notifier.status()
+        return None if status.tells_nobody else sum(route.failures > 0 for route in status.routes)
+
+    def _wrong(self) -> str | None:
+        """Say in one line what keeps the lab from being watched, None while all is well."""
+        failures = (self.store.failure, self.ledger_failure)
+        return next((str(failure) for failure in failures if failure is not None), None)
 
     def _restore(self) -> None:
         """Fold the ledger into batches and alarms, declare the channels, and follow what comes."""
@@ -195,11 +240,12 @@ class Lab:
         known = self.ledger.head().position
         for event in self.ledger.read_all(limit=known):
             self._apply(event)
+            self.alarming.recall(event)
             if self._lacks_facts_of(event):
                 self._project(event)
             if self.publisher is not None:
                 self.publisher.recall(event)
-        for orphan in self.engine.restore(replay(self.ledger.read_all(limit=known))):
+        for orphan in self.alarming.begin(replay(self.ledger.read_all(limit=known))):
             log.warning("an alarm is open whose rule has left the site file", alarm=orphan.rule_id)
         self.ledger.on_append.append(self._on_append)
 
@@ -217,7 +263,10 @@ class Lab:
 
     async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None, command: Command | None = None) -> Facts:
         """Gather what a decision may look at, at this instant; of what a late step used, what held when it was used."""
-        batch, now = self.batches.get(batch_id), self.clock.now()
+        now = self.clock.now()
+        if command is not None and asks_for_gaps(command):
+            await self.alarming.exposing.revise(now)  # a stay that was entered a moment ago may have met an alarm
+        batch = self.batches.get(batch_id)
         looks_at_gaps = batch is not None and command is not None and asks_for_gaps(command)
         return Facts(
             now=now,
@@ -240,19 +289,21 @@ class Lab:
 
     def _watch_store(self) -> None:
         """Raise an alarm as soon as readings can't be kept, and clear it when they are again."""
-        reading = kept_reading(self.store.failure is not None, self.clock.now())
-        if transitions := self.engine.evaluate([reading]):
-            self._on_transitions(transitions)
+        self.alarming.take([kept_reading(self.store.failure is not None, self.clock.now())])
 
     def _take_results(self, results: Sequence[tuple[str, Result]]) -> None:
         self._results.extend(results)
         self._wake.set()
 
+    def tick(self, now: Instant) -> None:
+        """Let alarm delays run out, and look at what no device tells."""
+        self.recorder.tick(now)
+        self.alarming.tick(now)
+
     async def _tick(self) -> None:
         while True:
             await self.clock.sleep_until(self.clock.now() + TICK_MS)
-            now = self.clock.now()
-            self.recorder.tick(now)
+            self.tick(self.clock.now())
             self._watch_store()
             self._wake.set()
 
@@ -288,7 +339,7 @@ class Lab:
         self._wake.set()
 
     def _on_transitions(self, transitions: Sequence[Transition]) -> None:
-        self.journal.note(transitions)
+        self.alarming.note(transitions)
         self._wake.set()
         if self.publisher is not None:
             self.publisher.alarms(transitions)
@@ -312,7 +363,9 @@ class Lab:
     def _on_append(self, events: Sequence[Event]) -> None:
         for event in events:
             self._apply(event)
+            self.alarming.apply(event)
             self._project(event)
+        self._wake.set()
         if self.publisher is not None:
             self.publisher.exposures()
 
@@ -343,7 +396,7 @@ async def open_lab(
     try:
         store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)
         try:
-            lab = Lab(site, clock, ledger, store, mirror_of(site, data_dir, clock, store))
+            lab = Lab(site, data_dir, clock, entropy, ledger, store, mirror_of(site, data_dir, clock, store))
             try:
                 await lab.remember()
                 async with mirroring(lab.mirror), publishing(lab.publisher):
@@ -374,37 +427,3 @@ def _link_event(event: LinkEvent) -> NewEvent:
 
 def _info(row: MeasuredChannel) -> ChannelInfo:
     return ChannelInfo.of(row.channel, simulated=row.simulated)
-
-
-def _chamber_infos(site: Site, channels: Mapping[str, MeasuredChannel]) -> dict[str, ChamberInfo]:
-    """Say of each chamber which device delivers which channel in which unit; the program counts as one of its own."""
-    devices: dict[str, dict[str, dict[str, str]]] = {chamber: {} for chamber in site.chambers}
-    for row in channels.values():
-        if row.chamber is not None:
-            devices[row.chamber].setdefault(row.device, {})[row.channel.name] = row.channel.unit
-    infos = {row.id: ChamberInfo(row.id, row.chamber_class, devices[row.id]) for row in site.chambers.values()}
-    if site.influxdb is not None:
-        infos[OWN_DEVICE] = ChamberInfo(OWN_DEVICE, OWN_DEVICE, {OWN_DEVICE: {LAG.name: LAG.unit}})
-    return infos
-
-
-def _exposure_event(transition: Transition, batch: str) -> tuple[str, NewEvent] | None:
-    """Tell a batch's own stream when an alarm of its chamber is raised and when its condition is gone."""
-    is_raised = transition.to_state is State.UNACK
-    is_cleared = transition.from_state.is_active and not transition.to_state.is_active
-    if not is_raised and not is_cleared:
-        return None
-    rule = transition.rule
-    event = alarm_exposure(
-        rule_id=rule.id,
-        chamber=rule.chamber,
-        channel=rule.channel,
-        kind=rule.kind,
-        priority=rule.priority,
-        gmp_critical=rule.gmp_critical,
-        raised_at=transition.raised_at,
-        at=transition.at,
-        is_cleared=is_cleared,
-        text=transition.cause,
-    )
-    return stream_of(batch), event

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cultureops.acquisition import DeviceRow, devices_from
+from cultureops.alarms.own import OwnLimits
+from cultureops.batch.process_alarms import ProcessLimits, process_limits_from
 from cultureops.batch.recipe import load_recipe
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.config import Table, load
 from cultureops.equipment import Chamber, Declared, EquipmentRegister, chambers_from
+from cultureops.equipment.calibration_alarms import CalibrationLimits, calibration_limits_from
 from cultureops.mqtt import MqttSettings, mqtt_from
+from cultureops.notify.settings import NotifySettings, notify_from
+from cultureops.self_check import self_check_from
 from cultureops.telemetry.mirror_lag import OWN_DEVICE
 from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
 
@@ -21,7 +26,10 @@ __all__ = ["Site", "equipment_register", "read_site"]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site file, read: everything but the alarm rules, which need the devices' channels first."""
+    """A site file, read: everything but the alarm rules, which need the devices' channels first.
+
+    ``notify`` is None where a site tells nobody.
+    """
 
     name: str
     zone: ZoneInfo
@@ -33,6 +41,10 @@ class Site:
     influxdb: MirrorSettings | None = None
     mqtt: MqttSettings | None = None
     recipes: tuple[Recipe, ...] = ()
+    notify: NotifySettings | None = None
+    own_limits: OwnLimits = field(default_factory=OwnLimits)
+    process_limits: ProcessLimits = field(default_factory=ProcessLimits)
+    calibration_limits: CalibrationLimits = field(default_factory=CalibrationLimits)
 
 
 def read_site(path: Path) -> Site:
@@ -49,8 +61,14 @@ def read_site(path: Path) -> Site:
     influxdb = mirror_from(table.optional_table("influxdb"))
     mqtt = mqtt_from(table.optional_table("mqtt"), name)
     recipes = _recipes(path.parent, table.tables("recipe"))
+    notify = notify_from(table, name, zone)
+    limits = (
+        self_check_from(table.optional_table("self_check")),
+        process_limits_from(table.optional_table("process_alarms")),
+        calibration_limits_from(table.optional_table("calibration_alarms")),
+    )
     table.done()
-    return Site(name, zone, host, port, chambers, devices, alarm_rows, influxdb, mqtt, recipes)
+    return Site(name, zone, host, port, chambers, devices, alarm_rows, influxdb, mqtt, recipes, notify, *limits)
 
 
 def _recipes(folder: Path, rows: tuple[Table, ...]) -> tuple[Recipe, ...]:

@@ -23,6 +23,7 @@ UCUM: dict[str, str] = {
     "min": "min",
     "h": "h",
     "d": "d",
+    "GBy": "GB",
     "V": "V",
     "hPa": "hPa",
     "{rev}/min": "rpm",

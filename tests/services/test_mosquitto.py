@@ -27,7 +27,8 @@ from cultureops.device.registry import driver_folder
 from cultureops.lab import Lab, open_lab
 from cultureops.mqtt import PublisherStatus
 from cultureops.site import read_site
-from cultureops.web.board import alarm_rows, chamber_cards
+from cultureops.web.alarm_list import alarm_rows
+from cultureops.web.board import chamber_cards
 from cultureops.web.stream import alarm_row
 
 PREFIX = "plant/lab-1"
@@ -222,8 +223,8 @@ async def board(lab: Lab) -> dict[str, Any]:
                 "received_time": None if item.reading is None else iso(item.reading.received_time),
                 "simulated": item.row.simulated,
             }
-    for row in alarm_rows(context, now):
-        said = alarm_row(row.view, lab.batches.exposed, now) | {"batch_ids": list(row.batches)}
+    for row in await alarm_rows(context, now):
+        said = alarm_row(row.view, lab.batches.exposed, now) | {"batch_ids": [batch.batch_id for batch in row.batches]}
         del said["text"]  # speaks of the present value, which the channel's own topic has
         shown[f"{PREFIX}/alarm/{row.view.rule.id}"] = said
     return shown

@@ -94,6 +94,33 @@ def test_drift(fleet: Any) -> None:
     assert temperature(fleet, connection) == pytest.approx(37.0, abs=0.3)
 
 
+def test_force_shows_a_value_on_the_wire_and_leaves_the_chamber_alone(fleet: Any) -> None:
+    connection = fleet.connect("incubator_1")
+    forced = {"device": "incubator_1", "fault": "force"}
+    fleet.do("fault", **forced, args={"channel": "temperature", "value": 39.25})
+    fleet.step(1)
+    assert temperature(fleet, connection) == 39.25
+    fleet.do("fault", **forced, args={"channel": "temperature", "value": -80})
+    fleet.do("fault", **forced, args={"channel": "door", "value": 1})
+    fleet.step(60)
+    assert temperature(fleet, connection) == -80.0
+    truth = fleet.do("truth")["devices"]["incubator_1"]
+    assert truth["shown"]["door"] == 1.0 and truth["door_open"] is False
+    assert truth["temperature_c"] == pytest.approx(37.0, abs=0.01)
+    assert truth["shown"]["co2"] == pytest.approx(5.0, abs=0.3)
+    fleet.do("clear", device="incubator_1")
+    fleet.step(1)
+    assert temperature(fleet, connection) == pytest.approx(37.0, abs=0.3)
+
+
+def test_force_wins_over_stuck_and_drift(fleet: Any) -> None:
+    connection = fleet.connect("incubator_1")
+    for fault, args in (("stuck", {}), ("drift", {"per_hour": 60.0}), ("force", {"value": 36.5})):
+        fleet.do("fault", device="incubator_1", fault=fault, args={"channel": "temperature", **args})
+    fleet.step(5)
+    assert temperature(fleet, connection) == 36.5
+
+
 def test_co2_supply_fails_and_returns(fleet: Any) -> None:
     fleet.do("fault", device="heracell_4", fault="co2_supply")
     fleet.step(60)
@@ -190,6 +217,15 @@ def test_replies_nobody_reads_do_not_stop_the_fleet(fleet: Any, open_terminal: C
         ({"device": "mve_1", "fault": "co2_supply"}, "mve_1: an MVE can only lose its ln2_supply"),
         ({"device": "mve_1", "fault": "stuck", "args": {"channel": "level"}}, "mve_1: channel 'level' is not shown"),
         ({"device": "mve_1", "fault": "drift", "args": {"channel": "temp_a"}}, "per_hour must be a number"),
+        (
+            {"device": "mve_1", "fault": "force", "args": {"channel": "level", "value": 1}},
+            "channel 'level' is not shown",
+        ),
+        ({"device": "mve_1", "fault": "force", "args": {"channel": "temp_a"}}, "value must be a number"),
+        (
+            {"device": "mve_1", "fault": "force", "args": {"channel": "temp_a", "value": "1e3"}},
+            "value must be a number",
+        ),
         ({"device": "mve_1", "fault": "slow", "args": {"delay_s": -1}}, "delay_s must be above 0"),
     ],
 )

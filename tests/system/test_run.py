@@ -75,7 +75,7 @@ def connects(port: int) -> bool:
     return False
 
 
-def until(done: Any, what: str, within_s: float = 15.0) -> Any:
+def until(done: Any, what: str, within_s: float = 40.0) -> Any:
     last = time.monotonic() + within_s
     while time.monotonic() < last:
         if found := done():

@@ -92,6 +92,23 @@ def test_numbers_are_finite_numbers(value: str) -> None:
         parse(f"a = {value}", "site.toml").number("a")
 
 
+def test_a_time_is_toml_s_own_or_iso() -> None:
+    table = parse('a = 2026-01-05T08:00:00+01:00\nb = "2026-01-05 08:00"\nc = "soon"\nd = 2026-01-05', "site.toml")
+    assert table.time("a").isoformat() == "2026-01-05T08:00:00+01:00"
+    assert table.time("b").isoformat() == "2026-01-05T08:00:00"
+    for key, line in (("c", 3), ("d", 4), ("e", 1)):
+        with pytest.raises(ConfigError, match=rf"site\.toml:{line}: {key}: .*expected a date-time such as"):
+            table.time(key)
+
+
+def test_a_table_with_other_keys_keeps_its_lines() -> None:
+    table = parse("[x]\na = 1\nb = 2\nc = 3", "site.toml").table("x")
+    changed = table.but(without=["a"], b=7, d=8)
+    assert changed.raw() == {"b": 2, "c": 3, "d": 8} and not changed.has("a") and table.has("a")
+    with pytest.raises(ConfigError, match=r"site\.toml:3: \[x\] b: expected a text"):
+        changed.text("b")
+
+
 def test_absent_and_undecodable_files(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match="no such file"):
         load(tmp_path / "absent.toml")

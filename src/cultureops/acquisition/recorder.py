@@ -31,6 +31,8 @@ class Recorder:
         self._store = store
         self._on_transitions = on_transitions
         self._on_readings = on_readings
+        self.accepted = 0
+        """Readings handed to the store since the start."""
 
     def accept(self, readings: Sequence[Reading]) -> asyncio.Future[int]:
         """Evaluate alarms, hand the readings to the store and show them; the future is done when they are durable.
@@ -40,6 +42,7 @@ class Recorder:
         if transitions := self._engine.evaluate(readings):
             self._on_transitions(transitions)
         durable = self._store.append(readings)
+        self.accepted += len(readings)
         self._on_readings(readings)
         return durable
 

@@ -1,21 +1,29 @@
 """Alarms by ISA-18.2: rules, states, the engine that steps them, and what the ledger keeps of them."""
 
-from cultureops.alarms.engine import AlarmError, AlarmView, Engine, StoredAlarm, Transition
+from cultureops.alarms.alarm import Act, AlarmView, Shelf, StoredAlarm, Transition, What
+from cultureops.alarms.engine import Engine
 from cultureops.alarms.events import alarm_event, replay
+from cultureops.alarms.permission import AlarmError
 from cultureops.alarms.rule import (
+    AlarmClass,
     BatchRef,
     ChamberId,
     ChamberInfo,
     Exposure,
     Kind,
+    Level,
     Priority,
     Rule,
-    rules_from,
+    Suppressor,
+    WhenEmpty,
 )
+from cultureops.alarms.rule_rows import rules_from
 from cultureops.alarms.state import Input, State, step
 from cultureops.alarms.text import describe
 
 __all__ = [
+    "Act",
+    "AlarmClass",
     "AlarmError",
     "AlarmView",
     "BatchRef",
@@ -25,11 +33,16 @@ __all__ = [
     "Exposure",
     "Input",
     "Kind",
+    "Level",
     "Priority",
     "Rule",
+    "Shelf",
     "State",
     "StoredAlarm",
+    "Suppressor",
     "Transition",
+    "What",
+    "WhenEmpty",
     "alarm_event",
     "describe",
     "replay",

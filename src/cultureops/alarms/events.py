@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
+from cultureops.alarms.alarm import Act, Shelf, What
 from cultureops.alarms.engine import StoredAlarm, Transition
 from cultureops.alarms.rule import BatchRef
 from cultureops.alarms.state import State
@@ -14,20 +14,14 @@ from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import ConfigError, StorageError
 from cultureops.ledger.event import JsonValue
 
-__all__ = ["ALARM_EVENT_TYPES", "AlarmEvent", "RecordedEvent", "alarm_event", "replay"]
+__all__ = ["ALARM_EVENT_TYPES", "AlarmEvent", "RecordedEvent", "alarm_event", "alarm_stream", "replay"]
 
-_RAISED: Final = "alarm_raised"
-_RETURNED: Final = "alarm_returned"
-_ACKNOWLEDGED: Final = "alarm_acknowledged"
-_CLEARED: Final = "alarm_cleared"
-ALARM_EVENT_TYPES: Final = (_RAISED, _RETURNED, _ACKNOWLEDGED, _CLEARED)
+ALARM_EVENT_TYPES: Final = tuple(f"alarm_{what}" for what in What)
+"""One for each transition; other events of an alarm's stream change nothing of where it stands."""
 
-_TYPES: Final = {
-    State.UNACK: _RAISED,
-    State.RTN_UNACK: _RETURNED,
-    State.ACK: _ACKNOWLEDGED,
-    State.NORMAL: _CLEARED,
-}
+_AFTERWARDS: Final = frozenset(
+    f"alarm_{what}" for what in (What.RETURNED, What.ACKNOWLEDGED, What.REALARMED, What.LATCHED, What.CLEARED)
+)
 
 AlarmEvent: TypeAlias = tuple[str, str, dict[str, JsonValue]]
 """Stream, event type, data."""
@@ -47,88 +41,154 @@ class RecordedEvent(Protocol):
         ...
 
 
+def alarm_stream(rule_id: str) -> str:
+    """Return the stream of a rule's alarm."""
+    return f"alarm:{rule_id}"
+
+
 def alarm_event(transition: Transition, batches: Sequence[BatchRef]) -> AlarmEvent:
     """Write a transition as ``(stream, type, data)``; the stream is ``alarm:<rule id>``, times are ISO 8601
-    in UTC.
-
-    Types: alarm_raised, alarm_returned (condition gone, not yet acknowledged), alarm_acknowledged (condition
-    still there), alarm_cleared (back to NORMAL, by either way).
+    in UTC. The type is ``alarm_`` and what happened, see ``What``.
     """
-    rule = transition.rule
+    rule, act = transition.rule, transition.act
     data: dict[str, JsonValue] = {
         "rule_id": rule.id,
         "chamber": rule.chamber,
         "device": rule.device,
         "channel": rule.channel,
         "kind": rule.kind.value,
+        "level": rule.level.value,
+        "alarm_class": rule.alarm_class.value,
         "limit": rule.limit,
         "unit": rule.unit,
         "value": transition.value,
         "priority": rule.priority.value,
         "gmp_critical": rule.gmp_critical,
+        "respond_within_s": rule.respond_within_s,
         "from_state": transition.from_state.value,
         "to_state": transition.to_state.value,
+        "is_active": transition.is_active,
         "at": iso(transition.at),
         "since": iso(transition.since),
         "raised_at": iso(transition.raised_at),
         "batch_ids": list(batches),
-        "actor_id": transition.actor_id,
-        "reason": transition.reason,
+        "actor_id": "" if act is None else act.actor_id,
+        "role": "" if act is None else act.role,
+        "reason": "" if act is None else act.reason,
+        "witness_id": "" if act is None else act.witness_id,
+        "command_id": "" if act is None else act.command_id,
+        "latched": transition.is_latched,
+        "shelf": None if transition.shelf is None else _shelf(transition.shelf),
         "cause": transition.cause,
         "text": _text(transition, batches),
     }
-    return f"alarm:{rule.id}", _TYPES[transition.to_state], data
+    return alarm_stream(rule.id), f"alarm_{transition.what}", data
+
+
+def _shelf(shelf: Shelf) -> dict[str, JsonValue]:
+    return {
+        "since": iso(shelf.since),
+        "until": None if shelf.until is None else iso(shelf.until),
+        "one_shot": shelf.one_shot,
+        "actor_id": shelf.act.actor_id,
+        "role": shelf.act.role,
+        "reason": shelf.act.reason,
+        "witness_id": shelf.act.witness_id,
+    }
 
 
 def _text(transition: Transition, batches: Sequence[BatchRef]) -> str:
     rule = transition.rule
-    if transition.to_state is State.UNACK:
+    if transition.what is What.RAISED:
         return describe(rule, transition.value, batches, (transition.at - transition.since) / 1000)
-    said = {
-        State.RTN_UNACK: f"returned, not yet acknowledged; {transition.cause}",
-        State.ACK: transition.cause,
-        State.NORMAL: f"cleared; {transition.cause}",
-    }[transition.to_state]
-    return f"{rule.chamber}: {rule.id} {said}; {exposed(batches)}"
+    match transition.what:
+        case What.RETURNED:
+            said = f"returned, not yet acknowledged; {transition.cause}"
+        case What.CLEARED:
+            said = f"cleared; {transition.cause}"
+        case What.CONDITION:
+            said = f"while {transition.to_state.text}: {transition.cause}"
+        case _:
+            said = transition.cause
+    return f"{rule.chamber or rule.device}: {rule.id} {said}; {exposed(batches)}"
 
 
 def replay(events: Iterable[RecordedEvent]) -> tuple[StoredAlarm, ...]:
     """Fold ledger events, in ledger order, into the alarms that are not NORMAL, for ``Engine.restore``.
 
-    Events of other types are passed over. Raises StorageError for an alarm event that lacks what it must
-    hold, or that speaks of an alarm that was not raised before it.
+    Events of other types are passed over. Raises StorageError for an alarm event that lacks what it must hold, or that
+    speaks of an alarm that was not raised before it.
     """
     alarms: dict[str, StoredAlarm] = {}
     for event in events:
         if event.type not in ALARM_EVENT_TYPES:
             continue
         rule_id = _string(event, "rule_id")
-        if event.type == _RAISED:
-            alarms[rule_id] = _raised(event, rule_id)
-            continue
-        if rule_id not in alarms:
+        if event.type in _AFTERWARDS and rule_id not in alarms:
             raise StorageError(f"{event.type} of {rule_id}: no alarm_raised before it; replay from the first event on")
-        if event.type == _CLEARED:
-            del alarms[rule_id]
-        elif event.type == _ACKNOWLEDGED:
-            actor_id = _string(event, "actor_id")
-            alarms[rule_id] = replace(alarms[rule_id], state=State.ACK, acknowledged_by=actor_id)
+        stored = _stored(event, rule_id, alarms.get(rule_id))
+        if stored.state is State.NORMAL:
+            alarms.pop(rule_id, None)
         else:
-            returned_at, value = _instant(event, "at"), _value(event)
-            alarms[rule_id] = replace(alarms[rule_id], state=State.RTN_UNACK, returned_at=returned_at, value=value)
+            alarms[rule_id] = stored
     return tuple(alarms.values())
 
 
-def _raised(event: RecordedEvent, rule_id: str) -> StoredAlarm:
+def _stored(event: RecordedEvent, rule_id: str, before: StoredAlarm | None) -> StoredAlarm:
+    state, at, shelf = _state(event), _instant(event, "at"), _read_shelf(event)
+    is_active = event.data.get("is_active", state.is_active) is True
+    is_raised = event.type == "alarm_raised"
+    kept = None if is_raised else before
+    is_acknowledged = state in (State.ACK, State.LATCH_ACK)
+    acknowledged_by = None if kept is None or not is_acknowledged else kept.acknowledged_by
+    acknowledged_at = None if kept is None or not is_acknowledged else kept.acknowledged_at
+    if event.type == "alarm_acknowledged":
+        acknowledged_by, acknowledged_at = _string(event, "actor_id"), at
+    returned_at = None if kept is None else kept.returned_at
+    if state in (State.RTN_UNACK, State.LATCH_UNACK, State.LATCH_ACK) and returned_at is None:
+        returned_at = at
+    is_new = kept is None or (event.type == "alarm_condition" and is_active)
     return StoredAlarm(
         rule_id=rule_id,
-        state=State.UNACK,
-        since=_instant(event, "since"),
+        state=state,
+        since=_instant(event, "since") if is_new or kept is None else kept.since,
         raised_at=_instant(event, "raised_at"),
         value=_value(event),
-        returned_at=None,
-        acknowledged_by=None,
+        returned_at=returned_at,
+        acknowledged_by=acknowledged_by,
+        is_active=is_active,
+        acknowledged_at=acknowledged_at,
+        shelf=shelf,
+        latched=event.data.get("latched") is True,
     )
+
+
+def _state(event: RecordedEvent) -> State:
+    try:
+        return State(_string(event, "to_state"))
+    except ValueError:
+        raise StorageError(f"{event.type} {event.data.get('rule_id')!r}: to_state is no state of an alarm") from None
+
+
+def _read_shelf(event: RecordedEvent) -> Shelf | None:
+    found = event.data.get("shelf")
+    if not isinstance(found, Mapping):
+        return None
+    try:
+        until = found.get("until")
+        return Shelf(
+            Act(
+                str(found.get("actor_id", "")),
+                str(found.get("reason", "")),
+                str(found.get("witness_id", "")),
+                str(found.get("role", "")),
+            ),
+            parse_iso(str(found["since"])),
+            None if until is None else parse_iso(str(until)),
+            found.get("one_shot") is True,
+        )
+    except (ConfigError, KeyError) as error:
+        raise StorageError(f"{event.type} {event.data.get('rule_id')!r}: shelf: {error}") from None
 
 
 def _string(event: RecordedEvent, key: str) -> str:

@@ -4,35 +4,58 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Final, TypeAlias
 
-from cultureops.alarms.engine import Transition
+from cultureops.alarms.alarm import Transition
 from cultureops.alarms.events import alarm_event
-from cultureops.alarms.rule import BatchRef, Exposure
-from cultureops.ledger.event import Actor, NewEvent, Source
+from cultureops.alarms.rule import BatchRef
+from cultureops.errors import ConcurrencyError, StorageError
+from cultureops.ledger.event import Actor, JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
-__all__ = ["SYSTEM", "AlarmJournal", "ExposureEvent"]
+__all__ = ["SYSTEM", "AlarmJournal", "Tell", "Told"]
 
 SYSTEM: Final = Actor("cultureops", "system")
+MOST_AT_ONCE: Final = 200
+MOST_TRIES: Final = 5
 
-ExposureEvent = Callable[[Transition, BatchRef], tuple[str, NewEvent] | None]
-"""Says what the endangered batch's own stream is told: (stream, event), or None for nothing."""
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a transition means for batches: which it reaches, with what figures, and what their streams are told."""
+
+    batches: tuple[BatchRef, ...] = ()
+    exposures: tuple[Mapping[str, JsonValue], ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+Tell: TypeAlias = Callable[[Sequence[Transition]], Awaitable[Sequence[Told]]]
+"""Works out what transitions of different alarms mean for batches, as the ledger stands.
+
+Answers for the first of them, at least one, that may go into one append; never fails for want of figures.
+"""
 
 
 class AlarmJournal:
     """Appends transitions to the ledger; alarms themselves never wait for it.
 
-    A transition that could not be appended stays first in the queue and is tried again.
+    Transitions of different alarms that tell different batches go into one append. One that could not be appended
+    stays first in the queue and is tried again.
     """
 
-    def __init__(self, ledger: Ledger, exposure: Exposure, exposure_event: ExposureEvent) -> None:
+    def __init__(self, ledger: Ledger, tell: Tell) -> None:
         self._ledger = ledger
-        self._exposure = exposure
-        self._exposure_event = exposure_event
+        self._tell = tell
         self._waiting: deque[Transition] = deque()
         self._lock = asyncio.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """How many transitions are not on record yet."""
+        return len(self._waiting)
 
     def note(self, transitions: Sequence[Transition]) -> None:
         """Queue transitions; never blocks."""
@@ -41,18 +64,46 @@ class AlarmJournal:
     async def drain(self) -> None:
         """Append everything queued; raises StorageError and keeps the rest when the ledger can't take it."""
         async with self._lock:
+            tries = 0
             while self._waiting:
-                await self._ledger.append_many(self._groups(self._waiting[0]))
-                self._waiting.popleft()
+                taken, groups = await self._next()
+                try:
+                    await self._ledger.append_many(groups)
+                except ConcurrencyError:
+                    # Somebody has disposed of what was to be extended: what they did is known now, tell anew.
+                    tries += 1
+                    if tries < MOST_TRIES:
+                        continue
+                    raise StorageError("a batch changes faster than its alarms can be told; tried again") from None
+                tries = 0
+                for _ in range(taken):
+                    self._waiting.popleft()
 
-    def _groups(self, transition: Transition) -> list[Group]:
-        began = min(transition.since, transition.raised_at)  # the on-delay counts as exposure too
-        batches = self._exposure(transition.rule.chamber, began, transition.at)
-        stream, event_type, data = alarm_event(transition, batches)
-        person = transition.actor_id
-        actor, source = (Actor(person, "operator"), Source.HUMAN) if person else (SYSTEM, Source.SYSTEM)
-        groups: list[Group] = [(stream, [NewEvent(event_type, data, actor, source, transition.at)], None)]
-        for batch in batches:
-            if (told := self._exposure_event(transition, batch)) is not None:
-                groups.append((told[0], [told[1]], None))
-        return groups
+    async def _next(self) -> tuple[int, list[Group]]:
+        """Return how many transitions come next, each of another alarm, and what they append."""
+        first = list(takewhile(_Once(), islice(self._waiting, MOST_AT_ONCE)))
+        told = await self._tell(first)
+        groups = [group for transition, one in zip(first, told, strict=False) for group in _groups(transition, one)]
+        return len(told), groups
+
+
+class _Once:
+    """Says of each transition whether it is the first of its alarm."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, transition: Transition) -> bool:
+        is_first = transition.rule.id not in self._seen
+        self._seen.add(transition.rule.id)
+        return is_first
+
+
+def _groups(transition: Transition, told: Told) -> list[Group]:
+    stream, event_type, data = alarm_event(transition, told.batches)
+    rule = transition.rule
+    data |= {"batch": rule.batch, "reference": rule.reference, "exposures": list(told.exposures)}
+    act = transition.act
+    actor, source = (SYSTEM, Source.SYSTEM) if act is None else (Actor(act.actor_id, act.role), Source.HUMAN)
+    reason = "" if act is None else act.reason
+    return [(stream, [NewEvent(event_type, data, actor, source, transition.at, reason)], None), *told.groups]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cultureops.alarms.rule import BatchRef, Kind, Rule
+from cultureops.alarms.rule import BatchRef, Kind, Level, Rule
 from cultureops.device.reading import Reason
 from cultureops.units import label
 
 __all__ = ["amount", "begun", "describe", "duration", "ended", "exposed", "lost"]
-
-_COMPARISONS = {Kind.HIGH: ("at or above", "below"), Kind.LOW: ("at or below", "above")}
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -34,15 +32,32 @@ def duration(seconds: float) -> str:
 
 
 def begun(rule: Rule, value: float | None, lasted_s: float) -> str:
-    """Say why a limit alarm was raised."""
-    return f"{amount(value, rule.unit)} {_limit(rule, _COMPARISONS[rule.kind][0])} for {duration(lasted_s)}"
+    """Say why an alarm was raised: what its condition is, and for how long [s] it had been there."""
+    return _there(rule, value, lasted_s)
 
 
 def ended(rule: Rule, value: float | None, lasted_s: float) -> str:
-    """Say why a limit alarm returned."""
-    inside = f", deadband {amount(rule.deadband, rule.unit)}" if rule.deadband else ""
-    compared = _limit(rule, _COMPARISONS[rule.kind][1])
-    return f"{amount(value, rule.unit)} {compared}{inside} for {duration(lasted_s)}"
+    """Say why an alarm returned: how its condition ended, and for how long [s] it had been gone."""
+    lasting = f" for {duration(lasted_s)}"
+    inside = f", deadband {_number(rule, rule.deadband)}" if rule.deadband else ""
+    match rule.kind:
+        case Kind.HIGH:
+            return f"{amount(value, rule.unit)} below the {_limit(rule)}{inside}{lasting}"
+        case Kind.LOW:
+            return f"{amount(value, rule.unit)} above the {_limit(rule)}{inside}{lasting}"
+        case Kind.STUCK:
+            return "moves again"
+        case Kind.OPEN:
+            return f"closed{lasting}"
+        case Kind.FILL_TIME if not value:
+            return "filling has ended"
+        case Kind.NO_DATA:
+            return f"usable values again{lasting}"
+        case Kind.COMMUNICATION:
+            return f"{rule.device} answered again"
+        case _:
+            back = "above" if rule.kind is Kind.DAYS_LEFT else "below"
+            return f"{_measured(rule, value)}, {back} the {_limit(rule)}{inside},{lasting}"
 
 
 def lost(missed: int, reason: Reason) -> str:
@@ -51,13 +66,17 @@ def lost(missed: int, reason: Reason) -> str:
 
 
 def describe(rule: Rule, value: float | None, batches: Sequence[BatchRef], lasted_s: float | None = None) -> str:
-    """Say in one line what is wrong where, for how long [s] if known, and whose cells are in it."""
-    if rule.kind is Kind.COMMUNICATION:
-        fault = f"no communication with {rule.device}"
-    else:
-        fault = f"{rule.channel} {amount(value, rule.unit)} {_limit(rule, _COMPARISONS[rule.kind][0])}"
-    lasting = "" if lasted_s is None else f" for {duration(lasted_s)}"
-    return f"{rule.chamber}: {fault}{lasting}; {exposed(batches)}"
+    """Say in one line what is wrong where, for how long [s] if known, and whose cells are in it.
+
+    ``value`` is the number that the rule judges: for DEVIATION the distance to the setpoint, for RATE the change a
+    minute, and so on as its Kind says.
+    """
+    fault = _there(rule, value, lasted_s)
+    if rule.batch is not None:
+        return f"{rule.cause.rstrip('.') or f'batch {rule.batch}'} ({fault})"
+    if rule.channel is not None and rule.kind is not Kind.COMMUNICATION:
+        fault = f"{rule.channel}{':' if rule.kind in _SENTENCES else ''} {fault}"
+    return f"{rule.chamber or rule.device}: {fault}; {exposed(batches)}"
 
 
 def exposed(batches: Sequence[BatchRef]) -> str:
@@ -67,5 +86,70 @@ def exposed(batches: Sequence[BatchRef]) -> str:
     return f"{'batch' if len(batches) == 1 else 'batches'} inside: {', '.join(batches)}"
 
 
-def _limit(rule: Rule, comparison: str) -> str:
-    return f"{comparison} the {rule.kind} limit {amount(rule.limit, rule.unit)}"
+_SENTENCES = frozenset({Kind.DAYS_LEFT, Kind.FILL_TIME, Kind.NO_DATA})
+"""Kinds whose condition is not said of the channel itself."""
+
+
+def _there(rule: Rule, value: float | None, lasted_s: float | None) -> str:
+    """Say the condition, without what it is the condition of."""
+    lasting = "" if lasted_s is None else f" for {duration(lasted_s)}"
+    level = "" if rule.level is Level.ALARM else f" ({rule.level})"
+    match rule.kind:
+        case Kind.HIGH:
+            return f"{amount(value, rule.unit)} at or above the {_limit(rule)}{lasting}"
+        case Kind.LOW:
+            return f"{amount(value, rule.unit)} at or below the {_limit(rule)}{lasting}"
+        case Kind.STUCK:
+            why = "the door was opened" if rule.reference_limit is None else f"{rule.reference} did"
+            still = duration(rule.window_s + (lasted_s or 0.0))
+            return f"does not move although {why}: less than {amount(rule.limit, rule.unit)} in {still}{level}"
+        case Kind.OPEN:
+            return f"open{lasting}{level}"
+        case Kind.NO_DATA:
+            return f"no usable value{lasting}: no data{level}"
+        case Kind.COMMUNICATION:
+            return f"no communication with {rule.device}{lasting}{level}"
+        case Kind.DAYS_LEFT:
+            return f"{_measured(rule, value)} ({_limit(rule)}){lasting and ', seen'}{lasting}"
+        case _:
+            return f"{_measured(rule, value)} ({_limit(rule)}){lasting}"
+
+
+def _measured(rule: Rule, value: float | None) -> str:
+    """Say the number that a measure came to."""
+    said = _number(rule, value)
+    match rule.kind:
+        case _ if value is None:
+            return said
+        case Kind.DEVIATION:
+            return f"{said} away from its setpoint"
+        case Kind.DISAGREEMENT:
+            return f"{said} away from {rule.reference}"
+        case Kind.RATE:
+            return f"changes by {said}"
+        case Kind.DAYS_LEFT:
+            return f"nitrogen for {said}"
+        case _:
+            return f"filling takes {said} as long as usual"
+
+
+def _number(rule: Rule, value: float | None) -> str:
+    """Write a number of the rule in the unit that its Kind judges."""
+    match rule.kind:
+        case _ if value is None:
+            return "no value"
+        case Kind.RATE:
+            return f"{amount(value, rule.unit)}/min"
+        case Kind.DAYS_LEFT:
+            return amount(value, "d")
+        case Kind.FILL_TIME:
+            return f"{amount(value, '1')} times"
+        case _:
+            return amount(value, rule.unit)
+
+
+def _limit(rule: Rule) -> str:
+    """Name the limit with its level, unless that is the alarm itself."""
+    level = "" if rule.level is Level.ALARM else f"{rule.level} "
+    kind = f"{rule.kind} " if rule.kind in (Kind.HIGH, Kind.LOW) else ""
+    return f"{level}{kind}limit {_number(rule, rule.limit)}"

@@ -1,22 +1,21 @@
-"""Is the condition there: deadband, delays and missed polls of one rule, by source time.
+"""Is the condition there: deadband, delays, missed polls and silence of one rule, by source time.
 
 A watch knows no alarm states; it says when its condition comes or goes, and the engine steps the state.
 """
 
 from __future__ import annotations
 
-from cultureops.alarms.rule import Kind, Rule
 from cultureops.clock import Instant
 
-__all__ = ["CommunicationWatch", "LimitWatch"]
+__all__ = ["CommunicationWatch", "LimitWatch", "SilenceWatch"]
 
 
 class LimitWatch:
     """One limit with deadband, on-delay and off-delay.
 
-    The condition comes when ``value >= limit`` (LOW: ``<=``) was seen without a sample inside for the
-    on-delay, and goes when ``value < limit - deadband`` (LOW: ``> limit + deadband``) was seen without a
-    sample beyond for the off-delay. A missing value stops neither delay, but a delay only ends on a value.
+    The condition comes when ``sign * number >= bound`` was seen without a sample inside for the on-delay, and goes when
+    ``sign * number < release`` was seen without a sample beyond for the off-delay; ``sign`` is -1 for a lower limit,
+    and bound and release are signed already. A missing value stops neither delay, but a delay only ends on a value.
     """
 
     __slots__ = (
@@ -31,14 +30,12 @@ class LimitWatch:
         "value",
     )
 
-    def __init__(self, rule: Rule) -> None:
-        if rule.limit is None or rule.kind is Kind.COMMUNICATION:
-            raise ValueError(f"alarm {rule.id}: kind {rule.kind} has no limit to watch")
-        self.sign = -1.0 if rule.kind is Kind.LOW else 1.0
-        self.bound = self.sign * rule.limit
-        self.release = self.bound - rule.deadband
-        self.on_delay_ms = round(rule.on_delay_s * 1000)
-        self.off_delay_ms = round(rule.off_delay_s * 1000)
+    def __init__(self, sign: float, bound: float, release: float, on_delay_s: float, off_delay_s: float) -> None:
+        self.sign = sign
+        self.bound = bound
+        self.release = release
+        self.on_delay_ms = round(on_delay_s * 1000)
+        self.off_delay_ms = round(off_delay_s * 1000)
         self.active = False
         self.since: Instant | None = None
         self.has_value = False
@@ -81,8 +78,8 @@ class CommunicationWatch:
 
     __slots__ = ("active", "missed", "misses", "since")
 
-    def __init__(self, rule: Rule) -> None:
-        self.misses = rule.misses
+    def __init__(self, misses: int) -> None:
+        self.misses = misses
         self.active = False
         self.missed = 0
         self.since: Instant | None = None
@@ -113,3 +110,45 @@ class CommunicationWatch:
         """Begin the condition and return when the first of the polls was missed."""
         self.active = True
         return at if self.since is None else self.since
+
+
+class SilenceWatch:
+    """A channel without a usable value: for the on-delay, whether it says BAD or nothing at all.
+
+    Counted from the last usable value, and until there was one from the first instant that the watch heard of.
+    """
+
+    __slots__ = ("active", "back_since", "heard_at", "off_delay_ms", "on_delay_ms")
+
+    def __init__(self, on_delay_s: float, off_delay_s: float) -> None:
+        self.on_delay_ms = round(on_delay_s * 1000)
+        self.off_delay_ms = round(off_delay_s * 1000)
+        self.active = False
+        self.heard_at: Instant | None = None
+        self.back_since: Instant | None = None
+
+    def observe(self, at: Instant) -> None:
+        """Take a usable value."""
+        self.heard_at = at
+        if self.active and (self.back_since is None or at < self.back_since):
+            self.back_since = at
+
+    def lose(self) -> None:
+        """Take a reading without value."""
+        self.back_since = None
+
+    def is_due(self, now: Instant) -> bool:
+        """Whether the condition comes or goes by now; a clock set back starts the delay anew."""
+        if self.active:
+            return self.back_since is not None and now - self.back_since >= self.off_delay_ms
+        if self.heard_at is None or now < self.heard_at:
+            self.heard_at = now
+        return now - self.heard_at >= self.on_delay_ms
+
+    def flip(self) -> Instant:
+        """Carry out the change and return since when it was pending."""
+        since = self.back_since if self.active else self.heard_at
+        if since is None:
+            raise ValueError("no change is pending")
+        self.active, self.back_since = not self.active, None
+        return since

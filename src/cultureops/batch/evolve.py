@@ -20,7 +20,7 @@ _JUDGEMENTS: Final = frozenset(
     {
         *("reviewed", "released", "conditionally_released", "exceptionally_released", "rejected", "thaw_authorised"),
         *("deviation_opened", "deviation_investigated", "action_planned", "deviation_closed", "held", "resumed"),
-        *("recalled", "closed", "alarm_exposed", "lot_stopped", "command_refused", "noted"),
+        *("recalled", "closed", "alarm_exposed", "deviation_extended", "lot_stopped", "command_refused", "noted"),
     }
 )
 """Events by which people judge a batch and have no hand in it."""

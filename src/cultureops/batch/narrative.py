@@ -78,6 +78,28 @@ def _passaged(e: happened.Passaged) -> str:
     return f"Passaged to P{e.passage}: {_yield(e)}; seeded {vessels} ({e.density_per_cm2:,.0f}/cm²), into {e.chamber}"
 
 
+def _hidden(e: happened.AlarmExposed) -> str:
+    return f" (while {e.suppressed.lower().replace('_', ' ')})" if e.suppressed else ""
+
+
+def _figures(e: happened.AlarmExposed) -> str:
+    if e.minutes is None:
+        return f"; figures not known: {e.figures_reason}" if e.figures_reason else ""
+    excess = "" if e.degree_minutes is None else f", {e.degree_minutes:.3g} {e.degree_unit}"
+    unknown = f", {e.unknown_minutes:.1f} min unknown" if e.unknown_minutes else ""
+    return f"; {e.minutes:.1f} min{excess}{unknown}"
+
+
+def _because(e: happened.AlarmExposed) -> str:
+    return f"; {e.because}" if e.because else ""
+
+
+def _regraded(e: happened.DeviationInvestigated) -> str:
+    if e.severity_before is None:
+        return ""
+    return f"; graded {e.severity} instead of {e.severity_before}: {e.severity_reason}"
+
+
 _TEXTS: Final[Mapping[type[Recorded], Callable[[Any], str]]] = {
     happened.BatchCreated: lambda e: f"Batch opened for {e.patient_token} by {e.recipe} v{e.recipe_version}",
     happened.ConsentRecorded: lambda e: f"Consent {e.form}, {'eligible' if e.eligible else 'not eligible'}",
@@ -147,10 +169,14 @@ _TEXTS: Final[Mapping[type[Recorded], Callable[[Any], str]]] = {
     happened.ExceptionallyReleased: lambda e: f"Released exceptionally in spite of {'; '.join(e.problems)}",
     happened.AdverseEventRecorded: lambda e: f"Adverse event: {e.term}, grade {e.grade}, {e.seriousness}",
     happened.DeviationOpened: lambda e: (
-        f"{'Out of specification' if e.kind == 'oos' else 'Deviation'} {e.deviation_id} ({e.severity}), "
+        f"{'Out of specification' if e.kind == 'oos' else 'Deviation'} {e.deviation_id} "
+        f"({e.severity}{', drafted' if e.drafted else ''}), "
         f"{e.subject}: {e.description}"
     ),
-    happened.DeviationInvestigated: lambda e: f"{e.deviation_id} investigated: {e.root_cause}; impact: {e.impact}",
+    happened.DeviationExtended: lambda e: f"{e.deviation_id}: the alarm came again; {e.description}",
+    happened.DeviationInvestigated: lambda e: (
+        f"{e.deviation_id} investigated: {e.root_cause}; impact: {e.impact}{_regraded(e)}"
+    ),
     happened.ActionPlanned: lambda e: f"{e.deviation_id}: action {e.action_id} by {e.owner}: {e.action}",
     happened.DeviationClosed: lambda e: f"{e.deviation_id} closed: {e.conclusion}",
     happened.Held: lambda e: "Held",
@@ -162,6 +188,6 @@ _TEXTS: Final[Mapping[type[Recorded], Callable[[Any], str]]] = {
     happened.Noted: lambda e: e.text,
     happened.Corrected: lambda e: f"Corrected {e.event_type}: {e.field} {e.old_value} -> {e.value}",
     happened.LotStopped: lambda e: f"Lot {e.lot} of this batch is {e.status}: {e.text}",
-    happened.AlarmExposed: lambda e: f"Alarm {e.phase}: {e.text}",
+    happened.AlarmExposed: lambda e: f"Alarm {e.phase}{_hidden(e)}: {e.text}{_figures(e)}{_because(e)}",
     happened.CommandRefused: lambda e: f"{e.command} refused: {e.message}",
 }

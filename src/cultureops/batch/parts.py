@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from cultureops.alarms.state import State
 from cultureops.batch.commands.cryo import Place
 from cultureops.clock import Instant
 
@@ -171,7 +172,12 @@ class DoseRecord:
 
 @dataclass(frozen=True, slots=True)
 class AlarmExposure:
-    """An alarm of a chamber while this batch stood in it."""
+    """An alarm of a chamber while this batch stood in it.
+
+    Figures are the latest: minutes beyond the limit, their excess [unit x min] and minutes unknown, None where nobody
+    could tell. ``suppressed`` is the suppression under which its condition came and that nobody has lifted since.
+    ``withdrawn_at`` is when the batch proved not to have stood there.
+    """
 
     id: str
     chamber: str
@@ -180,6 +186,21 @@ class AlarmExposure:
     raised_at: Instant
     cleared_at: Instant | None
     text: str
+    minutes: float | None = None
+    degree_minutes: float | None = None
+    unknown_minutes: float | None = None
+    suppressed: str = ""
+    withdrawn_at: Instant | None = None
+
+    @property
+    def wants_assessment(self) -> bool:
+        """Whether a review must say what it meant: critical, the batch's own, and not explained by design."""
+        return self.gmp_critical and self.withdrawn_at is None and not self.is_by_design
+
+    @property
+    def is_by_design(self) -> bool:
+        """Whether a declared state such as an open door explains it."""
+        return self.suppressed == State.SUPPRESSED_BY_DESIGN
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +258,10 @@ class LabellingRecord:
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """Something that did not go as the recipe has it, and what became of it."""
+    """Something that did not go as the recipe has it, and what became of it.
+
+    One that an alarm ``drafted`` names its rule and every exposure of the batch to it.
+    """
 
     id: str
     kind: str
@@ -249,3 +273,6 @@ class Deviation:
     investigated_at: Instant | None = None
     closed_at: Instant | None = None
     actions: tuple[str, ...] = ()
+    drafted: bool = False
+    rule_id: str | None = None
+    exposures: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from cultureops.cli import (
+    alarms,
     batch,
     coldchain,
     confluence,
@@ -43,6 +44,7 @@ app.add_typer(equipment.group, name="equipment")
 app.add_typer(lots.group, name="lots")
 app.add_typer(counter.group, name="counter")
 app.add_typer(growth.group, name="growth")
+app.add_typer(alarms.group, name="alarms")
 
 
 def main() -> None:

@@ -27,11 +27,14 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0 takes a free one.")] = 8080,
     days: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many lab days.")] = None,
     influxdb: Annotated[str | None, typer.Option(metavar="URL", help="Mirror the readings to this server.")] = None,
+    step: Annotated[
+        int | None, typer.Option(min=1, max=10, help="Lab minutes from poll to poll; by default as suits the recipe.")
+    ] = None,
 ) -> None:
     """Play one autologous batch from marrow to dose, or several side by side, in a simulated lab."""
     from cultureops.app import DemoOptions, run_demo
 
-    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days, influxdb)
+    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days, influxdb, step)
     finish(lambda: run_demo(options))
 
 

@@ -84,7 +84,7 @@ class Director:
         readings = await lab.acquisition.poll_once(now)
         self._check_for_misses(readings, now)
         await self._keep(lab.recorder.accept(readings))
-        lab.recorder.tick(now)
+        lab.tick(now)
         await lab.settle()
         for device, result in await lab.acquisition.collect(now):
             await lab.take(device, result)

@@ -1,4 +1,4 @@
-"""Moves of quality control: samples, readings when they are due, the review and the release."""
+"""Moves of quality control and assurance: samples, readings when they are due, deviations, the review, the release."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from cultureops.batch import commands as do
 from cultureops.batch.parts import QcSample
 from cultureops.clock import DAY_MS, MINUTE_MS
-from cultureops.demo.people import LABORATORY, QUALIFIED_PERSON, REVIEWER
+from cultureops.demo.people import LABORATORY, QUALIFIED_PERSON, QUALITY_ASSURANCE, REVIEWER
 from cultureops.demo.work import Work
 
 __all__ = ["Laboratory"]
@@ -81,13 +81,33 @@ class Laboratory:
             do.RecordQcResult(sample_id=sample.sample_id, final=final, lab="house laboratory", **measured), LABORATORY
         )
 
+    async def dispose(self) -> None:
+        """Investigate and close what alarms have drafted."""
+        work = self._work
+        for deviation in (one for one in work.batch.open_deviations if one.drafted):
+            lived_through = [exposure for exposure in work.batch.exposures if exposure.id in deviation.exposures]
+            minutes = sum(exposure.minutes or 0.0 for exposure in lived_through)
+            excess = sum(exposure.degree_minutes or 0.0 for exposure in lived_through)
+            figures = f"{minutes:.0f} min in {len(lived_through)} alarms, excess {excess:.3g} in its unit x min"
+            await work.do(
+                do.InvestigateDeviation(
+                    deviation_id=deviation.id,
+                    root_cause="supply or cable of the chamber failed; mended the same day",
+                    impact=f"{figures}; growth and viability stayed as expected",
+                ),
+                QUALITY_ASSURANCE,
+            )
+            closed = do.CloseDeviation(deviation_id=deviation.id, conclusion="no impact on this batch")
+            await work.do(closed, QUALITY_ASSURANCE)
+
     async def review(self) -> None:
-        """Review the record, with what every alarm and long gap meant."""
+        """Dispose of drafted deviations, then review the record, with what every alarm and long gap meant."""
+        await self.dispose()
         work = self._work
         alarms = tuple(
             do.Assessment(subject=exposure.id, impact="short; growth and viability stayed as expected")
             for exposure in work.batch.exposures
-            if exposure.gmp_critical
+            if exposure.wants_assessment
         )
         longest_ms = work.recipe.culture.max_gap.value * MINUTE_MS
         gaps = tuple(

@@ -63,6 +63,8 @@ def _of_batch(lab: Lab, batch_id: str, now: Instant) -> dict[str, Any]:
         "residual_dmso": _residual_dmso(batch),
         "gates_checked": _gates_checked(batch),
         "deviations": len(batch.deviations),
+        "drafted_deviations": sum(deviation.drafted for deviation in batch.deviations),
+        "open_deviations": len(batch.open_deviations),
         "refusals": len(batch.refusals),
     }
 
@@ -133,6 +135,6 @@ def alarm_rows(events: Iterable[Event]) -> list[dict[str, Any]]:
                 "batch_ids": data["batch_ids"],
             }
             rows.append(present[data["rule_id"]])
-        elif event.type != "alarm_acknowledged" and present[data["rule_id"]]["cleared_at"] is None:
-            present[data["rule_id"]]["cleared_at"] = data["at"]
+        elif not data["is_active"] and (row := present.get(data["rule_id"])) is not None and row["cleared_at"] is None:
+            row["cleared_at"] = data["at"]
     return rows

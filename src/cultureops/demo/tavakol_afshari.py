@@ -131,5 +131,5 @@ class _FreshProduct:
         await self._laboratory.review()
         await self._laboratory.release()
         yield self._work.now + 20 * MINUTE_MS
-        async for wake in deliver(self._work, transit_min=100, before_dose_min=15):
+        async for wake in deliver(self._work, transit_min=100, before_dose_min=6):
             yield wake

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from cultureops.clock import Instant
 from cultureops.errors import ConfigError, Unreadable
 
-__all__ = ["DateOrder", "date_order", "looks_like_time", "read_times"]
+__all__ = ["DateOrder", "date_order", "looks_like_time", "placed", "read_stamp", "read_times"]
 
 DateOrder: TypeAlias = Literal["dmy", "mdy", "ymd"]
 Row: TypeAlias = tuple[int, str]
@@ -48,7 +48,7 @@ def read_times(
     ``rows`` ascend. Raises Unreadable naming the line of a text that is no time or does not ascend, ConfigError where
     another ``zone`` is needed.
     """
-    stamps = [_stamp(line, text, file, order) for line, text in rows]
+    stamps = [read_stamp(line, text, file, order) for line, text in rows]
     aware = [stamp.tzinfo is not None for stamp in stamps]
     if any(aware) != all(aware):
         line = rows[aware.index(not aware[0])][0]
@@ -56,7 +56,7 @@ def read_times(
     if aware[0]:
         instants = tuple((stamp.astimezone(UTC).replace(tzinfo=None) - _EPOCH) // _MILLISECOND for stamp in stamps)
     elif zone is not None:
-        instants = tuple(_placed(stamps, rows, file, zone))
+        instants = tuple(placed(stamps, rows, file, zone))
     else:
         instants = tuple((stamp - _EPOCH) // _MILLISECOND for stamp in stamps)
     for at in range(1, len(instants)):
@@ -94,8 +94,8 @@ def date_order(rows: Sequence[Row], file: str) -> DateOrder:
     return next(iter(seen), "ymd")
 
 
-def _stamp(line: int, text: str, file: str, order: DateOrder) -> datetime:
-    """Read one time; with an offset where the text states one."""
+def read_stamp(line: int, text: str, file: str, order: DateOrder) -> datetime:
+    """Read one time, with an offset where the text states one; raise Unreadable for a text that is none."""
     clean = text.strip()
     try:
         if _SECONDS.fullmatch(clean):
@@ -137,8 +137,11 @@ def _with_clock(found: re.Match[str], year: int, month: int, day: int) -> dateti
     return datetime.fromisoformat(f"{stamp.isoformat()}{offset}")
 
 
-def _placed(stamps: Sequence[datetime], rows: Sequence[Row], file: str, zone: ZoneInfo) -> Iterator[Instant]:
-    """Put local times into a zone; an hour that came twice is settled by the step back in the file, or refused."""
+def placed(stamps: Sequence[datetime], rows: Sequence[Row], file: str, zone: ZoneInfo) -> Iterator[Instant]:
+    """Put local times into a zone [ms UTC]; an hour that came twice is settled by the step back in the file.
+
+    Raises ConfigError for an hour that is not settled, or that the zone did not have.
+    """
     doubled = list[int]()
     fold = 0
     for at, stamp in enumerate(stamps):

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from cultureops.errors import ConfigError
 
-__all__ = ["TemperatureUnit", "Titles", "find_titles", "unit_of"]
+__all__ = ["TemperatureUnit", "Titles", "find_titles", "time_places", "unit_of"]
 
 TemperatureUnit: TypeAlias = Literal["C", "F", "K"]
 
@@ -53,7 +53,7 @@ def find_titles(cells: Sequence[str], column: str | None) -> Titles | None:
     ``column`` is the title that the user gave. Raises ConfigError where a head is found and leaves a choice, or states
     a unit that is no temperature's.
     """
-    times = _time_places(cells)
+    times = time_places(cells)
     if not times:
         return None
     place = _value_place(cells, times, column)
@@ -72,7 +72,8 @@ def unit_of(text: str) -> TemperatureUnit | None:
     return _UNITS.get(" ".join(text.lower().replace("° ", "°").split()))
 
 
-def _time_places(cells: Sequence[str]) -> tuple[int, ...]:
+def time_places(cells: Sequence[str]) -> tuple[int, ...]:
+    """Return where the time stands, a date and its time of day in two places; empty where no title says so."""
     names = [_split(cell)[0] for cell in cells]
     stamps = [at for at, name in enumerate(names) if name in _STAMPS]
     if stamps:

@@ -52,12 +52,14 @@ def alarm_message(rule: Rule, view: AlarmView | None, cause: str | None, batches
             "channel": rule.channel,
             "device": rule.device,
             "kind": rule.kind.value,
+            "level": rule.level.value,
+            "alarm_class": rule.alarm_class.value,
             "limit": rule.limit,
             "unit": rule.unit,
             "priority": rule.priority.value,
             "gmp_critical": rule.gmp_critical,
             "state": state.value,
-            "is_active": state.is_active,
+            "is_active": view is not None and view.is_active,
             "wants_acknowledgement": state.wants_acknowledgement,
             "raised_at": None if view is None else iso(view.raised_at),
             "returned_at": None if returned_at is None else iso(returned_at),
@@ -66,6 +68,7 @@ def alarm_message(rule: Rule, view: AlarmView | None, cause: str | None, batches
             "batch_ids": list(batches),
             "consequence": rule.consequence,
             "response": rule.response,
+            "respond_within_s": rule.respond_within_s,
         }
     )
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from cultureops.alarms.engine import AlarmView, Engine, Transition
 from cultureops.alarms.events import ALARM_EVENT_TYPES
 from cultureops.alarms.rule import Exposure, Rule
+from cultureops.alarms.state import State
 from cultureops.batch.batch import batch_of
 from cultureops.clock import Clock
 from cultureops.device.channel import ChannelId
@@ -43,7 +44,6 @@ class Standing:
         self._clock = clock
         self._store = store
         self._engine = engine
-        self._rules = {rule.id: rule for rule in engine.rules}
         self._exposed = exposed
         self._site_channels = site_channels
         self._causes: dict[str, str] = {}
@@ -63,11 +63,11 @@ class Standing:
 
     def alarms(self) -> Collection[str]:
         """Return the rule of every alarm there is or was."""
-        return self._rules.keys() | self._causes.keys()
+        return {rule.id for rule in self._engine.rules} | self._causes.keys()
 
     def active(self) -> Collection[str]:
         """Return the rules whose alarm is not NORMAL."""
-        return tuple(view.rule.id for view in self._engine.active())
+        return tuple(view.rule.id for view in self._standing())
 
     def channel_messages(self, channels: Sequence[ChannelId]) -> list[Message]:
         """Say the last value of each channel that can be a topic."""
@@ -82,21 +82,23 @@ class Standing:
 
     def alarm_messages(self, rule_ids: Sequence[str]) -> list[Message]:
         """Say where each alarm stands that can be a topic."""
-        views = {view.rule.id: view for view in self._engine.active()}
         messages: list[Message] = []
         for rule_id in rule_ids:
             if (topic := _topic(self.topics.alarm, rule_id)) is not None:
-                rule = self._rules.get(rule_id)
-                said = b"" if rule is None else self._alarm_message(rule, views.get(rule_id))
+                view = self._engine.view(rule_id)
+                said = b"" if view is None else self._alarm_message(view.rule, view)
                 messages.append((rule_id, topic, said))
         return messages
 
-    def _alarm_message(self, rule: Rule, view: AlarmView | None) -> bytes:
+    def _standing(self) -> tuple[AlarmView, ...]:
+        return (*self._engine.active(), *self._engine.suppressed())
+
+    def _alarm_message(self, rule: Rule, view: AlarmView) -> bytes:
         cause = self._causes.get(rule.id)
-        if view is None:
+        if view.state is State.NORMAL:
             return alarm_message(rule, None, cause, ())
         end = self._clock.now() if view.returned_at is None else view.returned_at
-        return alarm_message(rule, view, cause, self._exposed(rule.chamber, view.since, end))
+        return alarm_message(rule, view, cause, rule.reached(self._exposed, view.since, end))
 
 
 def _topic(topic_of: Callable[[str], str], name: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from cultureops.acquisition.supervisor import MeasuredChannel
-from cultureops.alarms.engine import AlarmView, describe
+from cultureops.alarms import AlarmView
 from cultureops.batch.batch import Batch
 from cultureops.batch.shelf import RecipeShelf, due_by
 from cultureops.batch.views import Due
@@ -21,7 +21,7 @@ from cultureops.web.context import WebContext
 from cultureops.web.sparkline import sparkline
 from cultureops.web.templating import number
 
-__all__ = ["AlarmRow", "BatchCard", "ChamberCard", "ChannelRow", "alarm_rows", "batch_cards", "chamber_cards"]
+__all__ = ["BatchCard", "ChamberCard", "ChannelRow", "batch_cards", "chamber_cards"]
 
 SPARK_MS: Final = 6 * HOUR_MS
 SPARK_POINTS: Final = 72
@@ -115,15 +115,6 @@ class BatchCard:
     due: Due | None
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmRow:
-    """One alarm that is not back to normal."""
-
-    view: AlarmView
-    text: str
-    batches: tuple[str, ...]
-
-
 async def chamber_cards(context: WebContext, now: Instant) -> tuple[ChamberCard, ...]:
     """Return every chamber in the order of the site file."""
     rows = [row for row in context.channels.values() if row.channel.kind is not Kind.SETPOINT]
@@ -180,19 +171,3 @@ def _batch_card(batch: Batch, recipes: RecipeShelf, now: Instant) -> BatchCard:
         viability_pct=batch.counts[-1].viability_pct if batch.counts else None,
         due=coming[0] if coming else None,
     )
-
-
-def alarm_rows(context: WebContext, now: Instant) -> tuple[AlarmRow, ...]:
-    """Return the alarms that are not back to normal: those that want somebody first, then by priority."""
-    order = {"high": 0, "medium": 1, "low": 2}
-    views = sorted(
-        context.engine.active(),
-        key=lambda view: (not view.state.wants_acknowledgement, order[view.rule.priority], view.raised_at),
-    )
-    return tuple(_alarm_row(context, view, now) for view in views)
-
-
-def _alarm_row(context: WebContext, view: AlarmView, now: Instant) -> AlarmRow:
-    end = now if view.returned_at is None else view.returned_at
-    batches = context.batches.exposed(view.rule.chamber, view.since, end)
-    return AlarmRow(view, describe(view.rule, view.value, batches), batches)

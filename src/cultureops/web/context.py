@@ -9,7 +9,10 @@ from zoneinfo import ZoneInfo
 
 from cultureops.acquisition.live import LiveFeed
 from cultureops.acquisition.supervisor import MeasuredChannel
-from cultureops.alarms.engine import AlarmView, Engine
+from cultureops.alarms import AlarmView, Engine
+from cultureops.alarms.command import AlarmCommand
+from cultureops.alarms.kpi import AlarmKpi
+from cultureops.batch.alarm_told import EndangeredBatch
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import Clock, Instant
@@ -18,7 +21,7 @@ from cultureops.equipment import Chamber
 from cultureops.ledger.store import Ledger
 from cultureops.telemetry.store import TelemetryStore
 
-__all__ = ["Pace", "WebContext"]
+__all__ = ["AlarmLinks", "Pace", "WebContext"]
 
 
 class Pace(Protocol):
@@ -29,6 +32,18 @@ class Pace(Protocol):
 
     def progress(self) -> tuple[Instant, Instant] | None:
         """Return (now, until) while lab time is fast-forwarded, else None."""
+        ...
+
+
+class AlarmLinks(Protocol):
+    """One-time links that acknowledge an alarm; both raise CultureOpsError for a link that is not good."""
+
+    def shown(self, token: str) -> tuple[str, AlarmView]:
+        """Return for whom a link was made, and the alarm; uses nothing up."""
+        ...
+
+    async def used(self, token: str, reason: str) -> AlarmView | None:
+        """Acknowledge once; return the alarm as it stands, None when it is back to normal."""
         ...
 
 
@@ -48,10 +63,13 @@ class WebContext:
     batches: BatchRegister
     recipes: RecipeShelf
     feed: LiveFeed
-    acknowledge: Callable[[str, str, str], Awaitable[AlarmView | None]]
-    """``acknowledge(rule_id, actor_id, reason)``: the alarm as it stands, None when it is back to normal.
+    command: Callable[[AlarmCommand], Awaitable[AlarmView | None]]
+    """Carry out what a person asks of an alarm: the alarm as it stands, None when it is back to normal.
 
-    Raises CultureOpsError when there is nothing to acknowledge.
+    Raises CultureOpsError when it can't be done.
     """
+    endangered: Callable[[AlarmView, Instant], Awaitable[tuple[EndangeredBatch, ...]]]
+    links: AlarmLinks
+    performance: Callable[[Instant, Instant], AlarmKpi]
     health: Callable[[], Mapping[str, object]]
     pace: Pace | None = None

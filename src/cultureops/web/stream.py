@@ -35,7 +35,7 @@ def encode_alarms(alarms: Sequence[AlarmView], exposed: Exposure, now: Instant) 
 
 def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any]:
     """Return an alarm as pages and the API show it."""
-    batches = exposed(view.rule.chamber, view.since, now if view.returned_at is None else view.returned_at)
+    batches = view.rule.reached(exposed, view.since, now if view.returned_at is None else view.returned_at)
     return {
         "rule_id": view.rule.id,
         "chamber": view.rule.chamber,
@@ -44,7 +44,7 @@ def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any
         "kind": view.rule.kind.value,
         "priority": view.rule.priority.value,
         "state": view.state.value,
-        "is_active": view.state.is_active,
+        "is_active": view.is_active,
         "wants_acknowledgement": view.state.wants_acknowledgement,
         "raised_at": iso(view.raised_at),
         "returned_at": None if view.returned_at is None else iso(view.returned_at),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cultureops.alarms import AlarmError, Engine, Kind, Priority, Rule, State, Transition
+from cultureops.alarms import Act, AlarmError, Engine, Kind, Priority, Rule, State, Transition
 from cultureops.alarms.watch import LimitWatch
 from cultureops.device.reading import Quality, Reading, Reason, bad_reading
 from cultureops.errors import ConfigError, CultureOpsError
@@ -148,7 +148,7 @@ def test_views_follow_the_alarm() -> None:
     (view,) = engine.active()
     assert (view.rule, view.state, view.value) == (CO2_LOW, State.UNACK, 2.0)
     assert (view.since, view.raised_at, view.returned_at) == (T0, T0 + 120 * S, None)
-    engine.acknowledge(CO2_LOW.id, T0 + 200 * S, "op-7", "cylinder empty, changing it")
+    engine.acknowledge(CO2_LOW.id, T0 + 200 * S, Act("op-7", "cylinder empty, changing it"))
     (view,) = engine.active()
     assert (view.state, view.acknowledged_by) == (State.ACK, "op-7")
     fed(engine, co2(5, 240), co2(5, 300))
@@ -158,7 +158,7 @@ def test_views_follow_the_alarm() -> None:
 def test_a_new_activation_forgets_the_acknowledgement_of_the_one_before() -> None:
     engine = Engine([CO2_LOW])
     fed(engine, co2(3, 0), co2(3, 120))
-    engine.acknowledge(CO2_LOW.id, T0 + 130 * S, "op-7", "seen")
+    engine.acknowledge(CO2_LOW.id, T0 + 130 * S, Act("op-7", "seen"))
     fed(engine, co2(5, 200), co2(5, 260), co2(3, 300), co2(3, 420))
     (view,) = engine.active()
     assert (view.state, view.acknowledged_by, view.raised_at) == (State.UNACK, None, T0 + 420 * S)
@@ -167,7 +167,7 @@ def test_a_new_activation_forgets_the_acknowledgement_of_the_one_before() -> Non
 def test_acknowledging_a_returned_alarm_clears_it() -> None:
     engine = Engine([CO2_LOW])
     fed(engine, co2(3, 0), co2(3, 120), co2(5, 180), co2(5, 240))
-    change = engine.acknowledge(CO2_LOW.id, T0 + 999 * S, " op-7 ", " door was open ")
+    change = engine.acknowledge(CO2_LOW.id, T0 + 999 * S, Act(" op-7 ", " door was open "))
     assert (change.from_state, change.to_state) == (State.RTN_UNACK, State.NORMAL)
     assert (change.actor_id, change.reason, change.at) == ("op-7", "door was open", T0 + 999 * S)
     assert engine.active() == ()
@@ -176,17 +176,17 @@ def test_acknowledging_a_returned_alarm_clears_it() -> None:
 def test_what_cannot_be_acknowledged_is_refused_and_changes_nothing() -> None:
     engine = Engine([CO2_LOW])
     with pytest.raises(AlarmError, match="there is no alarm 'nowhere'"):
-        engine.acknowledge("nowhere", T0, "op-7", "seen")
-    with pytest.raises(AlarmError, match="is not raised; there is nothing to acknowledge"):
-        engine.acknowledge(CO2_LOW.id, T0, "op-7", "seen")
+        engine.acknowledge("nowhere", T0, Act("op-7", "seen"))
+    with pytest.raises(AlarmError, match="is normal; there is nothing to acknowledge"):
+        engine.acknowledge(CO2_LOW.id, T0, Act("op-7", "seen"))
     fed(engine, co2(3, 0), co2(3, 120))
     for actor_id, reason in (("", "seen"), ("op-7", " ")):
         with pytest.raises(AlarmError, match="needs a name and a reason"):
-            engine.acknowledge(CO2_LOW.id, T0, actor_id, reason)
+            engine.acknowledge(CO2_LOW.id, T0, Act(actor_id, reason))
     assert engine.active()[0].state is State.UNACK
-    engine.acknowledge(CO2_LOW.id, T0, "op-7", "seen")
+    engine.acknowledge(CO2_LOW.id, T0, Act("op-7", "seen"))
     with pytest.raises(CultureOpsError, match="was acknowledged by op-7"):
-        engine.acknowledge(CO2_LOW.id, T0, "op-8", "seen too")
+        engine.acknowledge(CO2_LOW.id, T0, Act("op-8", "seen too"))
 
 
 def test_communication_is_lost_after_three_polls_in_a_row_and_back_with_the_first_good_one() -> None:
@@ -262,7 +262,7 @@ def test_a_lost_value_at_the_end_of_the_refill_waits_for_a_value_too() -> None:
 def test_rules_that_cannot_be_watched_are_refused() -> None:
     with pytest.raises(ConfigError, match="given twice"):
         Engine([CO2_LOW, CO2_LOW])
-    with pytest.raises(ValueError, match="no limit to watch"):
+    with pytest.raises(ValueError, match="needs a limit"):
         Engine([replace(CO2_LOW, limit=None)])
     with pytest.raises(ValueError, match="no change is pending"):
-        LimitWatch(CO2_LOW).flip()
+        LimitWatch(1.0, 4.0, 4.0, 0.0, 0.0).flip()

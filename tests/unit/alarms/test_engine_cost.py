@@ -1,9 +1,10 @@
-"""What one lab minute costs: 45 readings against 40 rules."""
+"""What one lab minute costs: 45 readings against 40 rules; and what a second of a large site would."""
 
 import time
 from dataclasses import replace
 
 import pytest
+from benchmarks.alarms import CHANNELS, cost
 
 from cultureops.alarms import Engine, Kind, Priority, Rule
 from cultureops.device.reading import Quality, Reading, Reason
@@ -64,3 +65,15 @@ def test_evaluating_a_lab_minute_is_cheap(value: float, limit_us: float, capsys:
         print(f"\n45 readings, {len(rules)} rules, evaluate and tick: {typical_us:.1f} us typical")
     assert engine.active() == ()
     assert min(costs_us) < limit_us
+
+
+@pytest.mark.parametrize("ill_every", [100, 1], ids=["few in trouble", "all in trouble"])
+def test_ten_thousand_rules_over_six_thousand_readings_a_second_would_take_less_than_a_third_of_a_core(
+    ill_every: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices, seconds = 50, 20
+    judged_s, _ = min(cost(devices, seed, seconds, ill_every) for seed in (1, 2))
+    share = judged_s / (devices * len(CHANNELS)) * 6_000
+    with capsys.disabled():
+        print(f"\n10,000 rules over 6,000 readings/s: {100 * share:.1f} % of a core")
+    assert share < 0.30

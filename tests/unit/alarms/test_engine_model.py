@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cultureops.alarms import AlarmError, Engine, Kind, Priority, Rule, Transition, alarm_event, replay
+from cultureops.alarms import Act, AlarmError, Engine, Kind, Priority, Rule, Transition, alarm_event, replay
 from cultureops.clock import Instant
 from cultureops.device.reading import Quality, Reading, Reason, bad_reading
 
@@ -161,7 +161,7 @@ def test_limits_delays_deadband_and_restarts_agree_with_the_reference(
         elif what == "acknowledge":
             expected = reference.acknowledge(now)
             try:
-                got = (engine.acknowledge(rule.id, now, "op-7", "seen"),)
+                got = (engine.acknowledge(rule.id, now, Act("op-7", "seen")),)
             except AlarmError:
                 got = ()
         else:
@@ -200,7 +200,7 @@ def test_communication_loss_is_three_polls_without_any_channel(
             engine = restarted(rule, past, stored)
         elif step == "acknowledge":
             if engine.active() and engine.active()[0].state.wants_acknowledgement:
-                past.append(engine.acknowledge(rule.id, now, "op-7", "seen"))
+                past.append(engine.acknowledge(rule.id, now, Act("op-7", "seen")))
         elif step == "other device":
             assert engine.evaluate([reading(None, now, "e/x")]) == ()
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cultureops.alarms import Engine, Kind, Priority, Rule, State, Transition, alarm_event, replay
+from cultureops.alarms import Act, Engine, Kind, Priority, Rule, State, Transition, alarm_event, replay
 from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, iso
 from cultureops.device.reading import Quality, Reading, Reason, bad_reading
 from cultureops.errors import StorageError
@@ -67,19 +67,28 @@ def test_a_raised_alarm_says_everything() -> None:
         "device": "incubator_1",
         "channel": "incubator_1/co2",
         "kind": "low",
+        "level": "alarm",
+        "alarm_class": "environment",
         "limit": 4.0,
         "unit": "%",
         "value": 3.1,
         "priority": "high",
         "gmp_critical": True,
+        "respond_within_s": 1800.0,
         "from_state": "NORMAL",
         "to_state": "UNACK",
+        "is_active": True,
         "at": iso(T0 + 2 * MINUTE_MS),
         "since": iso(T0),
         "raised_at": iso(T0 + 2 * MINUTE_MS),
         "batch_ids": ["B-001", "B-002"],
         "actor_id": "",
+        "role": "",
         "reason": "",
+        "witness_id": "",
+        "command_id": "",
+        "latched": False,
+        "shelf": None,
         "cause": "3.1 % at or below the low limit 4 % for 2 min",
         "text": "left: incubator_1/co2 3.1 % at or below the low limit 4 % for 2 min; batches inside: B-001, B-002",
     }
@@ -88,9 +97,9 @@ def test_a_raised_alarm_says_everything() -> None:
 def test_the_four_types_follow_the_states() -> None:
     engine = Engine([RULE])
     changes = co2(engine, (0, 3), (2, 3))
-    changes.append(engine.acknowledge(RULE.id, T0 + 3 * MINUTE_MS, "op-7", "changing the cylinder"))
+    changes.append(engine.acknowledge(RULE.id, T0 + 3 * MINUTE_MS, Act("op-7", "changing the cylinder")))
     changes += co2(engine, (4, 5), (5, 5), (6, 3), (8, 3), (9, 5), (10, 5))
-    changes.append(engine.acknowledge(RULE.id, T0 + 11 * MINUTE_MS, "op-7", "valve tightened"))
+    changes.append(engine.acknowledge(RULE.id, T0 + 11 * MINUTE_MS, Act("op-7", "valve tightened")))
     events = [recorded(change) for change in changes]
     assert [event.type for event in events] == [
         "alarm_raised",
@@ -183,13 +192,13 @@ def test_events_that_cannot_be_are_refused_and_foreign_ones_passed_over() -> Non
         with pytest.raises(StorageError, match=complaint):
             replay([wrong])
     with pytest.raises(StorageError, match="actor_id should be a text"):
-        replay([raised, Recorded("alarm_acknowledged", {"rule_id": RULE.id})])
+        replay([raised, broken(Recorded("alarm_acknowledged", raised.data), to_state="ACK")])
 
 
 async def test_a_real_ledger_takes_the_events_and_gives_the_alarms_back(tmp_path: Path) -> None:
     engine = Engine([RULE, LINK])
     changes = co2(engine, (0, 3), (2, 3), (3, None), (4, None), (5, None))
-    changes.append(engine.acknowledge(LINK.id, T0 + 6 * MINUTE_MS, "op-7", "cable found unplugged"))
+    changes.append(engine.acknowledge(LINK.id, T0 + 6 * MINUTE_MS, Act("op-7", "cable found unplugged")))
     ledger = SqlLedger.open(tmp_path / "ledger.sqlite", SteppedClock(T0), SeededEntropy(7))
     try:
         for change in changes:

@@ -16,6 +16,8 @@ from cultureops.ledger.event import Event
 
 __all__ = ["QUALITY"]
 
+_GRADES: Final = ("minor", "major", "critical")
+
 
 def _opened(batch: Batch, recorded: happened.DeviationOpened, event: Event) -> Batch:
     deviation = Deviation(
@@ -26,9 +28,27 @@ def _opened(batch: Batch, recorded: happened.DeviationOpened, event: Event) -> B
         recorded.description,
         event.occurred_at,
         recorded.due_at,
+        drafted=recorded.drafted,
+        rule_id=recorded.rule_id,
+        exposures=(recorded.subject,) if recorded.drafted else (),
     )
     excepted = batch.excepted_gates if deviation.severity == "minor" else _no_longer(batch)
     return batch.changed(deviations=(*batch.deviations, deviation), excepted_gates=excepted)
+
+
+def _extended(deviation: Deviation, recorded: happened.DeviationExtended, event: Event) -> Deviation:
+    """What was investigated was another exposure; a milder grade was given to that one too."""
+    return replace(
+        deviation,
+        severity=max(deviation.severity, recorded.severity, key=_GRADES.index),
+        exposures=(*deviation.exposures, recorded.exposure_id),
+        investigated_at=None,
+    )
+
+
+def _investigated(deviation: Deviation, recorded: happened.DeviationInvestigated, event: Event) -> Deviation:
+    severity = deviation.severity if recorded.severity is None else recorded.severity
+    return replace(deviation, investigated_at=event.occurred_at, severity=severity)
 
 
 def _no_longer(batch: Batch) -> frozenset[str]:
@@ -46,6 +66,10 @@ def _on_deviation(change: Callable[[Deviation, Any, Event], Deviation]) -> Chang
         )
 
     return on_batch
+
+
+def _extension(batch: Batch, recorded: happened.DeviationExtended, event: Event) -> Batch:
+    return _on_deviation(_extended)(batch.changed(excepted_gates=_no_longer(batch)), recorded, event)
 
 
 def _held(batch: Batch, recorded: happened.Held, event: Event) -> Batch:
@@ -69,20 +93,28 @@ def _destroyed(batch: Batch, recorded: happened.Destroyed, event: Event) -> Batc
 
 
 def _alarm_exposed(batch: Batch, recorded: happened.AlarmExposed, event: Event) -> Batch:
+    known = {other.id: other for other in batch.exposures}
+    before = known.get(recorded.exposure_id)
+    if recorded.phase == "withdrawn":
+        if before is None:
+            return batch
+        withdrawn = replace(before, withdrawn_at=recorded.at)
+        return batch.changed(exposures=tuple((known | {before.id: withdrawn}).values()))
     cleared_at = recorded.at if recorded.phase == "cleared" else None
     exposure = AlarmExposure(
         id=recorded.exposure_id,
         chamber=recorded.chamber,
         rule_id=recorded.rule_id,
-        gmp_critical=recorded.gmp_critical,
+        gmp_critical=recorded.gmp_critical or (before is not None and before.gmp_critical),
         raised_at=recorded.raised_at,
         cleared_at=cleared_at,
-        text=recorded.text,
+        text=recorded.text if before is None else before.text,
+        minutes=recorded.minutes,
+        degree_minutes=recorded.degree_minutes,
+        unknown_minutes=recorded.unknown_minutes,
+        suppressed=recorded.suppressed if before is None or before.is_by_design else before.suppressed,
     )
-    known = {other.id: other for other in batch.exposures}
-    if recorded.exposure_id in known:
-        exposure = replace(known[recorded.exposure_id], cleared_at=cleared_at)
-    is_new = exposure.gmp_critical and exposure.id not in known
+    is_new = exposure.wants_assessment and (before is None or not before.wants_assessment)
     return batch.changed(
         exposures=tuple((known | {exposure.id: exposure}).values()),
         excepted_gates=_no_longer(batch) if is_new else batch.excepted_gates,
@@ -96,9 +128,8 @@ def _refused(batch: Batch, recorded: happened.CommandRefused, event: Event) -> B
 
 QUALITY: Final[dict[type[Recorded], Change]] = {
     happened.DeviationOpened: _opened,
-    happened.DeviationInvestigated: _on_deviation(
-        lambda deviation, recorded, event: replace(deviation, investigated_at=event.occurred_at)
-    ),
+    happened.DeviationExtended: _extension,
+    happened.DeviationInvestigated: _on_deviation(_investigated),
     happened.ActionPlanned: _on_deviation(
         lambda deviation, recorded, event: replace(deviation, actions=(*deviation.actions, recorded.action_id))
     ),

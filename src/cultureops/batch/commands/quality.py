@@ -23,12 +23,15 @@ __all__ = [
 ]
 
 Severity = Literal["minor", "major", "critical"]
-DeviationKind = Literal["deviation", "oos"]
+DeviationKind = Literal["deviation", "oos", "alarm"]
 _Words = Annotated[Text, Field(min_length=1)]
 
 
 class OpenDeviation(Details):
-    """Say that something did not go as the recipe has it; ``oos`` is a result out of specification."""
+    """Say that something did not go as the recipe has it.
+
+    ``oos`` is a result out of specification, ``alarm`` what an alarm of a chamber meant for the batch.
+    """
 
     deviation_id: SampleName
     kind: DeviationKind = "deviation"
@@ -39,11 +42,16 @@ class OpenDeviation(Details):
 
 
 class InvestigateDeviation(Details):
-    """Say what the cause was and what it means for the batch."""
+    """Say what the cause was and what it means for the batch.
+
+    ``severity`` grades the deviation anew, with the reason why; without it the present grade is confirmed.
+    """
 
     deviation_id: SampleName
     root_cause: _Words
     impact: _Words
+    severity: Severity | None = None
+    severity_reason: Text = ""
 
 
 class PlanAction(Details):

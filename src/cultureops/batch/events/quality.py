@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cultureops.batch import commands as asked
+from cultureops.batch.commands.quality import Severity
 from cultureops.batch.events.base import Recorded
-from cultureops.batch.field import Flag, Name, Text, Time
+from cultureops.batch.field import Flag, Name, SampleName, Text, Time
 
 __all__ = [
     "ActionPlanned",
@@ -16,6 +17,7 @@ __all__ = [
     "CommandRefused",
     "Destroyed",
     "DeviationClosed",
+    "DeviationExtended",
     "DeviationInvestigated",
     "DeviationOpened",
     "HandedOver",
@@ -26,11 +28,20 @@ __all__ = [
 ]
 
 
+_Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+
+
 class AlarmExposed(Recorded):
-    """An alarm of the chamber where the batch stood was raised, or cleared."""
+    """An alarm of the chamber where the batch stood was raised, or cleared, or proves not to be the batch's.
+
+    ``since`` is when its condition began. ``minutes`` are those beyond the limit while the batch stood there, so far,
+    ``degree_minutes`` the excess over them [unit x min], ``unknown_minutes`` those that nobody knows of; None where
+    ``figures_reason`` says why not. ``suppressed`` is the suppression under which the condition came. ``because`` is
+    the event that put the batch there, or took it away, later than the alarm.
+    """
 
     exposure_id: Name
-    phase: Literal["raised", "cleared"]
+    phase: Literal["raised", "cleared", "withdrawn"]
     rule_id: Name
     chamber: Name
     channel: Name | None
@@ -40,6 +51,14 @@ class AlarmExposed(Recorded):
     raised_at: Time
     at: Time
     text: Text
+    since: Time | None = None
+    minutes: _Amount | None = None
+    degree_minutes: _Amount | None = None
+    degree_unit: Text = ""
+    unknown_minutes: _Amount | None = None
+    figures_reason: Text = ""
+    suppressed: Text = ""
+    because: Text = ""
 
 
 class LotStopped(Recorded):
@@ -60,11 +79,25 @@ class CommandRefused(Recorded):
 
 
 class DeviationOpened(asked.OpenDeviation, Recorded):
-    """Something did not go as the recipe has it."""
+    """Something did not go as the recipe has it; ``drafted`` where an alarm, its ``rule_id``, opened it by itself."""
+
+    drafted: Flag = False
+    rule_id: Name | None = None
+
+
+class DeviationExtended(Recorded):
+    """The alarm that a drafted deviation is about has come again before anybody had disposed of it."""
+
+    deviation_id: SampleName
+    exposure_id: Name
+    severity: Severity
+    description: Annotated[Text, Field(min_length=1)]
 
 
 class DeviationInvestigated(asked.InvestigateDeviation, Recorded):
-    """The cause was found."""
+    """The cause was found; ``severity_before`` is the grade that was replaced."""
+
+    severity_before: Severity | None = None
 
 
 class ActionPlanned(asked.PlanAction, Recorded):

@@ -9,6 +9,7 @@ from cultureops.batch.case import Case, Plan, Verdict
 from cultureops.batch.clocks import clocks, minutes_out_of_storage
 from cultureops.batch.commands import Administer
 from cultureops.batch.lineage import lots_used
+from cultureops.batch.parts import Deviation
 from cultureops.clock import MINUTE_MS, Instant, iso
 
 __all__ = [
@@ -90,15 +91,11 @@ def passage_limit(case: Case, plan: Plan) -> Verdict:
 
 
 def environment(case: Case, plan: Plan) -> Verdict:
-    """No major deviation open; every critical alarm over and assessed, every long gap in a chamber's data assessed."""
+    """No major deviation open, nor one drafted by an alarm; critical alarms over and assessed, long gaps assessed."""
     batch, facts = case.batch, case.facts
-    problems = [
-        f"{deviation.severity} deviation {deviation.id} is open"
-        for deviation in batch.open_deviations
-        if deviation.severity != "minor"
-    ]
+    problems = [_open(deviation) for deviation in batch.open_deviations if _holds_up(deviation)]
     problems += [
-        f"alarm {e.id} is not assessed" for e in batch.exposures if e.gmp_critical and e.id not in batch.assessed
+        f"alarm {e.id} is not assessed" for e in batch.exposures if e.wants_assessment and e.id not in batch.assessed
     ]
     chambers = {stay.chamber for stay in batch.occupancies}
     problems += [
@@ -112,11 +109,24 @@ def environment(case: Case, plan: Plan) -> Verdict:
     gaps = [gap for gap in facts.telemetry_gaps if gap.chamber in chambers and gap.end - gap.start > longest]
     problems += [f"gap {gap.id} is not assessed" for gap in gaps if gap.id not in batch.assessed]
     used = {
-        "alarms": [e.id for e in batch.exposures],
+        "alarms": [e.id for e in batch.exposures if e.withdrawn_at is None],
         "gaps": [gap.id for gap in gaps],
         "open_deviations": [deviation.id for deviation in batch.open_deviations],
     }
     return Verdict(", ".join(problems), used)
+
+
+def _holds_up(deviation: Deviation) -> bool:
+    """Whether a deviation must be closed first; an alarm's draft whatever its grade: a person disposes of it."""
+    return deviation.drafted or deviation.severity != "minor"
+
+
+def _open(deviation: Deviation) -> str:
+    if not deviation.drafted:
+        return f"{deviation.severity} deviation {deviation.id} is open"
+    drafted = f"{deviation.severity} deviation {deviation.id} drafted by alarm {deviation.subject}"
+    wanted = "close it" if deviation.investigated_at is not None else "investigate and close it"
+    return f"{drafted} is open ({wanted})"
 
 
 def _stood_there_since(batch: Batch, chamber: str, since: Instant) -> bool:

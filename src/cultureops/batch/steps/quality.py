@@ -48,9 +48,16 @@ def _open(case: Case, deviation_id: str) -> Deviation:
 
 
 def investigate_deviation(case: Case, details: InvestigateDeviation) -> Plan:
-    """Record cause and impact of an open deviation."""
-    _open(case, details.deviation_id)
-    return Plan(happened.DeviationInvestigated)
+    """Record cause and impact of an open deviation; who operated on the batch does not grade it anew."""
+    deviation = _open(case, details.deviation_id)
+    if details.severity is None or details.severity == deviation.severity:
+        return Plan(happened.DeviationInvestigated)
+    if not details.severity_reason:
+        regraded = f"deviation {deviation.id} is {deviation.severity}; say why it becomes {details.severity}"
+        raise refused(case, regraded)
+    if case.facts.actor.id in case.batch.operators:
+        raise refused(case, f"{case.facts.actor.id} operated on this batch; somebody else must grade the deviation")
+    return Plan(happened.DeviationInvestigated, {"severity_before": deviation.severity})
 
 
 def plan_action(case: Case, details: PlanAction) -> Plan:
@@ -64,7 +71,7 @@ def plan_action(case: Case, details: PlanAction) -> Plan:
 def close_deviation(case: Case, details: CloseDeviation) -> Plan:
     """Close a deviation that was investigated, by somebody who has not worked on the batch."""
     deviation = _open(case, details.deviation_id)
-    if deviation.investigated_at is None and deviation.severity != "minor":
+    if deviation.investigated_at is None and (deviation.drafted or deviation.severity != "minor"):
         raise refused(case, f"deviation {deviation.id} was not investigated; record its cause and impact first")
     if deviation.actions and not details.effectiveness:
         raise refused(case, f"deviation {deviation.id} has actions; say how they are known to work")

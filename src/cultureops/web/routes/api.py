@@ -86,6 +86,10 @@ async def batch(request: Request, batch_id: str) -> dict[str, Any]:
 
 @router.get("/alarms")
 async def alarms(request: Request) -> list[dict[str, Any]]:
-    """Every alarm that is not back to normal."""
-    context = context_of(request)
-    return [alarm_row(view, context.batches.exposed, context.clock.now()) for view in context.engine.active()]
+    """Every alarm that is not back to normal, and what it has meant for each batch so far."""
+    context, now = context_of(request), context_of(request).clock.now()
+    return [
+        alarm_row(view, context.batches.exposed, now)
+        | {"exposures": [batch.as_json for batch in await context.endangered(view, now)]}
+        for view in (*context.engine.active(), *context.engine.suppressed())
+    ]

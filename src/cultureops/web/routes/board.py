@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from cultureops.web.board import alarm_rows, batch_cards, chamber_cards
+from cultureops.web.alarm_list import alarm_rows
+from cultureops.web.board import batch_cards, chamber_cards
 from cultureops.web.stream import encode_alarms, encode_readings, events
 from cultureops.web.templating import context_of, page
 
@@ -22,7 +23,7 @@ async def board(request: Request) -> Response:
     values = {
         "chambers": await chamber_cards(context, now),
         "batches": batch_cards(context, now),
-        "alarms": alarm_rows(context, now),
+        "alarms": await alarm_rows(context, now),
         "zone": context.zone,
         "titles": {chamber.id: chamber.title for chamber in context.chambers.values()},
     }

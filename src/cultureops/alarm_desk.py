@@ -1,0 +1,125 @@
+"""Where people act on alarms: from a page at once, from another process by an event that is answered here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cultureops.access import Role
+from cultureops.alarms import AlarmError, AlarmView, Engine, Exposure, Transition
+from cultureops.alarms.alarm import Act
+from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, Order, carry_out, read_command
+from cultureops.alarms.events import alarm_stream
+from cultureops.alarms.journal import SYSTEM, AlarmJournal
+from cultureops.alarms.rule import AlarmClass, Rule
+from cultureops.clock import Clock, Instant
+from cultureops.ledger.event import Actor, Event, NewEvent, Source, draft
+from cultureops.ledger.store import Ledger
+from cultureops.notify.link import LinkRefused, Links, check_activation
+
+__all__ = ["AlarmDesk", "LinkDesk"]
+
+
+class AlarmDesk:
+    """Carries out what people ask of alarms, in their names."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: AlarmJournal,
+        ledger: Ledger,
+        clock: Clock,
+        exposed: Exposure,
+        on_transitions: Callable[[Sequence[Transition]], None],
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._ledger = ledger
+        self._clock = clock
+        self._exposed = exposed
+        self._on_transitions = on_transitions
+        self._asked: dict[str, Event] = {}
+
+    async def carry_out(self, command: AlarmCommand) -> AlarmView | None:
+        """Carry out a command and have it recorded; raises CultureOpsError when it can't be.
+
+        Returns the alarm as it stands, or None when it is back to normal.
+        """
+        now = self._clock.now()
+        _check_recordable(command, now)
+        transition = carry_out(self._engine, command, now, is_critical=self._is_critical(command.rule_id, now))
+        self._on_transitions((transition,))
+        await self._journal.drain()
+        return next((view for view in self._engine.active() if view.rule.id == command.rule_id), None)
+
+    def take(self, event: Event) -> None:
+        """Take an event of the ledger, in order: a command of another process waits until it is answered."""
+        if event.type == COMMAND:
+            self._asked[event.event_id] = event
+        elif event.stream.startswith("alarm:"):
+            self._asked.pop(str(event.data.get("command_id")), None)
+
+    async def settle(self) -> None:
+        """Answer the commands of other processes; raises StorageError when the ledger can't take an answer."""
+        for event in tuple(self._asked.values()):
+            try:
+                await self.carry_out(read_command(event.data, event.event_id))
+            except AlarmError as refusal:
+                data = {"command_id": event.event_id, "message": str(refusal)}
+                answer = NewEvent(REFUSED, data, SYSTEM, Source.SYSTEM, self._clock.now())
+                await self._ledger.append(event.stream, [answer], None)
+            self._asked.pop(event.event_id, None)
+
+    def _is_critical(self, rule_id: str, now: Instant) -> bool:
+        """Whether a live batch is at stake."""
+        view = self._engine.view(rule_id)
+        return view is not None and _is_of_cells(view.rule) and bool(view.rule.reached(self._exposed, now, now))
+
+
+class LinkDesk:
+    """Where one-time links are opened; ``links`` is None on a site that sends none."""
+
+    def __init__(self, desk: AlarmDesk, engine: Engine, ledger: Ledger, clock: Clock, links: Links | None) -> None:
+        self._desk = desk
+        self._engine = engine
+        self._ledger = ledger
+        self._clock = clock
+        self._links = links
+
+    def shown(self, token: str) -> tuple[str, AlarmView]:
+        """Return for whom a link was made, and the alarm; uses nothing up. Raises LinkRefused."""
+        ticket = self._known().read_token(token, self._clock.now())
+        view = self._engine.view(ticket.rule_id)
+        check_activation(ticket, view)
+        assert view is not None
+        return ticket.person, view
+
+    async def used(self, token: str, reason: str) -> AlarmView | None:
+        """Acknowledge in the name of whoever the link was sent to, once; raises CultureOpsError.
+
+        Returns the alarm as it stands, or None when it is back to normal.
+        """
+        links, now = self._known(), self._clock.now()
+        ticket = links.read_token(token, now)
+        act = Act(ticket.person, reason, role=Role.OPERATOR)
+        command = AlarmCommand(Order.ACKNOWLEDGE, ticket.rule_id, act, now, raised_at=ticket.raised_at)
+        _check_recordable(command, now)
+        await links.spend(self._ledger, ticket, self._engine.view(ticket.rule_id), now)
+        return await self._desk.carry_out(command)
+
+    def _known(self) -> Links:
+        if self._links is None:
+            raise LinkRefused("this site sends no links; acknowledge on the page of alarms")
+        return self._links
+
+
+def _is_of_cells(rule: Rule) -> bool:
+    return rule.alarm_class in (AlarmClass.ENVIRONMENT, AlarmClass.PROCESS)
+
+
+def _check_recordable(command: AlarmCommand, now: Instant) -> None:
+    """Refuse what the ledger would refuse: a transition made of it would wait at the ledger for ever."""
+    act = command.act
+    said = NewEvent(
+        COMMAND, command.data(), Actor(act.actor_id, act.role or Role.OPERATOR), Source.HUMAN, now, act.reason
+    )
+    draft(said, alarm_stream(command.rule_id), "none yet", now, "none yet")

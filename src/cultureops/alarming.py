@@ -1,0 +1,183 @@
+"""The alarms of one lab, composed: what is watched beside the devices, who is told, and what the record says.
+
+The lab hands in readings, time and the ledger's events; what comes out are transitions, and messages to people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cultureops.acquisition import MeasuredChannel
+from cultureops.alarm_desk import AlarmDesk, LinkDesk
+from cultureops.alarms import Act, Engine, Rule, StoredAlarm, Transition, WhenEmpty
+from cultureops.alarms.activation import Activations
+from cultureops.alarms.journal import SYSTEM, AlarmJournal
+from cultureops.alarms.suppression import occupied_reading
+from cultureops.batch.batch import batch_of
+from cultureops.batch.process_alarms import ProcessWatch
+from cultureops.batch.register import BatchRegister
+from cultureops.batch.shelf import RecipeShelf
+from cultureops.clock import SECOND_MS, Clock, Entropy, Instant
+from cultureops.device.reading import Reading
+from cultureops.endangered import Endangered
+from cultureops.equipment import EquipmentRegister
+from cultureops.equipment.calibration_alarms import CalibrationWatch
+from cultureops.errors import CultureOpsError
+from cultureops.exposing import Exposing
+from cultureops.ledger.event import Event
+from cultureops.ledger.store import Ledger
+from cultureops.notify.heartbeat import Heartbeat
+from cultureops.notify.notifier import Notifier
+from cultureops.notify.settings import NotifySettings
+from cultureops.self_check import SelfCheck
+from cultureops.site import Site
+from cultureops.telemetry import EmbeddedStore
+
+__all__ = ["Alarming"]
+
+REFRESH_MS: Final = 30 * SECOND_MS
+CLOCK_STREAM: Final = "clock"
+
+
+class Alarming:
+    """Every alarm of a lab from its condition to whoever is told; ``rules`` are those of the site's devices."""
+
+    def __init__(
+        self,
+        site: Site,
+        rules: Sequence[Rule],
+        self_check: SelfCheck,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        ledger: Ledger,
+        store: EmbeddedStore,
+        data_dir: Path,
+        batches: BatchRegister,
+        equipment: EquipmentRegister,
+        recipes: RecipeShelf,
+        channels: Mapping[str, MeasuredChannel],
+        on_transitions: Callable[[Sequence[Transition]], None],
+        wrong: Callable[[], str | None],
+    ) -> None:
+        self.engine = Engine((*rules, *self_check.rules))
+        self.activations = Activations()
+        self.endangered = Endangered(batches, self.activations, store, channels)
+        self.exposing = Exposing(ledger, batches, self.activations, self.endangered)
+        self.journal = AlarmJournal(ledger, self.exposing.tell)
+        self.desk = AlarmDesk(self.engine, self.journal, ledger, clock, batches.exposed, on_transitions)
+        notify = site.notify or NotifySettings(site.name, site.zone)
+        simulated = {device.id for device in site.devices if device.simulated}
+        self.notifier = Notifier(
+            notify, clock, ledger, batches.exposed, data_dir, entropy,
+            is_simulated=lambda rule: rule.device in simulated,
+        )  # fmt: skip
+        self.links = LinkDesk(self.desk, self.engine, ledger, clock, self.notifier.links)
+        self.heartbeat = None if notify.heartbeat is None else Heartbeat(notify.heartbeat, clock, wrong)
+        self.self_check = self_check
+        places = {row.device: row.chamber for row in channels.values()}
+        self._process = ProcessWatch(recipes.of, site.process_limits)
+        self._calibration = CalibrationWatch(equipment, places, site.calibration_limits)
+        self._clock, self._ledger, self._batches = clock, ledger, batches
+        self._on_transitions = on_transitions
+        self._suppressed_when_empty = tuple(
+            dict.fromkeys(rule.chamber for rule in rules if rule.when_empty is WhenEmpty.SUPPRESS)
+        )
+
+    def apply(self, event: Event) -> None:
+        """Take one more event of the ledger, in order, after the batches have taken it."""
+        self.exposing.apply(event)
+        self.desk.take(event)
+        batch_id = batch_of(event.stream)
+        if batch_id is not None and (batch := self._batches.get(batch_id)) is not None:
+            self._process.note(batch)
+
+    def recall(self, event: Event) -> None:
+        """Take an event of the ledger's past: what people were told is not told again."""
+        self.apply(event)
+        self.notifier.recall(event)
+
+    def begin(self, stored: Iterable[StoredAlarm]) -> tuple[StoredAlarm, ...]:
+        """Go on where the ledger says, once its past is recalled; return the alarms whose rule is gone."""
+        now, alarms = self._clock.now(), tuple(stored)
+        self.engine.add(self._process.begin(now, (alarm.rule_id for alarm in alarms)))
+        calibration = self._calibration.step(now)
+        self.engine.add(calibration.rules)
+        orphans = self.engine.restore(alarms)
+        self.engine.refill(calibration.readings)
+        self.activations.end_unwatched(frozenset(rule.id for rule in self.engine.rules))
+        self.notifier.resume(self.engine.active())
+        return orphans
+
+    def remember(self, readings: Sequence[Reading]) -> None:
+        """Take stored readings, oldest first: what a restart cut off goes on by source time."""
+        self.engine.refill(readings)
+        self.engine.refill(self._occupied(self._clock.now()))
+
+    def tick(self, now: Instant) -> None:
+        """Look at what no device tells: batches, calibrations, chambers that are empty, and cultureops itself."""
+        process, calibration = self._process.step(now), self._calibration.step(now)
+        self.engine.add((*process.rules, *calibration.rules))
+        readings = [*process.readings, *calibration.readings, *self._occupied(now), *self.self_check.readings(now)]
+        self.take(readings)
+        for rule_id in process.over:
+            if self.engine.remove(rule_id):
+                self._process.forget(rule_id)
+        for rule_id in calibration.retired:
+            self._take_out(rule_id, now)
+        self.notifier.tick(now)
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        """Judge readings that no store is to keep."""
+        if transitions := self.engine.evaluate(readings):
+            self._on_transitions(transitions)
+
+    def note(self, transitions: Sequence[Transition]) -> None:
+        """Queue transitions for the record and for people; never blocks."""
+        self.journal.note([transition for transition in transitions if transition.is_noted])
+        self.notifier.note(transitions)
+
+    async def settle(self) -> None:
+        """Take to the ledger what waits for it; raises StorageError and keeps the rest when it can't be taken."""
+        await self._settle_clock()
+        await self.desk.settle()
+        await self.journal.drain()
+        await self.exposing.revise(self._clock.now())
+
+    async def run(self) -> None:
+        """Tell people, beat, and ask the machine how it is, until cancelled."""
+        async with asyncio.TaskGroup() as work:
+            work.create_task(self.notifier.run())
+            work.create_task(self._refresh())
+            if self.heartbeat is not None:
+                work.create_task(self.heartbeat.run())
+
+    async def _refresh(self) -> None:
+        while True:
+            await self.self_check.refresh()
+            await self._clock.sleep_until(self._clock.now() + REFRESH_MS)
+
+    async def _settle_clock(self) -> None:
+        events = self.self_check.take_events()
+        try:
+            if events:
+                await self._ledger.append(CLOCK_STREAM, events, None)
+        except CultureOpsError:
+            self.self_check.give_back(events)
+            raise
+
+    def _occupied(self, now: Instant) -> list[Reading]:
+        return [
+            occupied_reading(chamber, now, is_occupied=bool(self._batches.inside(chamber, now)))
+            for chamber in self._suppressed_when_empty
+        ]
+
+    def _take_out(self, rule_id: str, now: Instant) -> None:
+        """Let go of the alarms of equipment that was retired."""
+        view = self.engine.view(rule_id)
+        if view is not None and not view.state.is_suppressed:
+            act = Act(SYSTEM.id, "the equipment was retired", role=SYSTEM.role)
+            self._on_transitions((self.engine.take_out(rule_id, now, act),))

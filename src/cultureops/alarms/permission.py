@@ -1,0 +1,49 @@
+"""Who may do what to an alarm: a name and a reason always, a second person and less time where more is at stake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from cultureops.alarms.alarm import Act
+from cultureops.alarms.rule import Rule
+from cultureops.alarms.text import duration
+from cultureops.clock import Instant
+from cultureops.errors import CultureOpsError
+
+__all__ = ["CRITICAL_SHELVING_S", "AlarmError", "check_act", "check_shelving"]
+
+CRITICAL_SHELVING_S: Final = 900.0
+"""The longest shelving of a GMP-critical alarm. A default of this project's alarm brief."""
+
+
+class AlarmError(CultureOpsError):
+    """A command on an alarm was not carried out."""
+
+
+def check_act(rule_id: str, act: Act, what: str, *, needs_witness: bool = False) -> Act:
+    """Return the act without blanks around; raise AlarmError when its name, its reason or a second person lacks."""
+    act = replace(act, actor_id=act.actor_id.strip(), reason=act.reason.strip(), witness_id=act.witness_id.strip())
+    if not act.actor_id or not act.reason:
+        raise AlarmError(f"alarm {rule_id}: {what} needs a name and a reason; give both")
+    if needs_witness and not act.witness_id:
+        raise AlarmError(f"alarm {rule_id} is critical: {what} needs a second person; name a witness")
+    if act.witness_id.casefold() == act.actor_id.casefold():
+        raise AlarmError(f"alarm {rule_id}: {act.actor_id} can't be their own witness; name somebody else")
+    return act
+
+
+def check_shelving(rule: Rule, act: Act, now: Instant, until: Instant, *, is_critical: bool) -> Act:
+    """Return the act; raise AlarmError for a shelving without name and reason, or for longer than is allowed.
+
+    Source: OPC 10000-9 section 5.8.2 (MaxTimeShelved binds timed and one-shot shelving).
+    """
+    is_critical = is_critical or rule.gmp_critical
+    act = check_act(rule.id, act, "shelving it", needs_witness=is_critical)
+    longest_s = min(rule.shelve_max_s, CRITICAL_SHELVING_S) if is_critical else rule.shelve_max_s
+    if not 0 < until - now <= longest_s * 1000:
+        raise AlarmError(
+            f"alarm {rule.id} can be shelved for at most {duration(longest_s)}, not {duration((until - now) / 1000)}; "
+            "for longer work take it out of service"
+        )
+    return act

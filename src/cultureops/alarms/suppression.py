@@ -1,0 +1,66 @@
+"""Suppression by design: an opened door, a planned fill or an empty chamber explains a condition for a while."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cultureops.alarms.rule import ChamberId, Suppressor
+from cultureops.clock import Instant
+from cultureops.device.channel import ChannelId
+from cultureops.device.reading import Quality, Reading, Reason
+
+__all__ = ["Window", "occupied_channel", "occupied_reading"]
+
+_OCCUPIED: Final = "cultureops/occupied/"
+
+
+def occupied_channel(chamber: ChamberId) -> ChannelId:
+    """Return the channel that says whether a batch stands in the chamber: 1 or 0."""
+    return _OCCUPIED + chamber
+
+
+def occupied_reading(chamber: ChamberId, now: Instant, *, is_occupied: bool) -> Reading:
+    """Say as a reading whether a batch stands in the chamber."""
+    return Reading(occupied_channel(chamber), float(is_occupied), Quality.GOOD, Reason.NONE, now, now)
+
+
+class Window:
+    """How long one suppressor holds for one alarm.
+
+    A state that comes again opens the window anew only while the alarm's condition is not there: otherwise a door that
+    flaps would keep a failed heater quiet for ever.
+    """
+
+    __slots__ = ("began", "ended", "is_on", "max_ms", "recovery_ms", "sign")
+
+    def __init__(self, suppressor: Suppressor) -> None:
+        self.recovery_ms = round(suppressor.recovery_s * 1000)
+        self.max_ms = None if suppressor.max_s is None else round(suppressor.max_s * 1000)
+        self.sign = not suppressor.is_on_at_zero
+        self.is_on = False
+        self.began: Instant | None = None
+        self.ended: Instant | None = None
+
+    def observe(self, value: float | None, at: Instant, *, is_condition_there: bool) -> None:
+        """Take a reading of the state; one without value explains nothing."""
+        is_on = value is not None and (value != 0.0) is self.sign
+        if self.began is not None and at < self.began:  # a clock set back
+            self.began = at
+        if is_on and not self.is_on and (self.began is None or not is_condition_there):
+            self.began, self.ended = at, None
+        elif is_on:
+            self.ended = None
+        elif self.is_on:
+            self.ended = at
+        self.is_on = is_on
+
+    def holds(self, now: Instant) -> bool:
+        """Whether the state, or the recovery from it, explains the condition now; forgets a window that is over."""
+        if self.began is None:
+            return False
+        is_over = self.max_ms is not None and now - self.began >= self.max_ms
+        if is_over or (not self.is_on and now - (self.ended or self.began) >= self.recovery_ms):
+            if not self.is_on:
+                self.began = self.ended = None
+            return False
+        return True

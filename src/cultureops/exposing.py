@@ -1,0 +1,159 @@
+"""Tells batches of the alarms they live through, and tells them anew when it turns out later who stood where.
+
+Nothing here remembers what was told: the batches' own records do. So what a stop cut off is made good at the next
+start, and nothing is told twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cultureops.alarms import Transition
+from cultureops.alarms.activation import Activation, Activations, follow, revised
+from cultureops.alarms.journal import SYSTEM, Told
+from cultureops.alarms.rule import BatchRef
+from cultureops.batch.alarm_told import EndangeredBatch, Phase, tell
+from cultureops.batch.batch import batch_of
+from cultureops.batch.exposure import revision
+from cultureops.batch.parts import Occupancy
+from cultureops.batch.register import BatchRegister
+from cultureops.clock import Instant, iso
+from cultureops.endangered import Endangered, Reach
+from cultureops.errors import ConcurrencyError, StorageError
+from cultureops.ledger.event import Event, NewEvent, Source
+from cultureops.ledger.store import Group, Ledger
+
+__all__ = ["Exposing"]
+
+MOST_TRIES: Final = 5
+_FOR_EVER: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A transition, the batches its event names, and what of its activation is news to them."""
+
+    transition: Transition
+    batches: tuple[BatchRef, ...]
+    reach: Reach | None
+
+
+class Exposing:
+    """Between alarms and batches: who is told what, now and when stays are entered late or corrected."""
+
+    def __init__(
+        self, ledger: Ledger, batches: BatchRegister, activations: Activations, endangered: Endangered
+    ) -> None:
+        self._ledger = ledger
+        self._batches = batches
+        self._activations = activations
+        self._endangered = endangered
+        self._stays: dict[str, tuple[tuple[Occupancy, ...], Event]] = {}
+        self._unsettled: dict[str, None] = {}
+        self._has_revised = False
+
+    def apply(self, event: Event) -> None:
+        """Take one more event of the ledger, after the register of batches has taken it."""
+        if (batch_id := batch_of(event.stream)) is not None:
+            batch, known = self._batches.get(batch_id), self._stays.get(batch_id)
+            if batch is not None and (known is None or known[0] != batch.occupancies):
+                self._stays[batch_id] = (batch.occupancies, event)
+                self._unsettled[batch_id] = None
+            return
+        changed = self._activations.apply(event)
+        if changed is not None and self._has_revised:  # who moved before this was on record has not met it yet
+            here = self._batches.exposed(changed.chamber, changed.since, _FOR_EVER)
+            self._unsettled |= dict.fromkeys(here)
+
+    async def tell(self, transitions: Sequence[Transition]) -> tuple[Told, ...]:
+        """Return, for the first of some transitions, whom they reach and what those are told that do not know it yet.
+
+        As many are answered, one at least, as tell different batches: what a batch is told rests on what it knows.
+        """
+        steps: list[_Step] = []
+        reached: set[str] = set()
+        for transition in transitions:
+            step = self._step(transition)
+            if not reached.isdisjoint(step.reach.batch_ids if step.reach is not None else ()):
+                break
+            reached.update(() if step.reach is None else step.reach.batch_ids)
+            steps.append(step)
+        figures = iter(await self._endangered.figures([step.reach for step in steps if step.reach is not None]))
+        return tuple(self._told(step, () if step.reach is None else next(figures)) for step in steps)
+
+    def _step(self, transition: Transition) -> _Step:
+        rule = transition.rule
+        if rule.batch is not None:
+            return _Step(transition, (rule.batch,), None)
+        before = self._activations.latest(rule.id)
+        activation = follow(before, transition)
+        if activation is None:
+            return _Step(transition, self._batches.exposed(rule.chamber, transition.at, transition.at), None)
+        until = activation.until(transition.at)
+        batches = self._batches.exposed(rule.chamber, activation.since, until)
+        is_nothing_new = activation == before or not activation.endangers_batches
+        return _Step(transition, batches, None if is_nothing_new else Reach(activation, batches, until))
+
+    def _told(self, step: _Step, figures: Sequence[EndangeredBatch]) -> Told:
+        if step.reach is None:
+            return Told(step.batches)
+        news = (self._news(step.reach.activation, one, step.transition.at) for one in figures)
+        groups = tuple(group for group in news if group is not None)
+        return Told(step.batches, tuple(one.as_json for one in figures), groups)
+
+    def _news(self, activation: Activation, figures: EndangeredBatch, at: Instant) -> Group | None:
+        """Return what one batch is told of an activation; None for what its record knows."""
+        batch = self._batches.get(figures.batch_id)
+        if batch is None:
+            return None
+        known = next((e for e in batch.exposures if e.id == activation.id and e.withdrawn_at is None), None)
+        is_over = activation.ended_at is not None
+        is_news = (
+            known is None
+            or (is_over and known.cleared_at is None)
+            or (known.is_by_design and not activation.is_by_design)
+        )
+        return tell(batch, activation, "cleared" if is_over else "raised", figures, at) if is_news else None
+
+    async def revise(self, now: Instant) -> None:
+        """Make alarms and batches agree on who stood where; raises StorageError and goes on with the next call."""
+        self._has_revised = True
+        while self._unsettled:
+            batch_id = next(iter(self._unsettled))
+            await self._revise(batch_id, now)
+
+    async def _revise(self, batch_id: str, now: Instant) -> None:
+        batch = self._batches.get(batch_id)
+        del self._unsettled[batch_id]
+        if batch is None:
+            return
+        change = revision(batch, self._activations)
+        try:
+            for activation in change.added:
+                ((figures,),) = await self._endangered.figures([Reach(activation, (batch_id,), activation.until(now))])
+                await self._append(activation, figures, "raised" if activation.ended_at is None else "cleared", now)
+            for activation in change.withdrawn:
+                await self._append(activation, EndangeredBatch(batch_id, 0.0, None, 0.0), "withdrawn", now)
+        except BaseException:
+            self._unsettled[batch_id] = None
+            raise
+
+    async def _append(self, activation: Activation, figures: EndangeredBatch, phase: Phase, now: Instant) -> None:
+        """Append a revision to the alarm's stream and what it means to the batch's, in one transaction."""
+        cause = self._stays[figures.batch_id][1]
+        because = f"{cause.type} of {iso(cause.occurred_at)}, recorded {iso(cause.recorded_at)} at {cause.position}"
+        added, removed = ((), (figures.batch_id,)) if phase == "withdrawn" else ((figures.as_json,), ())
+        stream, event_type, data = revised(activation, added, removed, now, cause)
+        said = [NewEvent(event_type, data, SYSTEM, Source.SYSTEM, now)]
+        for _ in range(MOST_TRIES):
+            batch = self._batches.get(figures.batch_id)
+            assert batch is not None, "batches stay"
+            try:
+                told = tell(batch, activation, phase, figures, now, because)
+                await self._ledger.append_many([(stream, said, None), told])
+                return
+            except ConcurrencyError:
+                continue
+        raise StorageError(f"batch {figures.batch_id} changes faster than its alarms can be revised; tried again")

@@ -1,0 +1,36 @@
+"""The alarm rules of a site: its rows, met with the channels that its devices deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cultureops.acquisition import MeasuredChannel
+from cultureops.alarms import ChamberInfo, Rule, rules_from
+from cultureops.clock import SECOND_MS
+from cultureops.device.channel import Channel
+from cultureops.site import Site
+from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, OWN_DEVICE
+
+__all__ = ["rules_of"]
+
+
+def rules_of(site: Site, channels: Mapping[str, MeasuredChannel]) -> tuple[Rule, ...]:
+    """Return every rule of the site file; raises ConfigError with file and line for a wrong row."""
+    return rules_from(site.alarm_rows, _chamber_infos(site, channels))
+
+
+def _chamber_infos(site: Site, channels: Mapping[str, MeasuredChannel]) -> dict[str, ChamberInfo]:
+    """Say of each chamber which device delivers which channel; the program counts as one of its own."""
+    devices: dict[str, dict[str, dict[str, Channel]]] = {chamber: {} for chamber in site.chambers}
+    periods_s: dict[str, float] = {}
+    for row in channels.values():
+        if row.chamber is not None:
+            devices[row.chamber].setdefault(row.device, {})[row.channel.name] = row.channel
+            periods_s[row.device] = row.period_ms / SECOND_MS
+    infos = {
+        row.id: ChamberInfo(row.id, row.chamber_class, devices[row.id], periods_s) for row in site.chambers.values()
+    }
+    if site.influxdb is not None:
+        periods_s[OWN_DEVICE] = LAG_EVERY_MS / SECOND_MS
+        infos[OWN_DEVICE] = ChamberInfo(OWN_DEVICE, OWN_DEVICE, {OWN_DEVICE: {LAG.name: LAG}}, periods_s)
+    return infos

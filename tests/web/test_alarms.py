@@ -1,0 +1,122 @@
+"""What people do about alarms on the pages: shelve, take out of service, follow a link, look at the figures."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from cultureops.alarms import State
+from cultureops.clock import HOUR_MS, MINUTE_MS, SeededEntropy
+from cultureops.notify.link import Links
+
+RULE = "incubator_1/co2/low"
+SEEN = {"name": "operator-1", "reason": "sensor is being changed"}
+
+
+def state(served: Any) -> State:
+    return served.lab.engine.view(RULE).state  # type: ignore[no-any-return]
+
+
+async def order(client: httpx.AsyncClient, order: str, **more: str) -> httpx.Response:
+    return await client.post(f"/alarms/{RULE}/{order}", data={**SEEN, "back": "/alarms", **more})
+
+
+async def test_shelving_wants_a_second_person_and_is_listed_with_its_reason(
+    served: Any, client: httpx.AsyncClient
+) -> None:
+    await served.read("co2", 3.0)
+    assert 'name="witness" required' in (await client.get("/alarms")).text
+    alone = await order(client, "shelve", minutes="10")
+    assert alone.status_code == 409 and "second person" in alone.text
+    long = await order(client, "shelve", minutes="20", witness="operator-2")
+    assert long.status_code == 409 and "at most 15 min" in long.text
+    done = await order(client, "shelve", minutes="10", witness="operator-2")
+    assert (done.status_code, done.headers["location"]) == (303, "/alarms")
+    assert state(served) is State.SHELVED
+    page = (await client.get("/alarms")).text
+    assert "No alarm is active." in page and "condition there" in page
+    assert "by operator-1 with operator-2: sensor is being changed" in page
+    assert (await order(client, "release")).status_code == 303
+    assert state(served) is State.UNACK
+
+
+async def test_out_of_service_and_back(served: Any, client: httpx.AsyncClient) -> None:
+    await served.read("co2", 3.0)
+    assert (await order(client, "take_out", witness="operator-2")).status_code == 303
+    await served.read("co2", 5.0)
+    assert state(served) is State.OUT_OF_SERVICE
+    assert "Put back into service" in (await client.get("/alarms")).text
+    assert (await order(client, "release")).status_code == 303
+    assert state(served) is State.NORMAL
+
+
+async def test_the_page_says_what_the_batch_has_lived_through(served: Any, client: httpx.AsyncClient) -> None:
+    for _ in range(4):
+        await served.read("co2", 3.0)
+    page = (await client.get("/alarms")).text
+    assert "B-1" in page and "3.0 min, 3 % x min" in page
+    (alarm,) = (await client.get("/api/alarms")).json()
+    (exposure,) = alarm["exposures"]
+    assert (exposure["batch_id"], exposure["minutes"], exposure["degree_minutes"]) == ("B-1", 3.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("what", "more"),
+    [
+        ("explode", {}),
+        ("shelve", {"minutes": "nan"}),
+        ("shelve", {"minutes": "-1"}),
+        ("shelve", {"minutes": "1e9"}),
+        ("shelve", {"minutes": "10", "witness": "a\nb"}),
+        ("acknowledge", {"raised_at": "yesterday"}),
+    ],
+)
+async def test_garbage_is_refused(served: Any, client: httpx.AsyncClient, what: str, more: dict[str, str]) -> None:
+    await served.read("co2", 3.0)
+    assert (await order(client, what, **more)).status_code == 400
+    assert state(served) is State.UNACK
+
+
+async def test_an_older_page_acknowledges_nothing_new(served: Any, client: httpx.AsyncClient) -> None:
+    await served.read("co2", 3.0)
+    stale = str(served.lab.engine.view(RULE).raised_at - 1)
+    answer = await order(client, "acknowledge", raised_at=stale)
+    assert answer.status_code == 409 and "raised anew" in answer.text
+    assert state(served) is State.UNACK
+
+
+async def test_a_link_acknowledges_once_in_the_name_it_was_sent_to(served: Any, client: httpx.AsyncClient) -> None:
+    await served.read("co2", 3.0)
+    lab = served.lab
+    links = Links(b"k" * 32, SeededEntropy(3))
+    lab.alarming.links._links = links
+    view = lab.engine.view(RULE)
+    token = links.token(RULE, view.raised_at, "on-call-1", served.clock.now() + HOUR_MS)
+    path = f"/alarms/link/{token}"
+    page = await client.get(path)
+    assert page.status_code == 200 and "on-call-1" in page.text and "B-1" in page.text
+    assert state(served) is State.UNACK, "a scanner of mails looks at links too"
+    assert (await client.post(path, data={"reason": " "})).status_code == 400
+    assert (await client.post(path, data={"reason": "on my way"})).status_code == 200
+    assert lab.engine.view(RULE).acknowledged_by == "on-call-1"
+    again = await client.post(path, data={"reason": "again"})
+    assert again.status_code == 409
+    for forged in (token[:-2] + "xx", "nonsense", token.replace(".", "")):
+        assert (await client.get(f"/alarms/link/{forged}")).status_code == 409
+    served.clock.advance(HOUR_MS + MINUTE_MS)
+    late = await client.get(path)
+    assert late.status_code == 409 and "expired" in late.text
+
+
+async def test_a_site_that_sends_no_links_opens_none(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/alarms/link/abc.def")
+    assert answer.status_code == 409 and "sends no links" in answer.text
+
+
+async def test_the_figures_say_when_the_record_is_too_short(served: Any, client: httpx.AsyncClient) -> None:
+    await served.read("co2", 3.0)
+    served.clock.advance(MINUTE_MS)
+    page = (await client.get("/alarms/performance")).text
+    assert "insufficient" in page and RULE in page
+    for days in ("0", "x", "400"):
+        assert (await client.get(f"/alarms/performance?days={days}")).status_code == 400
