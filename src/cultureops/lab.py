@@ -226,7 +226,7 @@ class Lab:
 
     def _routes_failing(self) -> int | None:
         status = self.alarming.notifier.status()
-        return None if status.tells_nobody else sum(route.failures > 0 for route in status.routes)
+        return None if status.tells_nobody else status.failing_routes
 
     def _wrong(self) -> str | None:
         """Say in one line what keeps the lab from being watched, None while all is well."""

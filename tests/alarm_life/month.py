@@ -157,9 +157,17 @@ class _People:
     def _take_out(self, number: int, now: Instant) -> list[Transition]:
         service = self._services[number]
         act = Act(TECHNICIAN, service.reason, witness_id="tech-4")
-        meant = [rule.id for rule in self._rules if rule.chamber == service.chamber and _is_meant(rule, service.rules)]
+        meant = [
+            rule.id
+            for rule in self._rules
+            if rule.chamber == service.chamber and _is_meant(rule, service.rules) and not self._is_out(rule.id)
+        ]
         self._out[number] = meant
         return [self._engine.take_out(rule_id, now, act) for rule_id in meant]
+
+    def _is_out(self, rule_id: str) -> bool:
+        view = self._engine.view(rule_id)
+        return view is not None and view.state is State.OUT_OF_SERVICE
 
     def _put_back(self, now: Instant) -> list[Transition]:
         """Put back into service what is as it should be; nobody puts back what would ring at once."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.stock import put_on_shelf
-from tests.system.test_lab import SITE, TOKEN, seed_batch
+from tests.system.conftest import SITE
+from tests.system.test_lab import TOKEN, seed_batch
 
 from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Page, Request, async_playwright, expect
 
 from cultureops.batch import commands as do
 
@@ -116,3 +116,17 @@ async def test_no_page_is_wider_than_the_screen(served: Any, page: Page) -> None
             await page.goto(served.url + path)
             found = await page.evaluate("document.documentElement.scrollWidth")
             assert found <= width, f"{path} at {width}"
+
+
+async def test_the_alarms_page_follows_what_happens_unless_somebody_has_it_open(served: Any, page: Page) -> None:
+    await page.goto(f"{served.url}/alarms")
+    await served.read("co2", 3.0)
+    await expect(page.locator("#alarms .alarm")).to_have_count(1)
+    await page.locator("#alarms details.more summary").click()
+    await expect(page.locator("#alarms input[name=minutes]")).to_have_value("15")
+    await served.read("co2", 5.0)
+    await expect(page.locator("#alarms-changed")).to_be_visible()
+    await expect(page.locator("#alarms details.more")).to_have_attribute("open", "")
+    await page.locator("#alarms details.more summary").click()
+    await served.read("co2", 3.0)
+    await expect(page.locator("#alarms .state")).to_have_text("unacknowledged")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cultureops.alarms.rule import Rule
-from cultureops.alarms.state import Input, State, step
+from cultureops.alarms.state import ANNOUNCED, Input, State, step
 from cultureops.clock import Instant
 
 __all__ = ["Act", "Alarm", "AlarmView", "Shelf", "StoredAlarm", "Transition", "What"]
@@ -230,7 +230,7 @@ class Alarm:
         return replace(self._step(occurrence, What.RELEASED, at, cause, at, act), is_noted=is_noted)
 
     def _suppress(self, occurrence: Input, what: What, at: Instant, cause: str, shelf: Shelf | None) -> Transition:
-        self.latched = self.latched or (self.rule.latching and self.state is not State.NORMAL)
+        self.latched = self.latched or (self.rule.latching and self.state in ANNOUNCED)
         self.shelf, self.masked = shelf, False
         return self._step(occurrence, what, at, cause, at, None if shelf is None else shelf.act)
 

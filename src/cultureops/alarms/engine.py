@@ -42,6 +42,7 @@ class Engine:
         self._routes: dict[ChannelId, _Route] = {}
         self._timed: dict[str, Guard] = {}
         self._explained: dict[str, Guard] = {}
+        self._now: Instant = 0
         self.add(rules)
 
     @property
@@ -102,6 +103,10 @@ class Engine:
     def tick(self, now: Instant) -> tuple[Transition, ...]:
         """Complete the delays, shelvings and suppressions that have run out by ``now`` and return what changed."""
         found: list[Transition] = []
+        if now < self._now:
+            for guard in self._timed.values():
+                guard.set_clock_back(self._now - now)
+        self._now = now
         for guard in self._guards.values():
             guard.settle(now, found)
         for guard in tuple(self._explained.values()):
@@ -109,6 +114,11 @@ class Engine:
         for guard in tuple(self._timed.values()):
             guard.settle_times(now, found)
         return self._tracked(found)
+
+    def next_due(self, after: Instant) -> Instant | None:
+        """Return the first instant after another at which time alone may change something, if no reading comes."""
+        dues = (at for guard in self._guards.values() for at in guard.due_at())
+        return min((at for at in dues if at > after), default=None)
 
     def acknowledge(self, rule_id: str, now: Instant, act: Act) -> Transition:
         """Acknowledge an alarm; raise AlarmError when there is none, or name or reason lack."""

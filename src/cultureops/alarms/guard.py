@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from cultureops.alarms import text
 from cultureops.alarms.alarm import Alarm, AlarmView, StoredAlarm, Transition
 from cultureops.alarms.measure import bounds, measure_of
@@ -58,15 +61,26 @@ class Guard:
         state = self.alarm.state
         if is_explained and state is State.NORMAL:
             found.append(self.alarm.suppress(now, "an open door or the like explains it"))
-        elif not is_explained and state is State.SUPPRESSED_BY_DESIGN:
+        elif not is_explained and state is State.SUPPRESSED_BY_DESIGN and not self._is_recovering:
             found.append(self.alarm.release(now, self._uncovered("what explained it is over", now)))
-        return is_explained
+        return is_explained or self.alarm.state is State.SUPPRESSED_BY_DESIGN
+
+    @property
+    def _is_recovering(self) -> bool:
+        """Whether the value is back within the limit already: what is nearly over is not raised at its end."""
+        return False
 
     @property
     def is_timed(self) -> bool:
         """Whether time alone may move the alarm: a shelving ends, or it is told again."""
         state = self.alarm.state
         return state is State.SHELVED or (state is State.ACK and self.rule.realarm_s > 0)
+
+    def set_clock_back(self, by_ms: int) -> None:
+        """Give a shelving no more time than it was given, although the clock shows an earlier one."""
+        shelf = self.alarm.shelf
+        if shelf is not None and shelf.until is not None:
+            self.alarm.shelf = replace(shelf, until=shelf.until - by_ms)
 
     def settle_times(self, now: Instant, found: list[Transition]) -> None:
         """End a shelving whose time is over, and tell again what was acknowledged long ago and is still there."""
@@ -82,6 +96,18 @@ class Guard:
                 lasted = text.duration((now - alarm.raised_at) / 1000)
                 cause = f"acknowledged by {alarm.acknowledged_by}, and still there after {lasted}"
                 found.append(alarm.realarm(now, cause))
+
+    def due_at(self) -> Iterator[Instant]:
+        """Yield the instants at which time alone may change the alarm, as far as is known now; some may have passed."""
+        for window in self.windows:
+            yield from window.ends_at()
+        alarm = self.alarm
+        if alarm.state is State.SHELVED and alarm.shelf is not None and alarm.shelf.until is not None:
+            yield alarm.shelf.until
+        elif alarm.state is State.ACK and self.rule.realarm_s > 0:
+            yield (alarm.acknowledged_at or alarm.raised_at) + round(self.rule.realarm_s * 1000)
+        if not isinstance(self.watch, CommunicationWatch) and (change_at := self.watch.due_at) is not None:
+            yield change_at
 
     def _uncovered(self, why: str, now: Instant) -> str:
         """Say beside the end of a suppression what condition it uncovers."""
@@ -147,6 +173,11 @@ class LimitGuard(Guard):
     def view(self) -> AlarmView:
         """Return the alarm as it stands, with the latest value while its condition lasts."""
         return self.alarm.view(self.watch.value if self.watch.active else self.alarm.value)
+
+    @property
+    def _is_recovering(self) -> bool:
+        watch = self.watch
+        return watch.active and watch.has_value and watch.value is not None and watch.sign * watch.value < watch.bound
 
     def _flip(self, at: Instant, found: list[Transition]) -> None:
         since, value = self.watch.flip(), self.watch.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Final, TypeAlias
@@ -49,24 +49,26 @@ class AlarmJournal:
     def __init__(self, ledger: Ledger, tell: Tell) -> None:
         self._ledger = ledger
         self._tell = tell
+        self._urgent: deque[Transition] = deque()
         self._waiting: deque[Transition] = deque()
         self._lock = asyncio.Lock()
 
     @property
     def waiting(self) -> int:
         """How many transitions are not on record yet."""
-        return len(self._waiting)
+        return len(self._urgent) + len(self._waiting)
 
     def note(self, transitions: Sequence[Transition]) -> None:
-        """Queue transitions; never blocks."""
-        self._waiting.extend(transitions)
+        """Queue transitions, those of GMP-critical alarms before the others; never blocks."""
+        for transition in transitions:
+            (self._urgent if transition.rule.gmp_critical else self._waiting).append(transition)
 
     async def drain(self) -> None:
         """Append everything queued; raises StorageError and keeps the rest when the ledger can't take it."""
         async with self._lock:
             tries = 0
-            while self._waiting:
-                taken, groups = await self._next()
+            while queue := self._urgent or self._waiting:
+                taken, groups = await self._next(queue)
                 try:
                     await self._ledger.append_many(groups)
                 except ConcurrencyError:
@@ -77,11 +79,11 @@ class AlarmJournal:
                     raise StorageError("a batch changes faster than its alarms can be told; tried again") from None
                 tries = 0
                 for _ in range(taken):
-                    self._waiting.popleft()
+                    queue.popleft()
 
-    async def _next(self) -> tuple[int, list[Group]]:
+    async def _next(self, queue: Iterable[Transition]) -> tuple[int, list[Group]]:
         """Return how many transitions come next, each of another alarm, and what they append."""
-        first = list(takewhile(_Once(), islice(self._waiting, MOST_AT_ONCE)))
+        first = list(takewhile(_Once(), islice(queue, MOST_AT_ONCE)))
         told = await self._tell(first)
         groups = [group for transition, one in zip(first, told, strict=False) for group in _groups(transition, one)]
         return len(told), groups

@@ -13,10 +13,8 @@ from typing import Final, TypeAlias
 from cultureops.alarms.alarm import Transition
 from cultureops.alarms.command import AlarmCommand, carry_out
 from cultureops.alarms.engine import Engine
-from cultureops.alarms.guard import LimitGuard, SilenceGuard
 from cultureops.alarms.permission import AlarmError
 from cultureops.alarms.rule import Kind, Rule
-from cultureops.alarms.state import State
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading, Reason, bad_reading
@@ -38,27 +36,24 @@ class Refused:
     why: str
 
 
-class _TimedEngine(Engine):
+class _Rehearsal:
     """An engine that is ticked only when time alone can change something, which is as good as always."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        super().__init__(rules)
+        self.engine = Engine(rules)
         self._ticked: Instant | None = None
         self._due: Instant | None = None
-        guards = self._guards.values()
-        self._limits = tuple(guard.watch for guard in guards if isinstance(guard, LimitGuard))
-        self._silences = tuple(guard.watch for guard in guards if isinstance(guard, SilenceGuard))
 
     def take(self, at: Instant, readings: Sequence[Reading]) -> Iterator[Transition]:
         """Let time run until just before a poll, and take it."""
         if self._due is not None and self._due < at:
             yield from self.run_to(at - 1)
-        found = self.evaluate(readings)
+        found = self.engine.evaluate(readings)
         yield from found
         if found or self._ticked is None:
             yield from self.settle(at)
         else:
-            self._due = self._next_due(self._ticked)
+            self._due = self.engine.next_due(self._ticked)
         if self._due is not None and self._due <= at:
             yield from self.run_to(at)
 
@@ -69,38 +64,10 @@ class _TimedEngine(Engine):
 
     def settle(self, now: Instant) -> Iterator[Transition]:
         """Tick until one tick more changes nothing: what one uncovers or ends, the next may suppress."""
-        while found := self.tick(now):
+        while found := self.engine.tick(now):
             yield from found
         self._ticked = now
-        self._due = self._next_due(now)
-
-    def _next_due(self, ticked: Instant) -> Instant | None:
-        """Return the next instant after the last tick at which time alone may change something."""
-        return min((due for due in self._dues() if due > ticked), default=None)
-
-    def _dues(self) -> Iterator[Instant]:
-        """Yield when time alone may change an alarm, as far as that is known now; some instants may have passed."""
-        for limit in self._limits:
-            if limit.since is not None and limit.has_value:
-                yield limit.since + (limit.off_delay_ms if limit.active else limit.on_delay_ms)
-        for silence in self._silences:
-            since = silence.back_since if silence.active else silence.heard_at
-            if since is not None:
-                yield since + (silence.off_delay_ms if silence.active else silence.on_delay_ms)
-        for guard in self._explained.values():
-            for window in guard.windows:
-                if window.began is None:
-                    continue
-                if window.max_ms is not None:
-                    yield window.began + window.max_ms
-                if not window.is_on:
-                    yield (window.ended or window.began) + window.recovery_ms
-        for guard in self._timed.values():
-            alarm = guard.alarm
-            if alarm.state is State.ACK:
-                yield (alarm.acknowledged_at or alarm.raised_at) + round(guard.rule.realarm_s * 1000)
-            elif alarm.shelf is not None and alarm.shelf.until is not None:
-                yield alarm.shelf.until
+        self._due = self.engine.next_due(now)
 
 
 def rehearse(
@@ -113,29 +80,29 @@ def rehearse(
     outside the trace, is yielded as Refused.
     """
     waiting = deque(sorted(commands, key=lambda command: command.at))
-    engine: _TimedEngine | None = None
+    rehearsal: _Rehearsal | None = None
     at = 0
     for at, readings in polls:
-        if engine is None:
-            engine = _TimedEngine(rules)
+        if rehearsal is None:
+            rehearsal = _Rehearsal(rules)
             while waiting and waiting[0].at < at:
                 yield Refused(waiting.popleft(), "the trace begins later")
         while waiting and waiting[0].at < at:
-            yield from _carried_out(engine, waiting.popleft())
-        yield from engine.take(at, readings)
-    while engine is not None and waiting and waiting[0].at <= at:
-        yield from _carried_out(engine, waiting.popleft())
+            yield from _carried_out(rehearsal, waiting.popleft())
+        yield from rehearsal.take(at, readings)
+    while rehearsal is not None and waiting and waiting[0].at <= at:
+        yield from _carried_out(rehearsal, waiting.popleft())
     for command in waiting:
         yield Refused(command, "the trace ends before")
 
 
-def _carried_out(engine: _TimedEngine, command: AlarmCommand) -> Iterator[Transition | Refused]:
-    yield from engine.run_to(command.at)
+def _carried_out(rehearsal: _Rehearsal, command: AlarmCommand) -> Iterator[Transition | Refused]:
+    yield from rehearsal.run_to(command.at)
     try:
-        yield carry_out(engine, command, command.at)
+        yield carry_out(rehearsal.engine, command, command.at)
     except AlarmError as error:
         yield Refused(command, str(error))
-    yield from engine.settle(command.at)
+    yield from rehearsal.settle(command.at)
 
 
 def with_missed_polls(

@@ -154,7 +154,7 @@ class Rule:
         return tuple(channel for channel in both if channel is not None)
 
     def reached(self, exposed: Exposure, start: Instant, end: Instant) -> tuple[BatchRef, ...]:
-        """Return the batches that its alarm concerns: its own, or those that stood in its chamber meanwhile [ms UTC]."""
+        """Return the batches that its alarm concerns: its own, or those that stood in its chamber meanwhile."""
         return (self.batch,) if self.batch is not None else exposed(self.chamber, start, end)
 
 

@@ -40,7 +40,7 @@ RECOVERY_S: Final = 600.0
 LONGEST_SUPPRESSION_S: Final = 900.0
 _DEVICE_WIDE: Final = frozenset({Kind.COMMUNICATION})
 _INSTRUMENT: Final = frozenset({Kind.COMMUNICATION, Kind.NO_DATA, Kind.STUCK, Kind.DISAGREEMENT})
-_REFERENCED: Final = frozenset({Kind.DEVIATION, Kind.STUCK, Kind.DISAGREEMENT})
+_REFERENCED: Final = frozenset({Kind.DEVIATION, Kind.STUCK, Kind.DISAGREEMENT, Kind.RATE})
 _ON_DELAYS_S: Final = {Kind.OPEN: 180.0}
 _WINDOWS_S: Final = {
     Kind.RATE: 300.0,
@@ -48,7 +48,7 @@ _WINDOWS_S: Final = {
     Kind.DAYS_LEFT: 3 * 86_400.0,
     Kind.FILL_TIME: 7 * 86_400.0,
 }
-_SETTLE_S: Final = {Kind.DEVIATION: 1800.0, Kind.STUCK: 300.0}
+_SETTLE_S: Final = {Kind.DEVIATION: 1800.0, Kind.STUCK: 300.0, Kind.RATE: 3600.0}
 _LIMITS: Final = {Kind.OPEN: 1.0, Kind.FILL_TIME: 1.5}
 _UNITS: Final = {Kind.DAYS_LEFT: "d", Kind.FILL_TIME: "1"}
 
@@ -129,7 +129,9 @@ def _targets(row: Table, kind: Kind, chambers: Sequence[ChamberInfo]) -> tuple[_
 def _devices_of(row: Table, chambers: Sequence[ChamberInfo]) -> Iterator[tuple[ChamberInfo, str]]:
     """Yield each device that is watched, with its chamber; a device without channels has nothing to watch."""
     if not row.has("device"):
-        yield from ((chamber, device) for chamber in chambers for device, names in chamber.devices.items() if names)
+        left_out = _left_out(row, chambers)
+        for chamber in chambers:
+            yield from ((chamber, name) for name, names in chamber.devices.items() if names and name not in left_out)
         return
     device = row.text("device")
     if not row.has("chamber"):
@@ -139,6 +141,17 @@ def _devices_of(row: Table, chambers: Sequence[ChamberInfo]) -> Iterator[tuple[C
         known = ", ".join(name for name, names in chamber.devices.items() if names) or "none"
         raise row.error(f"no device {device!r} measures in {chamber.id}; devices there: {known}", "device")
     yield chamber, device
+
+
+def _left_out(row: Table, chambers: Sequence[ChamberInfo]) -> frozenset[str]:
+    """Return the devices that a row for many leaves out, such as a slow sister probe with rules of its own."""
+    names, known = row.texts("without"), {device for chamber in chambers for device in chamber.devices}
+    for name in names:
+        if name not in known:
+            raise row.error(
+                f"no device {name!r} measures in {_names(chambers)}; there are: {', '.join(sorted(known))}", "without"
+            )
+    return frozenset(names)
 
 
 def _unit_of(row: Table, name: str, units: Sequence[str]) -> str:
@@ -255,9 +268,11 @@ def _window(row: Table, kind: Kind, target: _Target) -> float:
 
 def _reference(row: Table, rule: Rule, target: _Target) -> tuple[ChannelId, Channel] | None:
     """Return the other channel that a rule looks at; it may be one of another device of the same chamber."""
+    assert target.channel is not None
+    if rule.kind is Kind.RATE and not row.has("reference"):
+        return _channel_in(target, f"{target.channel.name}_setpoint")
     if rule.kind not in _REFERENCED:
         return None
-    assert target.channel is not None
     default = {Kind.DEVIATION: f"{target.channel.name}_setpoint", Kind.STUCK: "door"}
     name = row.text("reference", default[rule.kind]) if rule.kind in default else row.text("reference")
     found = _channel_in(target, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from cultureops.alarms.rule import ChamberId, Suppressor
@@ -44,6 +45,7 @@ class Window:
     def observe(self, value: float | None, at: Instant, *, is_condition_there: bool) -> None:
         """Take a reading of the state; one without value explains nothing."""
         is_on = value is not None and (value != 0.0) is self.sign
+        self.holds(at)  # forgets a window that is over: what comes now begins one of its own
         if self.began is not None and at < self.began:  # a clock set back
             self.began = at
         if is_on and not self.is_on and (self.began is None or not is_condition_there):
@@ -64,3 +66,12 @@ class Window:
                 self.began = self.ended = None
             return False
         return True
+
+    def ends_at(self) -> Iterator[Instant]:
+        """Yield the instants at which an open window may be over."""
+        if self.began is None:
+            return
+        if self.max_ms is not None:
+            yield self.began + self.max_ms
+        if not self.is_on:
+            yield (self.ended or self.began) + self.recovery_ms

@@ -61,9 +61,15 @@ class LimitWatch:
 
     def is_due(self, now: Instant) -> bool:
         """Whether the pending change has lasted its delay and the last reading had a value."""
+        due_at = self.due_at
+        return due_at is not None and now >= due_at
+
+    @property
+    def due_at(self) -> Instant | None:
+        """When the pending change is due, if nothing comes between; None where none is."""
         if self.since is None or not self.has_value:
-            return False
-        return now - self.since >= (self.off_delay_ms if self.active else self.on_delay_ms)
+            return None
+        return self.since + (self.off_delay_ms if self.active else self.on_delay_ms)
 
     def flip(self) -> Instant:
         """Carry out the pending change and return since when it was pending."""
@@ -144,6 +150,12 @@ class SilenceWatch:
         if self.heard_at is None or now < self.heard_at:
             self.heard_at = now
         return now - self.heard_at >= self.on_delay_ms
+
+    @property
+    def due_at(self) -> Instant | None:
+        """When the condition comes or goes, if nothing comes between; None while nothing was heard."""
+        since = self.back_since if self.active else self.heard_at
+        return None if since is None else since + (self.off_delay_ms if self.active else self.on_delay_ms)
 
     def flip(self) -> Instant:
         """Carry out the change and return since when it was pending."""

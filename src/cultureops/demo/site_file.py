@@ -95,6 +95,9 @@ on_delay_s = 600
 off_delay_s = 120
 priority = "high"
 gmp_critical = true
+suppressed_by = ["door"]
+recovery_s = 600
+respond_within_s = 1800
 consequence = "Cultures cool and slow down."
 response = "Check door and heater; move the vessels to another incubator if it can't be mended at once."
 [[alarm]]
@@ -119,6 +122,9 @@ on_delay_s = 600
 off_delay_s = 120
 priority = "high"
 gmp_critical = true
+suppressed_by = ["door"]
+recovery_s = 600
+respond_within_s = 1800
 consequence = "The medium turns alkaline."
 response = "Check the gas supply and change the cylinder; move the vessels to another incubator."
 [[alarm]]
@@ -133,6 +139,29 @@ priority = "high"
 gmp_critical = true
 consequence = "The medium turns acid; the room's air may hold too much CO2."
 response = "Close the gas valve, air the room, calibrate the CO2 sensor."
+[[alarm]]
+class = "incubator"
+channel = "temperature"
+kind = "deviation"
+level = "warning"
+limit = 0.5
+deadband = 0.1
+on_delay_s = 1800
+off_delay_s = 120
+suppressed_by = ["door"]
+priority = "low"
+consequence = "Growth slows and its rate can no longer be compared."
+response = "See that the door is shut and the setpoint right; look again in half an hour."
+respond_within_s = 3600
+[[alarm]]
+class = "incubator"
+channel = "door"
+kind = "open"
+on_delay_s = 240
+priority = "medium"
+consequence = "The chamber cools and loses its CO2."
+response = "Shut the door."
+respond_within_s = 300
 [[alarm]]
 class = "incubator"
 kind = "communication"
@@ -153,6 +182,29 @@ priority = "high"
 gmp_critical = true
 consequence = "Vials warm towards the glass transition."
 response = "Check lid and nitrogen supply; fill by hand."
+[[alarm]]
+class = "cryostore"
+channel = "temp_a"
+kind = "high"
+level = "critical"
+limit = -135.0
+deadband = 2.0
+priority = "high"
+gmp_critical = true
+latching = true
+realarm_s = 3600
+consequence = "Frozen cells begin to degrade: every batch inside is on hold until quality assurance decides."
+response = "Carry the racks into another store now, and note the time."
+respond_within_s = 600
+[[alarm]]
+class = "cryostore"
+channel = "lid"
+kind = "open"
+on_delay_s = 600
+priority = "medium"
+consequence = "Nitrogen boils off and the vials on top warm."
+response = "Shut the lid."
+respond_within_s = 600
 [[alarm]]
 class = "cryostore"
 kind = "communication"

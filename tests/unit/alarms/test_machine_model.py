@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
@@ -406,7 +405,6 @@ def test_no_shelving_outlives_its_time_though_restarts_and_clocks_set_back_come_
             assert state_of(engine, rule) == "UNACK", "what was shelved and is still there is told"
 
 
-@pytest.mark.xfail(strict=True, reason="a clock set back to within the shelving lengthens it by as much")
 @settings(max_examples=100, deadline=None)
 @given(
     duration_s=st.integers(60, LONGEST_SHELVING_S),

@@ -259,6 +259,16 @@ def test_a_restart_sends_what_was_not_sent_and_nothing_twice() -> None:
     ]
 
 
+def test_after_a_restart_the_delays_still_run_from_when_the_batch_was_put_inside() -> None:
+    table = Table()
+    empty = replace(CRITICAL, when_empty=WhenEmpty.DOWNGRADE)
+    table.occupied.add(empty.chamber)
+    key = Key("gmp_critical", 0, "op-1")
+    heard = [(key, START + second * SECOND_MS, True) for second in (3600, 3900)]
+    table.machine.resume(view(empty, START), START, heard)
+    assert table.run(3910, 4300) == [(4200, "op-1", "reminder", 1), (4200, "head", "stands", 2)]
+
+
 RULES = (HIGH, CRITICAL, MEDIUM)
 
 

@@ -141,4 +141,4 @@ def test_the_example_of_the_guide_is_read(tmp_path: Path) -> None:
     assert len(found.policies.critical.levels) == 3 and not found.policies.by_priority[Priority.LOW].levels
     roster = found.roster
     assert roster.next_gap(parse_iso("2026-03-26T00:00:00Z")) is None
-    assert roster.on_call(parse_iso("2026-12-25T12:00:00Z")).people == ("op-ben",)
+    assert roster.on_call(parse_iso("2026-12-25T12:00:00Z")).people == ("op-2",)

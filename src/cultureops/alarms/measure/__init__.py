@@ -57,7 +57,7 @@ def measure_of(rule: Rule) -> Measure | None:
         case Kind.DISAGREEMENT:
             return Disagreement(_own(rule), _reference(rule), rule.window_s)
         case Kind.RATE:
-            return Rate(_own(rule), rule.window_s)
+            return Rate(_own(rule), rule.window_s, rule.reference, rule.settle_s)
         case Kind.STUCK:
             return Stuck(
                 _own(rule), _reference(rule), _limit(rule), rule.reference_limit, rule.window_s, rule.settle_s

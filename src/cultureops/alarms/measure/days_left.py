@@ -26,8 +26,9 @@ class DaysLeft:
     """Days until a level has fallen to the one that must be left, at the consumption since the last refill.
 
     Consumption is the least-squares fall of the level over the last ``window_s`` of the stretch since the refill, of
-    which at least a quarter of the window must be known; until then by the consumption before the refill. The level is the median of the last five values, so that a
-    splash is none; a thousand levels a window are kept, so that days of readings weigh little.
+    which at least a quarter of the window must be known; until then by the consumption before the refill. The level is
+    the median of the last five values, so that a splash is none; a thousand levels a window are kept, so that days of
+    readings weigh little.
 
     A refill [OWN]: that level rises above its lowest since the last refill by more than 3 % of the highest level seen,
     or by more than ten times the noise (the running mean distance of a value from the level) where that is more. The

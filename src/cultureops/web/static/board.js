@@ -83,7 +83,9 @@ function showProgress() {
 
 // A section in which somebody writes is left alone, and says that it is behind.
 function isInUse(section) {
-  return [...section.querySelectorAll("input:not([type=hidden])")].some((field) => field.value || field === document.activeElement);
+  const fields = [...section.querySelectorAll("input:not([type=hidden])")];
+  return section.querySelector("details[open]") !== null || fields.some((field) => field === document.activeElement
+    || field.value !== field.defaultValue || field.checked !== field.defaultChecked);
 }
 
 async function refresh() {
