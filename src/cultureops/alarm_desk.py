@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
 
 from cultureops.access import Role
 from cultureops.alarms import AlarmError, AlarmView, Engine, Exposure, Transition
@@ -10,13 +13,18 @@ from cultureops.alarms.alarm import Act
 from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, Order, carry_out, read_command
 from cultureops.alarms.events import alarm_stream
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
-from cultureops.alarms.rule import AlarmClass, Rule
 from cultureops.clock import Clock, Instant
+from cultureops.errors import StorageError
+from cultureops.field import printable
 from cultureops.ledger.event import Actor, Event, NewEvent, Source, draft
 from cultureops.ledger.store import Ledger
 from cultureops.notify.link import LinkRefused, Links, check_activation
 
 __all__ = ["AlarmDesk", "LinkDesk"]
+
+log = structlog.get_logger(__name__)
+
+LONGEST_ANSWER: Final = 500
 
 
 class AlarmDesk:
@@ -44,12 +52,15 @@ class AlarmDesk:
 
         Returns the alarm as it stands, or None when it is back to normal.
         """
+        self._obey(command)
+        await self._journal.drain_orders()
+        return next((view for view in self._engine.active() if view.rule.id == command.rule_id), None)
+
+    def _obey(self, command: AlarmCommand) -> None:
         now = self._clock.now()
         _check_recordable(command, now)
         transition = carry_out(self._engine, command, now, is_critical=self._is_critical(command.rule_id, now))
         self._on_transitions((transition,))
-        await self._journal.drain()
-        return next((view for view in self._engine.active() if view.rule.id == command.rule_id), None)
 
     def take(self, event: Event) -> None:
         """Take an event of the ledger, in order: a command of another process waits until it is answered."""
@@ -62,17 +73,25 @@ class AlarmDesk:
         """Answer the commands of other processes; raises StorageError when the ledger can't take an answer."""
         for event in tuple(self._asked.values()):
             try:
-                await self.carry_out(read_command(event.data, event.event_id))
+                self._obey(read_command(event.data, event.event_id))
             except AlarmError as refusal:
-                data = {"command_id": event.event_id, "message": str(refusal)}
-                answer = NewEvent(REFUSED, data, SYSTEM, Source.SYSTEM, self._clock.now())
-                await self._ledger.append(event.stream, [answer], None)
+                await self._refuse(event, str(refusal))
+            except Exception as error:  # whatever another process wrote, it must not hold up the record
+                log.error("a command on an alarm can't be carried out", command=event.event_id, exc_info=error)
+                await self._refuse(event, f"it can't be carried out: {type(error).__name__}; give it again")
+            # What the engine took is in the journal's queue: a ledger that fails now must not have it taken twice.
             self._asked.pop(event.event_id, None)
+        await self._journal.drain_orders()
+
+    async def _refuse(self, event: Event, why: str) -> None:
+        data = {"command_id": event.event_id, "message": printable(why)[:LONGEST_ANSWER]}
+        answer = NewEvent(REFUSED, data, SYSTEM, Source.SYSTEM, self._clock.now())
+        await self._ledger.append(event.stream, [answer], None)
 
     def _is_critical(self, rule_id: str, now: Instant) -> bool:
         """Whether a live batch is at stake."""
         view = self._engine.view(rule_id)
-        return view is not None and _is_of_cells(view.rule) and bool(view.rule.reached(self._exposed, now, now))
+        return view is not None and bool(view.rule.reached(self._exposed, now, now))
 
 
 class LinkDesk:
@@ -112,14 +131,13 @@ class LinkDesk:
         return self._links
 
 
-def _is_of_cells(rule: Rule) -> bool:
-    return rule.alarm_class in (AlarmClass.ENVIRONMENT, AlarmClass.PROCESS)
-
-
 def _check_recordable(command: AlarmCommand, now: Instant) -> None:
     """Refuse what the ledger would refuse: a transition made of it would wait at the ledger for ever."""
     act = command.act
     said = NewEvent(
         COMMAND, command.data(), Actor(act.actor_id, act.role or Role.OPERATOR), Source.HUMAN, now, act.reason
     )
-    draft(said, alarm_stream(command.rule_id), "none yet", now, "none yet")
+    try:
+        draft(said, alarm_stream(command.rule_id), "none yet", now, "none yet")
+    except StorageError as error:
+        raise AlarmError(f"alarm {printable(command.rule_id)[:80]}: {printable(str(error))[:LONGEST_ANSWER]}") from None

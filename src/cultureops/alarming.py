@@ -6,18 +6,21 @@ The lab hands in readings, time and the ledger's events; what comes out are tran
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from cultureops.acquisition import MeasuredChannel
 from cultureops.alarm_desk import AlarmDesk, LinkDesk
-from cultureops.alarms import Act, Engine, Rule, StoredAlarm, Transition, WhenEmpty
+from cultureops.alarms import Act, Engine, Rule, Transition, WhenEmpty
 from cultureops.alarms.activation import Activations
+from cultureops.alarms.events import StandingAlarms
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
+from cultureops.alarms.orphan import closing
 from cultureops.alarms.suppression import occupied_reading
-from cultureops.batch.batch import batch_of
+from cultureops.batch.batch import Batch, batch_of
 from cultureops.batch.process_alarms import ProcessWatch
+from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import SECOND_MS, Clock, Entropy, Instant
@@ -25,7 +28,7 @@ from cultureops.device.reading import Reading
 from cultureops.endangered import Endangered
 from cultureops.equipment import EquipmentRegister
 from cultureops.equipment.calibration_alarms import CalibrationWatch
-from cultureops.errors import CultureOpsError
+from cultureops.errors import BatchError, CultureOpsError
 from cultureops.exposing import Exposing
 from cultureops.ledger.event import Event
 from cultureops.ledger.store import Ledger
@@ -73,15 +76,15 @@ class Alarming:
         simulated = {device.id for device in site.devices if device.simulated}
         self.notifier = Notifier(
             notify, clock, ledger, batches.exposed, data_dir, entropy,
-            is_simulated=lambda rule: rule.device in simulated,
+            is_simulated=lambda rule: rule.device in simulated, view_of=self.engine.view,
         )  # fmt: skip
         self.links = LinkDesk(self.desk, self.engine, ledger, clock, self.notifier.links)
         self.heartbeat = None if notify.heartbeat is None else Heartbeat(notify.heartbeat, clock, wrong)
         self.self_check = self_check
         places = {row.device: row.chamber for row in channels.values()}
-        self._process = ProcessWatch(recipes.of, site.process_limits)
+        self._process = ProcessWatch(self._recipe_of, site.process_limits)
         self._calibration = CalibrationWatch(equipment, places, site.calibration_limits)
-        self._clock, self._ledger, self._batches = clock, ledger, batches
+        self._clock, self._ledger, self._batches, self._recipes = clock, ledger, batches, recipes
         self._on_transitions = on_transitions
         self._suppressed_when_empty = tuple(
             dict.fromkeys(rule.chamber for rule in rules if rule.when_empty is WhenEmpty.SUPPRESS)
@@ -89,8 +92,8 @@ class Alarming:
 
     def apply(self, event: Event) -> None:
         """Take one more event of the ledger, in order, after the batches have taken it."""
-        self.exposing.apply(event)
         self.desk.take(event)
+        self.exposing.apply(event)
         batch_id = batch_of(event.stream)
         if batch_id is not None and (batch := self._batches.get(batch_id)) is not None:
             self._process.note(batch)
@@ -100,17 +103,19 @@ class Alarming:
         self.apply(event)
         self.notifier.recall(event)
 
-    def begin(self, stored: Iterable[StoredAlarm]) -> tuple[StoredAlarm, ...]:
-        """Go on where the ledger says, once its past is recalled; return the alarms whose rule is gone."""
-        now, alarms = self._clock.now(), tuple(stored)
-        self.engine.add(self._process.begin(now, (alarm.rule_id for alarm in alarms)))
+    def begin(self, standing: StandingAlarms) -> tuple[Transition, ...]:
+        """Go on where the ledger says, once its past is recalled; return what closes the alarms whose rule is gone."""
+        now, alarms = self._clock.now(), standing.alarms
+        self.engine.add(self._process.begin(now, alarms))
         calibration = self._calibration.step(now)
         self.engine.add(calibration.rules)
         orphans = self.engine.restore(alarms)
         self.engine.refill(calibration.readings)
-        self.activations.end_unwatched(frozenset(rule.id for rule in self.engine.rules))
+        closed = tuple(closing(orphan, standing.said(orphan.rule_id), now) for orphan in orphans)
+        known = (*(rule.id for rule in self.engine.rules), *(orphan.rule_id for orphan in orphans))
+        self.activations.end_unwatched(frozenset(known))
         self.notifier.resume(self.engine.active())
-        return orphans
+        return closed
 
     def remember(self, readings: Sequence[Reading]) -> None:
         """Take stored readings, oldest first: what a restart cut off goes on by source time."""
@@ -121,6 +126,8 @@ class Alarming:
         """Look at what no device tells: batches, calibrations, chambers that are empty, and cultureops itself."""
         process, calibration = self._process.step(now), self._calibration.step(now)
         self.engine.add((*process.rules, *calibration.rules))
+        for rule in process.replaced:
+            self.engine.replace(rule)
         readings = [*process.readings, *calibration.readings, *self._occupied(now), *self.self_check.readings(now)]
         self.take(readings)
         for rule_id in process.over:
@@ -128,6 +135,7 @@ class Alarming:
                 self._process.forget(rule_id)
         for rule_id in calibration.retired:
             self._take_out(rule_id, now)
+        self._end_what_one_person_suppressed(now)
         self.notifier.tick(now)
 
     def take(self, readings: Sequence[Reading]) -> None:
@@ -144,7 +152,8 @@ class Alarming:
         """Take to the ledger what waits for it; raises StorageError and keeps the rest when it can't be taken."""
         await self._settle_clock()
         await self.desk.settle()
-        await self.journal.drain()
+        while await self.journal.step():
+            await self.desk.settle()  # an order of another process waits for no backlog
         await self.exposing.revise(self._clock.now())
 
     async def run(self) -> None:
@@ -168,6 +177,23 @@ class Alarming:
         except CultureOpsError:
             self.self_check.give_back(events)
             raise
+
+    def _end_what_one_person_suppressed(self, now: Instant) -> None:
+        """Where cells have come into a chamber, a suppression that one person decided while it was empty is over."""
+        for view in self.engine.suppressed():
+            shelf = view.shelf
+            if shelf is None or shelf.act.witness_id or shelf.act.actor_id == SYSTEM.id:
+                continue
+            if batches := view.rule.reached(self._batches.exposed, now, now):
+                why = f"{', '.join(batches)} is in there now, and {shelf.act.actor_id} alone had suppressed it"
+                act = Act(SYSTEM.id, why, role=SYSTEM.role)
+                self._on_transitions((self.engine.release(view.rule.id, now, act),))
+
+    def _recipe_of(self, batch: Batch) -> Recipe:
+        """Return what a batch's times are watched by; raises CultureOpsError where its record has a hole."""
+        if (position := self._batches.unreadable(batch.id)) is not None:
+            raise BatchError(f"its event at position {position} of the ledger can't be read")
+        return self._recipes.of(batch)
 
     def _occupied(self, now: Instant) -> list[Reading]:
         return [

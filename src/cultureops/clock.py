@@ -13,7 +13,7 @@ import os
 import random
 import time
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from cultureops.errors import ConfigError
@@ -41,6 +41,8 @@ SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+
+LONGEST_SLICE_S: Final = 1.0
 
 
 def iso(instant: Instant) -> str:
@@ -74,7 +76,7 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, instant: Instant) -> None:
-        """Return once lab time has reached the instant."""
+        """Return once lab time has reached the instant, or once it would have if nobody had set it back."""
         ...
 
 
@@ -86,9 +88,17 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     async def sleep_until(self, instant: Instant) -> None:
-        """Sleep until the wall clock has reached the instant."""
-        while (remaining_ms := instant - self.now()) > 0:  # noqa: ASYNC110 - the wall clock may be set back
-            await asyncio.sleep(remaining_ms / 1000)
+        """Sleep until the wall clock has reached the instant, a slice at a time, since it may be set meanwhile.
+
+        Whoever sets it back holds nobody up: by the monotonic clock a sleep lasts at most what was asked for when it
+        began, and a slice. The slice keeps a clock that is steered gently from waking anybody too early.
+        """
+        loop = asyncio.get_running_loop()
+        remaining_s = (instant - self.now()) / 1000
+        longest_until = loop.time() + remaining_s + LONGEST_SLICE_S
+        while remaining_s > 0 and (left_s := longest_until - loop.time()) > 0:
+            await asyncio.sleep(min(remaining_s, left_s, LONGEST_SLICE_S))
+            remaining_s = (instant - self.now()) / 1000
 
 
 class SteppedClock:

@@ -29,6 +29,8 @@ from cultureops.telemetry.store import Series
 __all__ = ["DEADLINE_S", "Endangered", "Reach", "Telemetry"]
 
 Part: TypeAlias = tuple[Instant, Instant, Watch]
+Condition: TypeAlias = tuple[str, ChannelId | None, ChannelId | None, float | None, Stretch]
+"""Kind, channel, setpoint and limit of what is looked for in a stretch: alarms that share them share figures."""
 
 DEADLINE_S: Final = 5.0
 PAUSE_S: Final = 30.0
@@ -128,15 +130,19 @@ class Endangered:
         if any(_has_limit(reach.activation) for reach in reaches):
             await self._store.flush()  # what raised an alarm is told to it before it is stored
         stays = [[self._stays(reach, name) for name in reach.batch_ids] for reach in reaches]
-        parts: dict[tuple[Activation, Stretch], list[Part] | str] = {}
-        for reach, rows in zip(reaches, stays, strict=True):
-            for stretch in {stretch for row in rows for stretch in row}:
-                if _has_limit(reach.activation):
-                    parts[reach.activation, stretch] = await self._parts(reach.activation, *stretch)
+        wanted = {
+            _condition(reach.activation, stretch): None
+            for reach, rows in zip(reaches, stays, strict=True)
+            if _has_limit(reach.activation)
+            for row in rows
+            for stretch in row
+        }
+        setpoints: dict[tuple[ChannelId, Stretch], str | list[tuple[Instant, Instant, float]]] = {}
+        parts = {condition: await self._parts(condition, setpoints) for condition in wanted}
         known = await self._exposures(part for some in parts.values() if not isinstance(some, str) for part in some)
 
         def beyond(activation: Activation, stretch: Stretch) -> ChannelExposure | str:
-            some = parts[activation, stretch]
+            some = parts[_condition(activation, stretch)]
             if isinstance(some, str):
                 return some
             return together(known[part] for part in some) or "the stay had no length"
@@ -166,29 +172,32 @@ class Endangered:
             known |= {(start, end, watch): one for watch, one in zip(watches, found, strict=True)}
         return known
 
-    async def _parts(self, activation: Activation, start: Instant, end: Instant) -> list[Part] | str:
+    async def _parts(
+        self,
+        condition: Condition,
+        setpoints: dict[tuple[ChannelId, Stretch], str | list[tuple[Instant, Instant, float]]],
+    ) -> list[Part] | str:
         """Return the stretches of one limit that make up a stretch, or say why nobody can tell."""
-        assert activation.channel is not None and activation.limit is not None
-        row = self._channels.get(activation.channel)
+        kind, channel, reference, limit, stretch = condition
+        assert channel is not None and limit is not None
+        row = self._channels.get(channel)
         gap_ms = silence_ms(row.period_ms if row is not None else 0)
-        if activation.kind == Kind.DEVIATION:
-            points = await self._setpoints(activation.reference, start, end)
-            if isinstance(points, str):
-                return points
-            limit = activation.limit
-            return [
-                (begin, stop, Watch(activation.channel, point - limit, point + limit, gap_ms))
-                for begin, stop, point in points
-            ]
-        low, high = (None, activation.limit) if activation.kind == Kind.HIGH else (activation.limit, None)
-        return [(start, end, Watch(activation.channel, low, high, gap_ms))]
-
-    async def _setpoints(
-        self, reference: ChannelId | None, start: Instant, end: Instant
-    ) -> str | list[tuple[Instant, Instant, float]]:
-        """Return the setpoints of a stretch with their times; each holds until another one is read."""
+        if kind != Kind.DEVIATION:
+            low, high = (None, limit) if kind == Kind.HIGH else (limit, None)
+            return [(*stretch, Watch(channel, low, high, gap_ms))]
         if reference is None:
             return "the rule that names the setpoint is no longer there"
+        if (reference, stretch) not in setpoints:
+            setpoints[reference, stretch] = await self._setpoints(reference, *stretch)
+        points = setpoints[reference, stretch]
+        if isinstance(points, str):
+            return points
+        return [(begin, stop, Watch(channel, point - limit, point + limit, gap_ms)) for begin, stop, point in points]
+
+    async def _setpoints(
+        self, reference: ChannelId, start: Instant, end: Instant
+    ) -> str | list[tuple[Instant, Instant, float]]:
+        """Return the setpoints of a stretch with their times; each holds until another one is read."""
         series = await self._store.series(reference, start - _SETPOINT_MS, end + 1)
         changes: list[tuple[Instant, float]] = []
         for at, value in zip(series.source_ms.tolist(), series.value.tolist(), strict=True):
@@ -200,6 +209,11 @@ class Endangered:
         held = [(start, before[-1][1]), *(change for change in changes if change[0] > start)]
         ends = [*(at for at, _ in held[1:]), end]
         return [(at, stop, value) for (at, value), stop in zip(held, ends, strict=True)]
+
+
+def _condition(activation: Activation, stretch: Stretch) -> Condition:
+    reference = activation.reference if activation.kind == Kind.DEVIATION else None
+    return activation.kind, activation.channel, reference, activation.limit, stretch
 
 
 def _has_limit(activation: Activation) -> bool:
@@ -217,12 +231,15 @@ def _of_limit(activation: Activation, name: str, parts: Sequence[ChannelExposure
     whole = together(part for part in parts if not isinstance(part, str))
     if problem is not None or whole is None:
         return EndangeredBatch(name, None, None, None, reason=problem or "no stay in the chamber is on record")
+    excess = whole.degree_minutes_above + whole.degree_minutes_below
+    is_finite = math.isfinite(excess)
     return EndangeredBatch(
         name,
         _rounded(whole.out_of_range_s / 60),
-        _rounded(whole.degree_minutes_above + whole.degree_minutes_below),
+        _rounded(excess) if is_finite else None,
         _rounded(whole.unknown_s / 60),
         f"{activation.unit} x min",
+        "" if is_finite else "readings or setpoints are so far out that their excess is no number",
     )
 
 

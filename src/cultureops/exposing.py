@@ -14,7 +14,7 @@ from cultureops.alarms import Transition
 from cultureops.alarms.activation import Activation, Activations, follow, revised
 from cultureops.alarms.journal import SYSTEM, Told
 from cultureops.alarms.rule import BatchRef
-from cultureops.batch.alarm_told import EndangeredBatch, Phase, tell
+from cultureops.batch.alarm_told import EndangeredBatch, Known, Phase, tell
 from cultureops.batch.batch import batch_of
 from cultureops.batch.exposure import revision
 from cultureops.batch.parts import Occupancy
@@ -28,6 +28,8 @@ from cultureops.ledger.store import Group, Ledger
 __all__ = ["Exposing"]
 
 MOST_TRIES: Final = 5
+MOST_AT_ONCE: Final = 400
+"""How many batches are told in one append, each counted for each alarm: nobody waits for a longer one."""
 _FOR_EVER: Final = 1 << 62
 
 
@@ -70,18 +72,20 @@ class Exposing:
     async def tell(self, transitions: Sequence[Transition]) -> tuple[Told, ...]:
         """Return, for the first of some transitions, whom they reach and what those are told that do not know it yet.
 
-        As many are answered, one at least, as tell different batches: what a batch is told rests on what it knows.
+        As many are answered, one at least, as may go into one append. They are of different alarms, so what a batch is
+        told of one of them does not rest on what it is told of another.
         """
         steps: list[_Step] = []
-        reached: set[str] = set()
+        reached = 0
         for transition in transitions:
             step = self._step(transition)
-            if not reached.isdisjoint(step.reach.batch_ids if step.reach is not None else ()):
+            reached += 0 if step.reach is None else len(step.reach.batch_ids)
+            if steps and reached > MOST_AT_ONCE:
                 break
-            reached.update(() if step.reach is None else step.reach.batch_ids)
             steps.append(step)
         figures = iter(await self._endangered.figures([step.reach for step in steps if step.reach is not None]))
-        return tuple(self._told(step, () if step.reach is None else next(figures)) for step in steps)
+        known: dict[str, Known] = {}
+        return tuple(self._told(step, () if step.reach is None else next(figures), known) for step in steps)
 
     def _step(self, transition: Transition) -> _Step:
         rule = transition.rule
@@ -96,26 +100,30 @@ class Exposing:
         is_nothing_new = activation == before or not activation.endangers_batches
         return _Step(transition, batches, None if is_nothing_new else Reach(activation, batches, until))
 
-    def _told(self, step: _Step, figures: Sequence[EndangeredBatch]) -> Told:
+    def _told(self, step: _Step, figures: Sequence[EndangeredBatch], known: dict[str, Known]) -> Told:
         if step.reach is None:
             return Told(step.batches)
-        news = (self._news(step.reach.activation, one, step.transition.at) for one in figures)
+        news = (self._news(step.reach.activation, one, step.transition.at, known) for one in figures)
         groups = tuple(group for group in news if group is not None)
         return Told(step.batches, tuple(one.as_json for one in figures), groups)
 
-    def _news(self, activation: Activation, figures: EndangeredBatch, at: Instant) -> Group | None:
+    def _news(
+        self, activation: Activation, figures: EndangeredBatch, at: Instant, known: dict[str, Known]
+    ) -> Group | None:
         """Return what one batch is told of an activation; None for what its record knows."""
-        batch = self._batches.get(figures.batch_id)
-        if batch is None:
-            return None
-        known = next((e for e in batch.exposures if e.id == activation.id and e.withdrawn_at is None), None)
+        if (record := known.get(figures.batch_id)) is None:
+            batch = self._batches.get(figures.batch_id)
+            if batch is None:
+                return None
+            record = known[figures.batch_id] = Known(batch)
+        before = record.exposure(activation.id)
         is_over = activation.ended_at is not None
         is_news = (
-            known is None
-            or (is_over and known.cleared_at is None)
-            or (known.is_by_design and not activation.is_by_design)
+            before is None
+            or (is_over and before.cleared_at is None)
+            or (before.is_by_design and not activation.is_by_design)
         )
-        return tell(batch, activation, "cleared" if is_over else "raised", figures, at) if is_news else None
+        return tell(record, activation, "cleared" if is_over else "raised", figures, at) if is_news else None
 
     async def revise(self, now: Instant) -> None:
         """Make alarms and batches agree on who stood where; raises StorageError and goes on with the next call."""
@@ -151,7 +159,7 @@ class Exposing:
             batch = self._batches.get(figures.batch_id)
             assert batch is not None, "batches stay"
             try:
-                told = tell(batch, activation, phase, figures, now, because)
+                told = tell(Known(batch), activation, phase, figures, now, because)
                 await self._ledger.append_many([(stream, said, None), told])
                 return
             except ConcurrencyError:

@@ -8,12 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
-
-from rich.console import Console
 
 from cultureops.alarms.journal import SYSTEM
 from cultureops.clock import SystemClock, iso
@@ -22,17 +19,17 @@ from cultureops.device.reading import Reading
 from cultureops.device.registry import event_log_reader, trace_reader
 from cultureops.device.trace import Trace
 from cultureops.errors import ConfigError
-from cultureops.lab import TELEMETRY_FOLDER
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
-from cultureops.recording import open_ledger_beside
+from cultureops.progress import patience
+from cultureops.recording import TELEMETRY_FOLDER, open_ledger_beside
 from cultureops.telemetry import EmbeddedStore
 from cultureops.telemetry.exchange import import_readings
 from cultureops.telemetry.local_time import zone_named
 from cultureops.telemetry.trace import check_device_name, trace_readings
 from cultureops.telemetry.trace import import_trace as keep_trace
 
-__all__ = ["import_event_log", "import_telemetry", "import_trace", "patience"]
+__all__ = ["import_event_log", "import_telemetry", "import_trace"]
 
 TRACE_READER: Final = "columns"
 TRACE_IMPORTED: Final = "trace_imported"
@@ -153,9 +150,3 @@ async def _contents(source: Path) -> bytes:
         return await asyncio.to_thread(source.read_bytes)
     except OSError as error:
         raise ConfigError(f"{source}: can't be read: {error.strerror or error}") from None
-
-
-def patience(doing: str) -> AbstractContextManager[object]:
-    """Show on standard error, where somebody watches it, that work goes on."""
-    console = Console(stderr=True)
-    return console.status(f"{doing} ...") if console.is_terminal else nullcontext()

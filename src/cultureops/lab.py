@@ -7,10 +7,11 @@ encoded.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,11 +33,12 @@ from cultureops.alarms import (
     AlarmView,
     Rule,
     Transition,
-    replay,
 )
 from cultureops.alarms.command import AlarmCommand, Order
+from cultureops.alarms.events import StandingAlarms
 from cultureops.alarms.journal import SYSTEM
-from cultureops.alarms.own import kept_reading
+from cultureops.alarms.own import FAULT, kept_reading, own_reading
+from cultureops.alarms.text import duration
 from cultureops.anchor import Anchor
 from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Command
@@ -50,15 +52,17 @@ from cultureops.batch.rules import asks_for_gaps
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
 from cultureops.device.reading import Reading
-from cultureops.errors import ChainBroken, StorageError
+from cultureops.errors import ChainBroken, StorageError, TransitionRefused
 from cultureops.gathering import equipment_facts, gaps_of, lot_facts, open_alarms
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
+from cultureops.ledger.unread import Unread
 from cultureops.material import LotRegister
 from cultureops.mqtt import publishing
+from cultureops.notify.settings import NotifySettings
 from cultureops.outlets import check_topics, mirror_of, publisher_of
-from cultureops.recording import LEDGER_FILE
-from cultureops.self_check import SelfCheck, Surroundings
+from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.self_check import SelfCheck, Surroundings, Vitals
 from cultureops.site import Site, equipment_register
 from cultureops.site_rules import rules_of
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
@@ -67,15 +71,16 @@ from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, LAG_ID, lag_reading
 from cultureops.web.stream import encode_alarms, encode_readings
 
-__all__ = ["LEDGER_FILE", "TELEMETRY_FOLDER", "Lab", "open_lab"]
+__all__ = ["Lab", "open_lab"]
 
 log = structlog.get_logger(__name__)
 
-TELEMETRY_FOLDER: Final = "telemetry"
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
 MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
 SHOW_AFTER_S: Final = 0.2
+_DECIDED_BY: Final = ("recipe:", "lot:", "equipment:")
+"""Streams of the registers that decisions on batches look at."""
 
 
 class Lab:
@@ -97,15 +102,21 @@ class Lab:
         self.store = store
         self.mirror = mirror
         self.feed = LiveFeed()
+        self.unread = Unread()
         self.batches = BatchRegister()
         self.equipment = equipment_register(site)
         self.lots = LotRegister()
         self.recipes = RecipeShelf(site.recipes)
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event, self.equipment.is_out_of_calibration)
         self.channels = {row.id: row for row in self.acquisition.channels}
+        self.vitals = Vitals(
+            time.monotonic if isinstance(clock, SystemClock) else lambda: clock.now() / SECOND_MS,
+            max((row.period_ms / SECOND_MS for row in self.acquisition.channels), default=None),
+        )
         rules = rules_of(site, self.channels)
+        untold_s = (site.notify or NotifySettings(site.name, site.zone)).undelivered_limit_s
         self.self_check = SelfCheck(
-            site.own_limits,
+            replace(site.own_limits, people_not_reached_s=untold_s),
             data_dir,
             clock,
             self._surroundings(),
@@ -159,8 +170,17 @@ class Lab:
 
     async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
         """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
+        self._check_registers()
         facts = await self._facts(command.batch_id, actor, witness, command)
         return await execute(self.ledger, self.recipes.lookup, command, facts)
+
+    def _check_registers(self) -> None:
+        """Refuse to decide on a batch by registers that have a hole; raises TransitionRefused."""
+        if holes := sorted(stream for stream in self.unread.streams if stream.startswith(_DECIDED_BY)):
+            raise TransitionRefused(
+                f"{', '.join(holes[:3])}: an event can't be read, so whether recipe, lots and equipment are fit is not "
+                "known; call whoever maintains cultureops"
+            )
 
     async def acknowledge(self, rule_id: str, actor_id: str, reason: str) -> AlarmView | None:
         """Acknowledge an alarm in a person's name; raises CultureOpsError when there is nothing to acknowledge.
@@ -200,6 +220,8 @@ class Lab:
             "store_failure": None if self.store.failure is None else str(self.store.failure),
             "ledger": {"position": head.position, "hash": head.hash},
             "ledger_failure": None if self.ledger_failure is None else str(self.ledger_failure),
+            "unreadable_events": list(self.unread.positions),
+            "faults": {"count": self.vitals.fault_count, "latest": self.vitals.fault},
             "influxdb": None if self.mirror is None else asdict(self.mirror.status()),
             "mqtt": None if self.publisher is None else asdict(self.publisher.status()),
             "machine": self.self_check.health(),
@@ -221,6 +243,9 @@ class Lab:
             ledger_failure=lambda: self.ledger_failure,
             published=lambda: None if self.publisher is None else self.publisher.status().connected,
             routes_failing=self._routes_failing,
+            undelivered_s=self._undelivered_s,
+            record_behind_s=self._record_behind_s,
+            unreadable_events=lambda: self.unread.count,
             is_mirrored=self.mirror is not None,
         )
 
@@ -228,26 +253,48 @@ class Lab:
         status = self.alarming.notifier.status()
         return None if status.tells_nobody else status.failing_routes
 
+    def _undelivered_s(self) -> float | None:
+        status = self.alarming.notifier.status()
+        return None if status.tells_nobody else status.undelivered_s
+
+    def _record_behind_s(self) -> float:
+        """Return the age of the oldest transition that waits for the ledger [s], or of an attempt that hangs."""
+        oldest_at = self.alarming.journal.oldest_at
+        waited_s = 0.0 if oldest_at is None else (self.clock.now() - oldest_at) / SECOND_MS
+        return max(waited_s, self.vitals.recording_s, 0.0)
+
     def _wrong(self) -> str | None:
         """Say in one line what keeps the lab from being watched, None while all is well."""
         failures = (self.store.failure, self.ledger_failure)
-        return next((str(failure) for failure in failures if failure is not None), None)
+        if (failure := next((str(failure) for failure in failures if failure is not None), None)) is not None:
+            return failure
+        if (missing := self.vitals.wrong()) is not None:
+            return missing
+        if (behind_s := self._record_behind_s()) > self.site.own_limits.record_behind_s:
+            return f"the record has been behind for {duration(behind_s)}"
+        return self.alarming.notifier.status().problem
 
     def _restore(self) -> None:
         """Fold the ledger into batches and alarms, declare the channels, and follow what comes."""
         self.store.declare({row.id: _info(row) for row in self.channels.values()})
         # What another process appends from now on comes through the hook, and must not come twice.
         known = self.ledger.head().position
+        standing = StandingAlarms()
+        readers = [*self._folds, self.alarming.recall, standing.apply, self._make_good]
+        if self.publisher is not None:
+            readers.append(self.publisher.recall)
         for event in self.ledger.read_all(limit=known):
-            self._apply(event)
-            self.alarming.recall(event)
-            if self._lacks_facts_of(event):
-                self._project(event)
-            if self.publisher is not None:
-                self.publisher.recall(event)
-        for orphan in self.alarming.begin(replay(self.ledger.read_all(limit=known))):
-            log.warning("an alarm is open whose rule has left the site file", alarm=orphan.rule_id)
+            self.unread.take(event, readers)
+        closed = self.alarming.begin(standing)
+        for one in closed:
+            log.warning("an alarm was closed", alarm=one.rule.id, stood=one.from_state.value, cause=one.cause)
+        if closed:
+            self._on_transitions(closed)
         self.ledger.on_append.append(self._on_append)
+
+    def _make_good(self, event: Event) -> None:
+        if self._lacks_facts_of(event):
+            self._project(event)
 
     def _lacks_facts_of(self, event: Event) -> bool:
         """Whether a stop came between the ledger's commit and the store's: the projection is made good then."""
@@ -291,6 +338,9 @@ class Lab:
         """Raise an alarm as soon as readings can't be kept, and clear it when they are again."""
         self.alarming.take([kept_reading(self.store.failure is not None, self.clock.now())])
 
+    def _watch_faults(self) -> None:
+        self.alarming.take([own_reading(FAULT, float(self.vitals.fault is not None), self.clock.now())])
+
     def _take_results(self, results: Sequence[tuple[str, Result]]) -> None:
         self._results.extend(results)
         self._wake.set()
@@ -299,13 +349,20 @@ class Lab:
         """Let alarm delays run out, and look at what no device tells."""
         self.recorder.tick(now)
         self.alarming.tick(now)
+        self.vitals.tick()
 
     async def _tick(self) -> None:
+        """Tick until cancelled; a fault of ours in one tick is told, and ends neither the next nor anything beside."""
+        self.vitals.begin()
         while True:
-            await self.clock.sleep_until(self.clock.now() + TICK_MS)
-            self.tick(self.clock.now())
-            self._watch_store()
+            with self.vitals.apart("the tick"):
+                self.tick(self.clock.now())
+            with self.vitals.apart("the watch on the store"):
+                self._watch_store()
+            with self.vitals.apart("the alarm of faults"):
+                self._watch_faults()
             self._wake.set()
+            await self.clock.sleep_until(self.clock.now() + TICK_MS)
 
     async def _watch(self, mirror: Mirror) -> None:
         self.store.declare({LAG_ID: ChannelInfo.of(LAG, simulated=False)})
@@ -322,15 +379,23 @@ class Lab:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            try:
-                await self.ledger.catch_up()
-                await self.settle()
-                self.ledger_failure = None
-            except (StorageError, ChainBroken) as error:
-                self.ledger_failure = error
-                log.error("the ledger can't take what happened; tried again", error=str(error))
+            is_done = False
+            with self.vitals.apart("the record"), self.vitals.recording():
+                is_done = await self._catch_up()
+            if not is_done:
                 await self.clock.sleep_until(self.clock.now() + RETRY_MS)
                 self._wake.set()
+
+    async def _catch_up(self) -> bool:
+        try:
+            await self.ledger.catch_up()
+            await self.settle()
+        except (StorageError, ChainBroken) as error:
+            self.ledger_failure = error
+            log.error("the ledger can't take what happened; tried again", error=str(error))
+            return False
+        self.ledger_failure = None
+        return True
 
     def _on_link_event(self, event: LinkEvent) -> None:
         say = log.warning if event.state is LinkState.LOST else log.info
@@ -347,6 +412,8 @@ class Lab:
             self.feed.publish(encode_alarms(self.engine.active(), self.batches.exposed, self.clock.now()))
 
     def _on_readings(self, readings: Sequence[Reading]) -> None:
+        if any(reading.channel in self.channels for reading in readings):
+            self.vitals.hear()
         if self.publisher is not None:
             self.publisher.readings(readings)
         if not self.feed.has_subscribers:
@@ -362,18 +429,14 @@ class Lab:
 
     def _on_append(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._apply(event)
-            self.alarming.apply(event)
-            self._project(event)
+            self.unread.take(event, (*self._folds, self.alarming.apply, self._project))
         self._wake.set()
         if self.publisher is not None:
             self.publisher.exposures()
 
-    def _apply(self, event: Event) -> None:
-        self.batches.apply(event)
-        self.equipment.apply(event)
-        self.lots.apply(event)
-        self.recipes.apply(event)
+    @property
+    def _folds(self) -> tuple[Callable[[Event], None], ...]:
+        return self.batches.apply, self.equipment.apply, self.lots.apply, self.recipes.apply
 
     def _project(self, event: Event) -> None:
         """Write an event's culture facts as readings of the batch."""

@@ -15,9 +15,12 @@ from cultureops.clock import Clock, SystemClock, SystemEntropy
 from cultureops.errors import ConfigError
 from cultureops.ledger.store import SqlLedger
 
-__all__ = ["LEDGER_FILE", "open_ledger_beside"]
+__all__ = ["LEDGER_FILE", "SITE_FILE", "TELEMETRY_FOLDER", "open_ledger_beside"]
 
 LEDGER_FILE: Final = "ledger.sqlite"
+TELEMETRY_FOLDER: Final = "telemetry"
+SITE_FILE: Final = "site.toml"
+"""The site file that a data folder may hold; the demo leaves its own there."""
 
 
 @asynccontextmanager

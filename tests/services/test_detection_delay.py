@@ -196,7 +196,7 @@ async def measured(folder: Path, broker: Broker, mail: Mail, rounds: int) -> tup
                     await until(lambda: len(mail.taken) >= told, 20, "every alarm by mail")  # noqa: B023
                     by_mqtt += [(heard.at(name, "UNACK") or math.inf) - began[name] for name in names]
                     for letter in mail.taken[known : known + len(names)]:
-                        (about,) = [name for name in names if f"{name}:" in letter["subject"]]
+                        (about,) = [name for name in names if f"{name}/" in letter["subject"]]
                         by_mail.append(letter["at"] - began[about])
                     for name in names:
                         await fleet.clear(name)

@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.playing import CULTUREOPS
+from tests.command_line import cultureops
 from tests.system.test_lab import OpenLab, co2, seed_batch
 
-from cultureops.alarms import Act, AlarmError, State
+from cultureops.alarms import Act, AlarmError, Shelf, State
 from cultureops.alarms.command import AlarmCommand, Order
 from cultureops.clock import MINUTE_MS, SteppedClock
 from cultureops.lab import Lab
+from cultureops.ledger.event import Actor, NewEvent, Source
 
 RULE = "incubator_1/co2/low"
 PERSON = ("--actor", "operator-1", "--role", "OP")
 
 
 def asked(data_dir: Path, *words: str, wait_s: float = 0.0) -> subprocess.CompletedProcess[str]:
-    order = (*CULTUREOPS, "alarms", *words, "--data-dir", str(data_dir))
+    order = ("alarms", *words, "--data-dir", str(data_dir))
     if words[0] not in ("list", "history"):
         order += ("--wait", str(wait_s))
-    return subprocess.run(order, capture_output=True, text=True, timeout=60, check=False)
+    return cultureops(*order)
 
 
 async def answered(lab: Lab, data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -159,3 +160,86 @@ async def test_garbage_is_refused_in_one_line(
         assert done.returncode == code and complaint in done.stderr
         assert done.stderr.count("\n") == 1
         assert lab.ledger.head().position == before
+
+
+async def test_what_one_person_suppressed_in_an_empty_chamber_ends_when_cells_come_in(
+    opened: OpenLab, clock: SteppedClock
+) -> None:
+    async with opened() as lab:
+        act = Act("operator-1", "decontamination", role="OP")
+        no_critical = AlarmCommand(Order.TAKE_OUT, "incubator_1/no_such", act, clock.now())
+        with pytest.raises(AlarmError, match="there is no alarm"):
+            await lab.alarming.desk.carry_out(no_critical)
+        lab.engine.take_out(RULE, clock.now(), Act("operator-1", "decontamination", "operator-2"))
+        lab.tick(clock.now())
+        await seed_batch(lab, clock)
+        lab.tick(clock.now())
+        assert state(lab) is State.OUT_OF_SERVICE, "two people decided it"
+        lab.engine.release(RULE, clock.now(), act)
+        shelf = Shelf(act, clock.now(), None)
+        lab.engine._guards[RULE].alarm.take_out(clock.now(), shelf, "by one alone, while the chamber was empty")
+        lab.tick(clock.now())
+        assert state(lab) is State.NORMAL
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"minutes": 1e305},
+        {"minutes": -1e305},
+        {"minutes": "ten"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"actor_id": " "},
+        {"actor_id": "x" * 500},
+        {"actor_id": "a\nb"},
+        {"role": "\u0000"},
+        {"order": "explode"},
+        {"rule_id": 7},
+        {"raised_at": "yesterday"},
+    ],
+)
+async def test_whatever_another_process_writes_is_refused_on_record_and_the_lab_goes_on(
+    opened: OpenLab, clock: SteppedClock, data: dict[str, Any]
+) -> None:
+    async with opened() as lab:
+        await low(lab, clock)
+        act = Act("operator-1", "seen", "operator-2", "OP")
+        good = AlarmCommand(Order.SHELVE, RULE, act, clock.now(), minutes=10).data()
+        bad = NewEvent("alarm_command", {**good, **data}, Actor("somebody", "OP"), Source.HUMAN)
+        await lab.ledger.append(f"alarm:{RULE}", [bad], None)
+        await lab.settle()
+        answers = [event.type for event in lab.ledger.read(f"alarm:{RULE}")][-1:]
+        assert answers == ["alarm_command_refused"] and state(lab) is State.UNACK
+        done = AlarmCommand(Order.ACKNOWLEDGE, RULE, act, clock.now())
+        assert await lab.alarming.desk.carry_out(done) is not None
+    async with opened() as lab:
+        await lab.settle()
+        assert state(lab) is State.ACK
+
+
+@pytest.mark.parametrize(
+    "witness", ["operator-1", "OPERATOR-1", " operator-1 ", "operator\u20101", "ｏperator-1", "оperator-1", "."]
+)
+async def test_the_second_person_is_somebody_else(opened: OpenLab, clock: SteppedClock, witness: str) -> None:
+    async with opened() as lab:
+        await low(lab, clock)
+        act = Act("operator-1", "seen", witness, "OP")
+        with pytest.raises(AlarmError):
+            await lab.alarming.desk.carry_out(AlarmCommand(Order.SHELVE, RULE, act, clock.now(), minutes=10))
+        assert state(lab) is State.UNACK
+
+
+async def test_a_shelving_that_is_renewed_lasts_no_longer_in_all(opened: OpenLab, clock: SteppedClock) -> None:
+    async with opened() as lab:
+        await low(lab, clock)
+        act = Act("operator-1", "seen", "operator-2", "OP")
+
+        async def shelve() -> None:
+            await lab.alarming.desk.carry_out(AlarmCommand(Order.SHELVE, RULE, act, clock.now(), minutes=10))
+
+        await shelve()
+        clock.advance(4 * MINUTE_MS)
+        await shelve()
+        clock.advance(4 * MINUTE_MS)
+        with pytest.raises(AlarmError, match="15 min in all"):
+            await shelve()

@@ -20,7 +20,7 @@ from cultureops.batch.field import Details
 from cultureops.batch.handler import execute
 from cultureops.clock import HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason, bad_reading
-from cultureops.errors import GateFailed
+from cultureops.errors import GateFailed, TransitionRefused
 from cultureops.gathering import open_alarms
 from cultureops.lab import Lab, open_lab
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
@@ -77,6 +77,7 @@ consequence = "Nobody sees the chamber."
 response = "Check the cable."
 """
 LOW = "alarm:incubator_1/co2/low"
+HALVES = (do.Share(vessels="left", n_vessels=6), do.Share(vessels="right", n_vessels=6))
 OpenLab = Callable[[], AbstractAsyncContextManager[Lab]]
 
 
@@ -125,10 +126,13 @@ async def seed_batch(lab: Lab, clock: SteppedClock, batch_id: str = "B-1", chamb
 
 
 async def breathe(lab: Lab, clock: SteppedClock, co2: float, minutes: int, chamber: str = "incubator_1") -> None:
-    """Let the chamber show a value, once a minute."""
+    """Let the chamber show a value, once a minute, and the others that nothing is wrong there."""
     for _ in range(minutes):
         now = clock.advance(MINUTE_MS)
-        await lab.recorder.accept([Reading(f"{chamber}/co2", co2, Quality.GOOD, Reason.NONE, now, now)])
+        values = {device: 5.0 for device in lab.acquisition.pollers} | {chamber: co2}
+        await lab.recorder.accept(
+            [Reading(f"{device}/co2", value, Quality.GOOD, Reason.NONE, now, now) for device, value in values.items()]
+        )
         lab.recorder.tick(now)
     await lab.settle()
 
@@ -266,6 +270,68 @@ async def test_a_corrected_stay_appends_a_revision(opened: OpenLab, clock: Stepp
         assert revision.data["removed"] == ["B-1"]
         assert revision.data["caused_by"]["position"] == cause.position  # type: ignore[index, call-overload]
         assert batch_of(lab).exposures[0].withdrawn_at is not None
+
+
+async def correct(lab: Lab, event_type: str, field: str, value: str) -> Batch:
+    target = next(event for event in reversed(lab.ledger.read("batch:B-1")) if event.type == event_type)
+    slip = do.Correct(event_id=target.event_id, field=field, value=value)
+    batch = await lab.execute(Command("B-1", slip, reason="wrong label scanned"), OPERATOR)
+    await lab.settle()
+    return batch
+
+
+async def test_a_person_corrects_the_first_chamber_and_back(opened: OpenLab, clock: SteppedClock) -> None:
+    """There and back again: the alarm is withdrawn, then told anew, and quality assurance judges each correction."""
+    async with opened() as lab:
+        await seed_batch(lab, clock)
+        await breathe(lab, clock, 3.0, 15)
+        (told,) = batch_of(lab).exposures
+        cause = (await correct(lab, "seeded", "chamber", "incubator_2")).history[-2]
+        assert cause.type == "corrected"
+        (revision,) = revisions(lab)
+        assert revision.data["removed"] == ["B-1"] and revision.data["added"] == []
+        assert revision.data["caused_by"]["position"] == cause.position  # type: ignore[index, call-overload]
+        assert lab.batches.exposed("incubator_1", START, clock.now()) == ()
+        assert lab.batches.exposed("incubator_2", START, clock.now()) == ("B-1",)
+        (exposure,) = batch_of(lab).exposures
+        assert exposure.id == told.id and exposure.withdrawn_at is not None
+        assert [one.subject for one in batch_of(lab).open_deviations] == [told.id, "correction"]
+        await correct(lab, "seeded", "chamber", "incubator_1")
+        assert revisions(lab)[-1].data["added"] != []
+        assert [one.withdrawn_at is None for one in batch_of(lab).exposures if one.id == told.id][-1]
+        assert [one.subject for one in batch_of(lab).open_deviations].count("correction") == 2
+        assert lab.batches.exposed("incubator_1", START, clock.now()) == ("B-1",)
+
+
+async def test_a_person_corrects_where_vessels_were_carried(opened: OpenLab, clock: SteppedClock) -> None:
+    """They are found to have been carried into the chamber whose gas ran low."""
+    async with opened() as lab:
+        await seed_batch(lab, clock, "B-1", "incubator_1")
+        await lab.execute(Command("B-1", do.Move(vessels="B-1-P0", to_chamber="incubator_2")), OPERATOR)
+        await lab.execute(Command("B-1", do.Split(vessels="B-1-P0", into=HALVES)), OPERATOR)
+        await breathe(lab, clock, 3.0, 20)
+        assert batch_of(lab).exposures == ()
+        await correct(lab, "moved", "to_chamber", "incubator_1")
+        (revision,) = revisions(lab)
+        (added,) = revision.data["added"]  # type: ignore[misc, union-attr]
+        assert added["batch_id"] == "B-1" and added["minutes"] == 19.0  # type: ignore[index, call-overload]
+        (exposure,) = batch_of(lab).exposures
+        assert exposure.wants_assessment and exposure.cleared_at is None
+        assert {one.subject for one in batch_of(lab).open_deviations} == {exposure.id, "correction"}
+        told = next(event for event in lab.ledger.read("batch:B-1") if event.type == "alarm_exposed")
+        assert str(told.data["because"]).startswith("corrected of 2026-01-05T08:")
+
+
+async def test_a_chamber_that_nobody_knows_is_no_correction(opened: OpenLab, clock: SteppedClock) -> None:
+    async with opened() as lab:
+        await seed_batch(lab, clock)
+        await breathe(lab, clock, 3.0, 15)
+        before = lab.ledger.read("batch:B-1")
+        with pytest.raises(TransitionRefused, match="nothing is on record about 'incubator_7'; name a chamber"):
+            await correct(lab, "seeded", "chamber", "incubator_7")
+        await lab.settle()
+        assert revisions(lab) == [] and batch_of(lab).exposures[0].withdrawn_at is None
+        assert [event.type for event in lab.ledger.read("batch:B-1")[len(before) :]] in ([], ["command_refused"])
 
 
 async def test_what_was_entered_while_nothing_ran_is_made_good_at_start_and_once(

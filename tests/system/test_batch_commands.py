@@ -1,11 +1,10 @@
 """The commands on batches and recipes over a real data folder, as processes of their own."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command_line import cultureops
 from tests.stock import put_on_shelf
 from tests.system.conftest import SITE
 from tests.system.test_lab import TOKEN, seed_batch
@@ -17,12 +16,6 @@ from cultureops.site import read_site
 
 START = parse_iso("2026-01-05T08:00:00Z")
 RECIPE = Path(__file__).parents[2] / "src/cultureops/batch/recipes/karussis_2010.v1.toml"
-
-
-def cultureops(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cultureops", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import typer
 from click.testing import Result
+from tests.unit.challenge.broken import Breaking, bad_restarts, door_for_ever, only_in, raises_once, shifted
 from typer.testing import CliRunner
 
+from cultureops.alarms.state import State
 from cultureops.alarms.watch import CommunicationWatch, LimitWatch
 from cultureops.challenge.command import EVIDENCE, JSON_FILE, PDF_FILE, ChallengeFailed, challenge_alarms
 from cultureops.challenge.twin import _DEDICATED
@@ -110,7 +112,7 @@ def test_the_real_link_is_never_touched_and_the_evidence_is_whole(tmp_path: Path
             instrument.accept()
     ledger = tmp_path / "out" / EVIDENCE / "ledger.sqlite"
     assert str(verify(ledger)) == f"{found['ledger']['position']}:{found['ledger']['hash']}"
-    assert [len(row["ledger_positions"]) for row in found["alarms"] if row["verdict"] == "pass"] == [3, 3]
+    assert [len(row["ledger_positions"]) >= 3 for row in found["alarms"] if row["verdict"] == "pass"] == [True, True]
 
 
 def test_an_alarm_that_comes_late_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +153,42 @@ def test_a_lost_device_that_nobody_hears_of_fails(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(CommunicationWatch, "is_due", property(lambda _: False))
     found = refused(tmp_path / "out", site_text("modbus+tcp://192.0.2.1:502", COMMUNICATION))
     assert found["alarms"][0]["verdict"] == "fail"
+
+
+BEHIND_THE_DOOR = f"""{ALARM}channel = "co2"
+kind = "low"
+limit = 4.0
+deadband = 0.2
+on_delay_s = 300
+off_delay_s = 60
+suppressed_by = ["door"]
+suppress_max_s = 900
+realarm_s = 900
+"""
+
+
+def test_an_alarm_that_passes_was_drilled(tmp_path: Path) -> None:
+    row = challenge(tmp_path / "out", site_text("modbus+tcp://192.0.2.1:502", BEHIND_THE_DOOR))["alarms"][0]
+    assert row["verdict"] == "pass" and set(row["drills"].values()) == {"shown"}
+    assert (row["value_just_inside"], row["value_at_wire"]) == (4.01, 3.99)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (door_for_ever, "behind an open door"),
+        pytest.param(raises_once, "driven a second time", marks=pytest.mark.soak),
+        pytest.param(bad_restarts, "with one bad reading within the delay", marks=pytest.mark.soak),
+        pytest.param(only_in(State.SHELVED), "shelved for 60 s: still SHELVED", marks=pytest.mark.soak),
+        pytest.param(only_in(State.ACK), "acknowledged and still there", marks=pytest.mark.soak),
+        (shifted(0.004), "not raised within 331 s"),
+    ],
+)
+def test_a_broken_engine_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Breaking, said: str) -> None:
+    """All six are found by the unit tests, too, without a wire."""
+    break_it(monkeypatch)
+    found = refused(tmp_path / "out", site_text("modbus+tcp://192.0.2.1:502", BEHIND_THE_DOOR))
+    assert found["summary"]["fail"] == 1 and said in found["alarms"][0]["reason"]
 
 
 NOTIFY = """

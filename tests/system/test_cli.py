@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.command_line import cultureops
 
 SITE = """
 [site]
@@ -22,12 +23,6 @@ driver = "{driver}"
 link = "{link}"
 options = {{ profile = "{profile}" }}
 """
-
-
-def cultureops(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cultureops", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture

@@ -1,20 +1,13 @@
 """The command ``confluence`` as it is typed."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.command_line import cultureops
 from tests.unit.analysis.culture_scenes import camera, spindles
-
-
-def cultureops(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cultureops", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture

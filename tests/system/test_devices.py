@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.command_line import cultureops
 from tests.ports import free_port
-from tests.system.test_cli import cultureops
 
 SITE = """
 [site]

@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.command_line import cultureops
 
 from cultureops.errors import ConfigError
 from cultureops.importing import import_trace
 from cultureops.ledger.verify import read_stream
 from cultureops.telemetry.exchange import check, export_csv
 from cultureops_simulators.elitech_rc5 import build
-
-
-def cultureops(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cultureops", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def options(data_dir: Path) -> list[str]:

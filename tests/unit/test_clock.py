@@ -1,12 +1,14 @@
 """Lab time moves only when stepped, stamps survive a round trip, and seeded randomness repeats."""
 
 import asyncio
+import time
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cultureops import clock as clock_module
 from cultureops.clock import SeededEntropy, SteppedClock, SystemClock, SystemEntropy, iso, parse_iso
 from cultureops.errors import ConfigError
 
@@ -71,3 +73,50 @@ def test_system_sources() -> None:
     now = SystemClock().now()
     assert uuid.UUID(SystemEntropy().event_id(now)).version == 7
     assert all(0 <= SystemEntropy().bits(5) < 32 for _ in range(200))
+
+
+class Wall:
+    """Stands for the machine's clock, which somebody sets."""
+
+    def __init__(self) -> None:
+        self.set_by_s = 0
+
+    def time_ns(self) -> int:
+        return time.time_ns() + self.set_by_s * 1_000_000_000
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    wall = Wall()
+    monkeypatch.setattr(clock_module, "time", wall)
+    monkeypatch.setattr(clock_module, "LONGEST_SLICE_S", 0.05)
+    return wall
+
+
+async def test_a_clock_that_is_set_back_holds_nobody_up_for_longer_than_a_slice(wall: Wall) -> None:
+    clock = SystemClock()
+    sleeping = asyncio.create_task(clock.sleep_until(clock.now() + 100))
+    began = time.monotonic()
+    await asyncio.sleep(0.02)
+    wall.set_by_s = -3600
+    async with asyncio.timeout(5):
+        await sleeping
+    assert 0.1 <= time.monotonic() - began < 1
+
+
+async def test_a_clock_that_is_set_forward_is_noticed_within_a_slice(wall: Wall) -> None:
+    clock = SystemClock()
+    sleeping = asyncio.create_task(clock.sleep_until(clock.now() + 3_600_000))
+    await asyncio.sleep(0.02)
+    assert not sleeping.done()
+    wall.set_by_s = 7200
+    async with asyncio.timeout(5):
+        await sleeping
+
+
+async def test_nobody_wakes_early_where_the_clock_is_left_alone_or_steered_gently(wall: Wall) -> None:
+    clock = SystemClock()
+    until = clock.now() + 120
+    await clock.sleep_until(until)
+    assert clock.now() >= until
+    await clock.sleep_until(until - 1_000)

@@ -380,8 +380,8 @@ def test_settings_are_moved_by_the_site_file_and_checked() -> None:
 def test_a_check_costs_next_to_nothing() -> None:
     machine = Machine(published=True, failing=0)
     check = machine.check()
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(2_000):
         machine.pass_time(1)
         check.readings(machine.wall)
-    assert (time.perf_counter() - began) / 2_000 < 0.002
+    assert (time.process_time() - began) / 2_000 < 0.002

@@ -1,13 +1,16 @@
 """What people do about alarms on the pages: shelve, take out of service, follow a link, look at the figures."""
 
+import dataclasses
 from typing import Any
 
 import httpx
 import pytest
 
 from cultureops.alarms import State
+from cultureops.app import web_context
 from cultureops.clock import HOUR_MS, MINUTE_MS, SeededEntropy
 from cultureops.notify.link import Links
+from cultureops.web.server import create_app
 
 RULE = "incubator_1/co2/low"
 SEEN = {"name": "operator-1", "reason": "sensor is being changed"}
@@ -120,3 +123,27 @@ async def test_the_figures_say_when_the_record_is_too_short(served: Any, client:
     assert "insufficient" in page and RULE in page
     for days in ("0", "x", "400"):
         assert (await client.get(f"/alarms/performance?days={days}")).status_code == 400
+
+
+async def test_the_public_name_opens_links_and_nothing_else(served: Any) -> None:
+    context = dataclasses.replace(web_context(served.lab, None), public_url="https://lab.example")
+    transport = httpx.ASGITransport(app=create_app(context))
+    async with httpx.AsyncClient(transport=transport, base_url="http://lab.example") as phone:
+        assert (await phone.get("/alarms/link/abc.def")).status_code == 409
+        for path in ("/", "/alarms", "/api/health", "/static/app.css", "/alarms/link/../../api/health"):
+            assert (await phone.get(path)).status_code == 403, path
+        posted = await phone.post(
+            "/alarms/link/abc.def", data={"reason": "seen"}, headers={"origin": "https://lab.example"}
+        )
+        assert posted.status_code == 409
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as proxy:
+        headers = {"origin": "https://lab.example"}
+        assert (await proxy.post("/alarms/link/abc.def", data={"reason": "seen"}, headers=headers)).status_code == 409
+        assert (await proxy.post(f"/alarms/{RULE}/acknowledge", data=SEEN, headers=headers)).status_code == 403
+        evil = {"origin": "https://evil.example"}
+        assert (await proxy.post("/alarms/link/abc.def", data={"reason": "seen"}, headers=evil)).status_code == 403
+
+
+async def test_an_instant_that_cannot_be_is_refused(served: Any, client: httpx.AsyncClient) -> None:
+    await served.read("co2", 3.0)
+    assert (await order(client, "acknowledge", raised_at="9" * 4000)).status_code == 400

@@ -31,7 +31,8 @@ class Bus:
     """Devices that share a line take turns; each has its own schedule, its own back-off and its own deadline.
 
     The next due time is counted from the last due time, not from the answer, so that schedules do not drift; periods
-    that were missed altogether are not made up for. A device that has long been silent comes last: it is tried when no
+    that were missed altogether are not made up for. Where the clock was set back, a device keeps its place within the
+    period and is asked within one. A device that has long been silent comes last: it is tried when no
     other is due for as long as that may take, or when it has waited a period for such a time.
     """
 
@@ -55,7 +56,7 @@ class Bus:
     async def poll_due(self, now: Instant) -> dict[str, tuple[Reading, ...]]:
         """Ask every device that is due and return its readings by device."""
         async with self._lock:
-            due = [poller for poller in self.pollers if self._due.get(poller.device, now) <= now]
+            due = [poller for poller in self.pollers if self._due_of(poller, now) <= now]
             due.sort(key=lambda poller: poller.may_stall(now))
             return {poller.device: await self._poll(poller, now) for poller in due}
 
@@ -66,19 +67,26 @@ class Bus:
 
     def _turn(self, poller: Poller, now: Instant) -> Instant:
         """Return when a device is to be asked, its neighbours considered."""
-        due = self._due.get(poller.device, now)
+        due = self._due_of(poller, now)
         if not poller.may_stall(max(due, now)):
             return due
         # What a silent device takes of its line: its deadline, and the time in which a late answer is not heard.
         stall_ms = poller.deadline_ms + round(1000 * self._deadline.longest_s)
         turn, longest = max(due, now), due + poller.period_ms
-        for other in sorted(self._due.get(other.device, now) for other in self.pollers if other is not poller):
+        for other in sorted(self._due_of(other, now) for other in self.pollers if other is not poller):
             if other < turn + stall_ms:
                 turn = max(turn, other + 1)
         return min(turn, max(longest, now))
 
-    async def _poll(self, poller: Poller, now: Instant) -> tuple[Reading, ...]:
+    def _due_of(self, poller: Poller, now: Instant) -> Instant:
+        """Return when a device is due by its own schedule; more than a period ahead is from before a leap back."""
         due = self._due.get(poller.device, now)
+        if due > now + poller.period_ms:
+            due = self._due[poller.device] = now + (due - now) % poller.period_ms
+        return due
+
+    async def _poll(self, poller: Poller, now: Instant) -> tuple[Reading, ...]:
+        due = self._due_of(poller, now)
         missed_periods = (now - due) // poller.period_ms
         self._due[poller.device] = due + (missed_periods + 1) * poller.period_ms
         self._deadline.deadline_s = poller.deadline_ms / 1000

@@ -3,16 +3,20 @@
 Drivers never retry, stamp or log outages; this does, once, for all of them. A failure is a set of BAD readings with
 the reason. After ``MISSES_BEFORE_BACK_OFF`` failures in a row the device is tried ever less often (in lab time), so
 that a dead device costs its neighbours on a shared line at most one deadline per try; in between its readings repeat
-why there is no value. Where a frame has few check bits a leap is read again (see doubt.py).
+why there is no value. A driver that does not come back from a call at all is cut off. Where a frame has few check bits
+a leap is read again (see doubt.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+import structlog
 
 from cultureops.acquisition.doubt import MOST_CHECK_BITS, Doubt
 from cultureops.clock import SECOND_MS, Clock, Instant
@@ -23,9 +27,17 @@ from cultureops.errors import DeviceFault, DriverError, DriverTimeout, NotConnec
 
 __all__ = ["LinkEvent", "LinkState", "Poller", "reason_of"]
 
+log = structlog.get_logger(__name__)
+
 MISSES_BEFORE_BACK_OFF: Final = 3
 LONGEST_BACK_OFF_MS: Final = 15 * SECOND_MS
 """But never less than a period."""
+CALLS_TO_A_POLL: Final = 10
+LEAST_PATIENCE_S: Final = 30.0
+"""How long a whole poll may take in real time, connecting included: so many deadlines, but never less than this [OWN].
+
+A driver keeps its own deadline for each answer; this is for the one that hangs.
+"""
 
 
 class LinkState(StrEnum):
@@ -50,7 +62,8 @@ class LinkEvent:
 class Poller:
     """The one who asks one device.
 
-    ``deadline_ms`` is the real time that a device takes which does not answer [ms]; ``max_rates`` are the fastest
+    ``deadline_ms`` is the real time that a device takes which does not answer [ms]; a whole poll that takes many such
+    is given up. ``max_rates`` are the fastest
     believable changes by channel name [unit per minute], where the site says more than the driver;
     ``is_out_of_calibration`` tells of a time [ms UTC] whether the device's calibration was over by then.
     """
@@ -87,20 +100,20 @@ class Poller:
         self._connected = False
         self._identity: Identity | None = None
         self._is_up: bool | None = None  # None: nothing was said of this device yet
+        self._patience_s = max(CALLS_TO_A_POLL * deadline_ms / 1000, LEAST_PATIENCE_S)
+        self._tried_at: Instant = 0
         self._next_try: Instant = 0
 
     def may_stall(self, now: Instant) -> bool:
         """Whether asking now means trying a device that has long been silent."""
-        return self.misses >= MISSES_BEFORE_BACK_OFF and now >= self._next_try
+        return self.misses >= MISSES_BEFORE_BACK_OFF and not self._is_left_alone(now)
 
     async def poll_once(self, now: Instant) -> tuple[Reading, ...]:
         """Return one reading for each channel, stamped ``now`` (source) and the time of the answer (received)."""
-        if now < self._next_try:
+        if self._is_left_alone(now):
             return self._all_bad(now, now)
         try:
-            if not self._connected:
-                await self._connect()
-            samples = await self._read(now)
+            samples = await self._ask(now)
         except Exception as error:  # a driver's own bug must not silence its neighbours on the line
             await self._lost(now, reason_of(error), str(error))
             return self._all_bad(now, self._clock.now())
@@ -110,6 +123,22 @@ class Poller:
         else:
             self._answered(now)
         return readings
+
+    def _is_left_alone(self, now: Instant) -> bool:
+        """Whether it is too early to try again; a clock set back to before the last try makes it no later."""
+        return self._tried_at <= now < self._next_try
+
+    async def _ask(self, now: Instant) -> Sequence[Sample]:
+        patience = asyncio.timeout(self._patience_s)
+        try:
+            async with patience:
+                if not self._connected:
+                    await self._connect()
+                return await self._read(now)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise DriverTimeout(f"the driver did not come back within {self._patience_s:g} s; given up") from None
 
     async def _read(self, now: Instant) -> Sequence[Sample]:
         samples = await self._driver.read()
@@ -127,9 +156,13 @@ class Poller:
             return ()  # it did answer before: what is doubtful of that stays so
 
     async def close(self) -> None:
-        """Let go of the device."""
+        """Let go of the device; a driver that hangs at this too is left as it is."""
         self._connected = False
-        await self._driver.disconnect()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._driver.disconnect()
+        except TimeoutError:
+            log.warning("a driver does not let go of its device", device=self.device)
 
     async def _connect(self) -> None:
         await self._driver.connect()
@@ -148,7 +181,7 @@ class Poller:
         if reason is Reason.DEVICE_FAULT:
             return
         if self.misses >= MISSES_BEFORE_BACK_OFF:
-            self._next_try = now + self._back_off_ms()
+            self._tried_at, self._next_try = now, now + self._back_off_ms()
         if self._is_up is not False:
             self._is_up = False
             self._on_link_event(LinkEvent(self.device, LinkState.LOST, now, None, reason, detail))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from cultureops.alarms.recorded import UNKNOWN_RULE, RecordedRule
 from cultureops.alarms.rule import Rule
 from cultureops.alarms.state import ANNOUNCED, Input, State, step
 from cultureops.clock import Instant
@@ -117,7 +118,10 @@ class AlarmView:
 
 @dataclass(frozen=True, slots=True)
 class StoredAlarm:
-    """What the ledger remembers of an alarm that is not NORMAL; its rule may have left the site file."""
+    """What the ledger remembers of an alarm that is not NORMAL; its rule may have left the site file.
+
+    ``rule`` is what the record says of that rule.
+    """
 
     rule_id: str
     state: State
@@ -130,6 +134,7 @@ class StoredAlarm:
     acknowledged_at: Instant | None = None
     shelf: Shelf | None = None
     latched: bool = False
+    rule: RecordedRule = UNKNOWN_RULE
 
 
 class Alarm:

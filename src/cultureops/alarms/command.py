@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,11 @@ __all__ = ["COMMAND", "REFUSED", "AlarmCommand", "Order", "carry_out", "read_com
 COMMAND: Final = "alarm_command"
 """The event by which another process asks the running lab."""
 REFUSED: Final = "alarm_command_refused"
+MOST_MINUTES: Final = 1440
+"""No shelving is asked for longer; rules allow less."""
+STALE_MS: Final = 15 * MINUTE_MS
+"""An order of another process that no lab took for so long is not carried out any more; an acknowledgement, which names
+the activation that was seen, is."""
 
 
 class Order(StrEnum):
@@ -30,6 +34,11 @@ class Order(StrEnum):
     SHELVE = "shelve"
     TAKE_OUT = "take_out"
     RELEASE = "release"
+
+    @property
+    def text(self) -> str:
+        """What a person reads."""
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,11 @@ def read_command(data: Mapping[str, JsonValue], command_id: str) -> AlarmCommand
     """Read what another process recorded; raises AlarmError for what is no command."""
     try:
         raised_at, minutes = data.get("raised_at"), data.get("minutes", 0.0)
-        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not math.isfinite(minutes):
-            raise ValueError("minutes")
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes <= MOST_MINUTES:
+            raise ValueError(f"minutes: expected a number from 0 to {MOST_MINUTES}")
+        at = parse_iso(str(data["at"]))
+        if at < 0:
+            raise ValueError("at: expected a time from 1970 on")
         return AlarmCommand(
             Order(str(data["order"])),
             str(data["rule_id"]),
@@ -80,12 +92,12 @@ def read_command(data: Mapping[str, JsonValue], command_id: str) -> AlarmCommand
                 str(data.get("role") or ""),
                 command_id,
             ),
-            parse_iso(str(data["at"])),
+            at,
             float(minutes),
             data.get("one_shot") is True,
             None if raised_at is None else parse_iso(str(raised_at)),
         )
-    except (KeyError, ValueError, ConfigError) as error:
+    except (KeyError, ValueError, OverflowError, ConfigError) as error:
         raise AlarmError(f"command {command_id} on an alarm can't be read: {error}; give it again") from None
 
 
@@ -98,6 +110,10 @@ def carry_out(engine: Engine, command: AlarmCommand, now: Instant, *, is_critica
     view = engine.view(command.rule_id)
     if view is not None and command.raised_at is not None and command.raised_at != view.raised_at:
         raise AlarmError(f"alarm {command.rule_id} was raised anew at {iso(view.raised_at)}; look at it again first")
+    if now - command.at > STALE_MS and command.order is not Order.ACKNOWLEDGE:
+        raise AlarmError(
+            f"alarm {command.rule_id}: {command.order.text} was asked for at {iso(command.at)}, too long ago; ask again"
+        )
     match command.order:
         case Order.ACKNOWLEDGE:
             return engine.acknowledge(command.rule_id, now, command.act)
@@ -108,6 +124,8 @@ def carry_out(engine: Engine, command: AlarmCommand, now: Instant, *, is_critica
         case Order.RELEASE:
             return engine.release(command.rule_id, now, command.act)
         case Order.SHELVE:
+            if not 0 < command.minutes <= MOST_MINUTES:
+                raise AlarmError(f"alarm {command.rule_id}: expected minutes from 0 to {MOST_MINUTES}")
             began = min(command.at, now)
             until = began + round(command.minutes * MINUTE_MS)
             if began < now >= until:

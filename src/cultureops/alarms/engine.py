@@ -55,14 +55,25 @@ class Engine:
         for rule in rules:
             if rule.id in self._guards:
                 raise ConfigError(f"alarm {rule.id!r} is given twice; keep one rule for it")
-            guard = self._guards[rule.id] = guard_of(rule)
-            if isinstance(guard, LinkGuard):
-                self._links.setdefault(rule.device, []).append(guard)
-            for channel in _channels(rule):
-                self._by_channel.setdefault(channel, []).append(guard)
-                self._routes.pop(channel, None)
-        if self._links:
-            self._routes.clear()
+            self._attach(guard_of(rule))
+
+    def replace(self, rule: Rule) -> None:
+        """Watch by another content of a rule of the same id; its alarm stays as it stands, whatever the rule says now.
+
+        Delays and windows start anew, as after a restart. Raises AlarmError where there is no rule of that id.
+        """
+        before = self._named(rule.id)
+        view = before.view()
+        self._detach(before)
+        guard = guard_of(rule)
+        guard.restore(
+            StoredAlarm(
+                rule.id, view.state, view.since, view.raised_at, view.value, view.returned_at, view.acknowledged_by,
+                view.is_active, view.acknowledged_at, view.shelf, before.alarm.latched,
+            )
+        )  # fmt: skip
+        self._attach(guard)
+        self._track(guard)
 
     def remove(self, rule_id: str) -> bool:
         """Stop watching for a rule, unless its alarm still stands; return whether it is gone."""
@@ -72,12 +83,7 @@ class Engine:
         if guard.alarm.state is not State.NORMAL or guard.alarm.is_active:
             return False
         del self._guards[rule_id]
-        self._explained.pop(rule_id, None)
-        for channel in _channels(guard.rule):
-            self._by_channel[channel].remove(guard)
-            self._routes.pop(channel, None)
-        if isinstance(guard, LinkGuard):
-            self._links[guard.rule.device].remove(guard)
+        self._detach(guard)
         return True
 
     def evaluate(self, readings: Sequence[Reading]) -> tuple[Transition, ...]:
@@ -149,14 +155,16 @@ class Engine:
         """
         guard = self._named(rule_id)
         alarm = guard.alarm
-        act = check_shelving(guard.rule, act, now, until, is_critical=is_critical)
+        known = alarm.shelf if alarm.state is State.SHELVED else None
+        since = None if known is None else known.since
+        act = check_shelving(guard.rule, act, now, until, is_critical=is_critical, shelved_since=since)
         if alarm.state is State.OUT_OF_SERVICE:
             raise AlarmError(f"alarm {rule_id} is out of service; put it back into service first")
         if one_shot and not alarm.is_active:
             raise AlarmError(f"alarm {rule_id}: its condition is not there; shelve it for a time instead of one shot")
         ending = "until its condition is gone, at most" if one_shot else "for"
         cause = f"shelved {ending} {duration((until - now) / 1000)} by {act.actor_id}: {act.reason}"
-        return self._done(alarm.shelve(now, Shelf(act, now, until, one_shot), cause))
+        return self._done(alarm.shelve(now, Shelf(act, now if since is None else since, until, one_shot), cause))
 
     def take_out(self, rule_id: str, now: Instant, act: Act, *, is_critical: bool = False) -> Transition:
         """Take an alarm out of service until somebody puts it back; raises AlarmError as ``shelve`` does."""
@@ -242,6 +250,26 @@ class Engine:
         for (device, at), reason in polls.items():
             for link in self._links[device]:
                 link.remember_poll(reason, at)
+
+    def _attach(self, guard: Guard) -> None:
+        self._guards[guard.rule.id] = guard
+        if isinstance(guard, LinkGuard):
+            self._links.setdefault(guard.rule.device, []).append(guard)
+        for channel in _channels(guard.rule):
+            self._by_channel.setdefault(channel, []).append(guard)
+            self._routes.pop(channel, None)
+        if self._links:
+            self._routes.clear()
+
+    def _detach(self, guard: Guard) -> None:
+        """Let no reading and no time come to a guard any more."""
+        self._timed.pop(guard.rule.id, None)
+        self._explained.pop(guard.rule.id, None)
+        for channel in _channels(guard.rule):
+            self._by_channel[channel].remove(guard)
+            self._routes.pop(channel, None)
+        if isinstance(guard, LinkGuard):
+            self._links[guard.rule.device].remove(guard)
 
     def _route(self, channel: ChannelId) -> _Route:
         """Find, once per channel, what its readings go to."""

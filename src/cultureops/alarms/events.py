@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from cultureops.alarms.alarm import Act, Shelf, What
 from cultureops.alarms.engine import StoredAlarm, Transition
+from cultureops.alarms.recorded import recorded_rule
 from cultureops.alarms.rule import BatchRef
 from cultureops.alarms.state import State
 from cultureops.alarms.text import describe, exposed
@@ -14,7 +16,15 @@ from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import ConfigError, StorageError
 from cultureops.ledger.event import JsonValue
 
-__all__ = ["ALARM_EVENT_TYPES", "AlarmEvent", "RecordedEvent", "alarm_event", "alarm_stream", "replay"]
+__all__ = [
+    "ALARM_EVENT_TYPES",
+    "AlarmEvent",
+    "RecordedEvent",
+    "StandingAlarms",
+    "alarm_event",
+    "alarm_stream",
+    "replay",
+]
 
 ALARM_EVENT_TYPES: Final = tuple(f"alarm_{what}" for what in What)
 """One for each transition; other events of an alarm's stream change nothing of where it stands."""
@@ -61,7 +71,7 @@ def alarm_event(transition: Transition, batches: Sequence[BatchRef]) -> AlarmEve
         "alarm_class": rule.alarm_class.value,
         "limit": rule.limit,
         "unit": rule.unit,
-        "value": transition.value,
+        "value": _finite(transition.value),
         "priority": rule.priority.value,
         "gmp_critical": rule.gmp_critical,
         "respond_within_s": rule.respond_within_s,
@@ -80,7 +90,7 @@ def alarm_event(transition: Transition, batches: Sequence[BatchRef]) -> AlarmEve
         "latched": transition.is_latched,
         "shelf": None if transition.shelf is None else _shelf(transition.shelf),
         "cause": transition.cause,
-        "text": _text(transition, batches),
+        "text": _text(transition, batches) + _unrecorded(transition.value),
     }
     return alarm_stream(rule.id), f"alarm_{transition.what}", data
 
@@ -95,6 +105,11 @@ def _shelf(shelf: Shelf) -> dict[str, JsonValue]:
         "reason": shelf.act.reason,
         "witness_id": shelf.act.witness_id,
     }
+
+
+def _unrecorded(value: float | None) -> str:
+    """Say of a value that no record can hold what it was."""
+    return "" if value is None or math.isfinite(value) else f"; its value, {value}, is no finite number"
 
 
 def _text(transition: Transition, batches: Sequence[BatchRef]) -> str:
@@ -113,25 +128,52 @@ def _text(transition: Transition, batches: Sequence[BatchRef]) -> str:
     return f"{rule.chamber or rule.device}: {rule.id} {said}; {exposed(batches)}"
 
 
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
 def replay(events: Iterable[RecordedEvent]) -> tuple[StoredAlarm, ...]:
     """Fold ledger events, in ledger order, into the alarms that are not NORMAL, for ``Engine.restore``.
 
     Events of other types are passed over. Raises StorageError for an alarm event that lacks what it must hold, or that
     speaks of an alarm that was not raised before it.
     """
-    alarms: dict[str, StoredAlarm] = {}
+    standing = StandingAlarms()
     for event in events:
+        standing.apply(event)
+    return standing.alarms
+
+
+class StandingAlarms:
+    """The alarms that are not NORMAL; fed with the ledger's events in order."""
+
+    def __init__(self) -> None:
+        self._alarms: dict[str, StoredAlarm] = {}
+        self._said: dict[str, Mapping[str, JsonValue]] = {}
+
+    def apply(self, event: RecordedEvent) -> None:
+        """Take one more event; raises StorageError as ``replay`` does, and is as it was before then."""
         if event.type not in ALARM_EVENT_TYPES:
-            continue
+            return
         rule_id = _string(event, "rule_id")
-        if event.type in _AFTERWARDS and rule_id not in alarms:
+        if event.type in _AFTERWARDS and rule_id not in self._alarms:
             raise StorageError(f"{event.type} of {rule_id}: no alarm_raised before it; replay from the first event on")
-        stored = _stored(event, rule_id, alarms.get(rule_id))
+        stored = _stored(event, rule_id, self._alarms.get(rule_id))
         if stored.state is State.NORMAL:
-            alarms.pop(rule_id, None)
+            self._alarms.pop(rule_id, None)
+            self._said.pop(rule_id, None)
         else:
-            alarms[rule_id] = stored
-    return tuple(alarms.values())
+            self._alarms[rule_id] = stored
+            self._said[rule_id] = event.data
+
+    @property
+    def alarms(self) -> tuple[StoredAlarm, ...]:
+        """Each of them as the ledger says."""
+        return tuple(self._alarms.values())
+
+    def said(self, rule_id: str) -> Mapping[str, JsonValue]:
+        """Return the data of the last event of one of them."""
+        return self._said[rule_id]
 
 
 def _stored(event: RecordedEvent, rule_id: str, before: StoredAlarm | None) -> StoredAlarm:
@@ -160,6 +202,7 @@ def _stored(event: RecordedEvent, rule_id: str, before: StoredAlarm | None) -> S
         acknowledged_at=acknowledged_at,
         shelf=shelf,
         latched=event.data.get("latched") is True,
+        rule=recorded_rule(event.data),
     )
 
 

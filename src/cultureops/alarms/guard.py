@@ -225,7 +225,7 @@ class SilenceGuard(Guard):
 
 
 class LinkGuard(Guard):
-    """The link to a device, judged poll by poll."""
+    """The link to a device, judged poll by poll, and by the time that passes without one."""
 
     __slots__ = ("watch",)
 
@@ -233,11 +233,12 @@ class LinkGuard(Guard):
 
     def __init__(self, rule: Rule) -> None:
         super().__init__(rule)
-        self.watch = CommunicationWatch(rule.misses)
+        self.watch = CommunicationWatch(rule.misses, rule.silence_s)
 
     def poll(self, reason: Reason | None, at: Instant, found: list[Transition]) -> None:
         """Take a poll: why nothing came through, or None when something did."""
         watch = self.watch
+        watch.silent_ms = 0
         if reason is None:
             if not watch.is_quiet and watch.answered():
                 self._end(at, at, None, f"{self.rule.device} answered again", found)
@@ -252,6 +253,15 @@ class LinkGuard(Guard):
             self.watch.miss(at)
         elif not self.watch.active:
             self.watch.answered()
+
+    def settle(self, now: Instant, found: list[Transition]) -> None:
+        """Find out whether the device was not even asked for too long."""
+        watch = self.watch
+        if watch.pass_time(now):
+            silent_ms = watch.silent_ms
+            watch.miss(now - silent_ms)
+            cause = f"no poll at all for {text.duration(silent_ms / 1000)}: whoever asks {self.rule.device} hangs"
+            self._begin(now, watch.begin(now), None, cause, found)
 
     def _present(self, now: Instant) -> str:
         return f"{self.rule.device} does not answer"

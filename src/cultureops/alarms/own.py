@@ -16,11 +16,15 @@ from cultureops.device.channel import ChannelId, channel_id
 from cultureops.device.reading import Quality, Reading, Reason
 
 __all__ = [
+    "FAULT",
     "HALF_HOUR_S",
     "LEDGER_BEHIND",
     "NOT_KEPT",
     "OWN",
+    "PEOPLE_NOT_REACHED",
     "READINGS_MISSING",
+    "RECORD_BEHIND",
+    "RECORD_UNREADABLE",
     "ROUTES_FAILING",
     "SHIFT_S",
     "UNPUBLISHED",
@@ -39,6 +43,10 @@ READINGS_MISSING: Final = channel_id(OWN, "readings_missing")
 LEDGER_BEHIND: Final = channel_id(OWN, "ledger_behind")
 UNPUBLISHED: Final = channel_id(OWN, "broker_away")
 ROUTES_FAILING: Final = channel_id(OWN, "routes_failing")
+PEOPLE_NOT_REACHED: Final = channel_id(OWN, "people_not_reached")
+RECORD_BEHIND: Final = channel_id(OWN, "record_behind")
+RECORD_UNREADABLE: Final = channel_id(OWN, "record_unreadable")
+FAULT: Final = channel_id(OWN, "fault")
 HALF_HOUR_S: Final = 1800.0
 SHIFT_S: Final = 8 * 3600.0
 
@@ -48,7 +56,8 @@ class OwnLimits:
     """Where the alarms of cultureops itself begin; all of it is a proposal of ours, which a site may change.
 
     Space free on the data folder's file system: [% of it] and [10^9 bytes], whichever is reached first.
-    ``mirror_lag_s`` and ``broker_away_s`` [s] are how long an outlet may be behind or away;
+    ``mirror_lag_s`` and ``broker_away_s`` [s] are how long an outlet may be behind or away; ``people_not_reached_s``
+    (told by ``[notify]``) and ``record_behind_s`` [s] how long an alarm may be without reaching anybody, or the record;
     ``clock_unsynchronised_s`` [s] is how long nothing may steer the clock, as after a start of the machine.
     """
 
@@ -59,6 +68,8 @@ class OwnLimits:
     mirror_lag_s: float = 3600.0
     broker_away_s: float = 120.0
     clock_unsynchronised_s: float = 900.0
+    people_not_reached_s: float = 300.0
+    record_behind_s: float = 60.0
 
 
 NOT_KEPT: Final = Rule(
@@ -142,6 +153,51 @@ def record_rules(limits: OwnLimits) -> tuple[Rule, ...]:
             cause="A route to people, such as e-mail or SMS, refuses messages or does not answer.",
             consequence="The next alarm may reach nobody, or reach them late over another route.",
             response="Watch the page of alarms, check the route's server and account, and send a test message.",
+            respond_within_s=HALF_HOUR_S,
+        ),
+        own_rule(
+            PEOPLE_NOT_REACHED,
+            limit=limits.people_not_reached_s,
+            unit="s",
+            priority=Priority.HIGH,
+            cause="An alarm is open that was to be told, and no message about it has been taken by any route.",
+            consequence="Nobody comes for it unless somebody looks at the page of alarms.",
+            response="Act on what stands on the page of alarms; then check the routes, the roster and the network.",
+            respond_within_s=HALF_HOUR_S,
+        ),
+        own_rule(
+            RECORD_BEHIND,
+            limit=limits.record_behind_s,
+            unit="s",
+            priority=Priority.HIGH,
+            cause="The ledger takes events too slowly, or hangs without an error: a disk or file server that stalls.",
+            consequence="Alarms and acknowledgements are in memory only: a stop of this machine would lose them.",
+            response="Free or mend the disk now and do not restart cultureops; write down on paper what is done "
+            "meanwhile, and enter it late with a reason.",
+            respond_within_s=HALF_HOUR_S,
+        ),
+        own_rule(
+            RECORD_UNREADABLE,
+            limit=1.0,
+            unit="1",
+            deadband=0.5,
+            priority=Priority.HIGH,
+            cause="The ledger is whole but holds an event that this program can't read: of a newer one, or forged.",
+            consequence="What that event says is missing: an alarm, a step of a batch, a lot or an instrument.",
+            response="The program's log and the health page name its position; find out who appended it, and call "
+            "whoever maintains cultureops. Do not use a batch whose record it stands in.",
+            respond_within_s=HALF_HOUR_S,
+        ),
+        own_rule(
+            FAULT,
+            limit=1.0,
+            unit="1",
+            deadband=0.5,
+            off_delay_s=60.0,
+            priority=Priority.HIGH,
+            cause="A part of cultureops met what it was not made for, and did not finish what it was doing.",
+            consequence="Some alarm, message or record may be missing although everything looks well.",
+            response="Watch the chambers themselves, keep the program's log, and call whoever maintains cultureops.",
             respond_within_s=HALF_HOUR_S,
         ),
     )

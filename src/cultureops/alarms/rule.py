@@ -112,6 +112,7 @@ class Rule:
     (DEVIATION), the sister probe (DISAGREEMENT) or the door or sister that shows whether it should move (STUCK), which
     counts as moving from ``reference_limit`` on; for DAYS_LEFT that is the level that must be left. ``window_s`` is
     what RATE, STUCK and DAYS_LEFT look back on, ``settle_s`` what DEVIATION and STUCK leave for a response.
+    COMMUNICATION also counts as lost after ``silence_s`` without any poll, missed or not (0: never).
     ``realarm_s`` 0 never re-alarms. ``respond_within_s`` is the time there is to respond.
     """
 
@@ -146,6 +147,7 @@ class Rule:
     shelve_max_s: float = 3600.0
     group: str = ""
     batch: BatchRef | None = None
+    silence_s: float = 0.0
 
     @property
     def channels(self) -> tuple[ChannelId, ...]:

@@ -37,6 +37,8 @@ LONGEST_SHELVING_S: Final = 12 * 3600.0
 DEFAULT_SHELVING_S: Final = 3600.0
 SHORTEST_SILENCE_S: Final = 60.0
 RECOVERY_S: Final = 600.0
+REALARM_S: Final = 3600.0
+"""When an acknowledged GMP-critical alarm that is still there is told again, unless its row says otherwise."""
 LONGEST_SUPPRESSION_S: Final = 900.0
 _DEVICE_WIDE: Final = frozenset({Kind.COMMUNICATION})
 _INSTRUMENT: Final = frozenset({Kind.COMMUNICATION, Kind.NO_DATA, Kind.STUCK, Kind.DISAGREEMENT})
@@ -193,9 +195,10 @@ def _rule(row: Table, kind: Kind, target: _Target) -> Rule:
         cause=row.text("cause", "").strip(),
         respond_within_s=row.number("respond_within_s", 1800.0, minimum=1.0, maximum=LONGEST_DELAY_S),
         latching=row.flag("latching", False),
-        realarm_s=row.number("realarm_s", 0.0, minimum=0.0, maximum=LONGEST_DELAY_S),
+        realarm_s=row.number("realarm_s", REALARM_S if gmp_critical else 0.0, minimum=0.0, maximum=LONGEST_DELAY_S),
         shelve_max_s=_longest_shelving(row, gmp_critical=gmp_critical),
         group=row.text("group", "").strip(),
+        silence_s=max(SHORTEST_SILENCE_S, 3 * target.period_s) if kind in _DEVICE_WIDE and target.period_s else 0.0,
     )
     rule = _with_suppressors(row, rule, target)
     return rule if target.channel is None else _measured(row, rule, target, target.channel)

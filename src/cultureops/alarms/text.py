@@ -8,7 +8,7 @@ from cultureops.alarms.rule import BatchRef, Kind, Level, Rule
 from cultureops.device.reading import Reason
 from cultureops.units import label
 
-__all__ = ["amount", "begun", "describe", "duration", "ended", "exposed", "lost"]
+__all__ = ["amount", "begun", "describe", "developed", "duration", "ended", "exposed", "fault", "lost"]
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -71,12 +71,30 @@ def describe(rule: Rule, value: float | None, batches: Sequence[BatchRef], laste
     ``value`` is the number that the rule judges: for DEVIATION the distance to the setpoint, for RATE the change a
     minute, and so on as its Kind says.
     """
-    fault = _there(rule, value, lasted_s)
     if rule.batch is not None:
-        return f"{rule.cause.rstrip('.') or f'batch {rule.batch}'} ({fault})"
-    if rule.channel is not None and rule.kind is not Kind.COMMUNICATION:
-        fault = f"{rule.channel}{':' if rule.kind in _SENTENCES else ''} {fault}"
-    return f"{rule.chamber or rule.device}: {fault}; {exposed(batches)}"
+        return fault(rule, _there(rule, value, lasted_s))
+    return f"{rule.chamber or rule.device}: {fault(rule, _there(rule, value, lasted_s))}; {exposed(batches)}"
+
+
+def fault(rule: Rule, condition: str) -> str:
+    """Say in one line what a condition is the condition of: a batch, a channel, or what it names itself."""
+    if rule.batch is not None:
+        return f"{rule.cause.rstrip('.') or f'batch {rule.batch}'} ({condition})"
+    if rule.channel is None or rule.kind is Kind.COMMUNICATION:
+        return condition
+    return f"{rule.channel}{':' if rule.kind in _SENTENCES else ''} {condition}"
+
+
+def developed(rule: Rule, raised: float | None, other: float | None, when: str = "now") -> str:
+    """Say the condition with its value when it was raised, and the one that it had at another time, if it has changed.
+
+    ``when`` says at what time, e.g. ``now`` or ``when it returned``.
+    """
+    if rule.kind in _WITHOUT_VALUE or other is None or _number(rule, other) == _number(rule, raised):
+        return _there(rule, raised, None)
+    is_now = when == "now"
+    present = f"now {_measured(rule, other)}" if is_now else f"{_measured(rule, other)} {when}"
+    return f"{present}, {_number(rule, raised)} when raised; {_limit(rule)}"
 
 
 def exposed(batches: Sequence[BatchRef]) -> str:
@@ -88,6 +106,9 @@ def exposed(batches: Sequence[BatchRef]) -> str:
 
 _SENTENCES = frozenset({Kind.DAYS_LEFT, Kind.FILL_TIME, Kind.NO_DATA})
 """Kinds whose condition is not said of the channel itself."""
+
+_WITHOUT_VALUE = frozenset({Kind.COMMUNICATION, Kind.NO_DATA, Kind.OPEN, Kind.STUCK})
+"""Kinds whose condition has no value that could be told beside a limit."""
 
 
 def _there(rule: Rule, value: float | None, lasted_s: float | None) -> str:
@@ -120,6 +141,8 @@ def _measured(rule: Rule, value: float | None) -> str:
     said = _number(rule, value)
     match rule.kind:
         case _ if value is None:
+            return said
+        case Kind.HIGH | Kind.LOW:
             return said
         case Kind.DEVIATION:
             return f"{said} away from its setpoint"

@@ -80,12 +80,19 @@ class LimitWatch:
 
 
 class CommunicationWatch:
-    """Polls of one device in which no channel came through, counted in a row."""
+    """Polls of one device in which no channel came through, counted in a row, and the time without any poll at all.
 
-    __slots__ = ("active", "missed", "misses", "since")
+    That time is counted from tick to tick, the first included, so that nobody counts as silent while the program
+    itself stood still or its clock was set: between two ticks a third of ``silence_s`` at most counts. 0 never counts.
+    """
 
-    def __init__(self, misses: int) -> None:
+    __slots__ = ("_ticked_at", "active", "missed", "misses", "silence_ms", "silent_ms", "since")
+
+    def __init__(self, misses: int, silence_s: float = 0.0) -> None:
         self.misses = misses
+        self.silence_ms = round(silence_s * 1000)
+        self.silent_ms = 0
+        self._ticked_at: Instant | None = None
         self.active = False
         self.missed = 0
         self.since: Instant | None = None
@@ -111,6 +118,15 @@ class CommunicationWatch:
     def is_due(self) -> bool:
         """Whether enough polls in a row were missed for the condition to begin."""
         return not self.active and self.missed >= self.misses
+
+    def pass_time(self, now: Instant) -> bool:
+        """Let time pass without a poll; return whether it has been silent for too long."""
+        if not self.silence_ms or self.active:
+            return False
+        before, self._ticked_at = self._ticked_at, now
+        if before is not None:
+            self.silent_ms += min(max(now - before, 0), -(-self.silence_ms // 3))
+        return self.silent_ms >= self.silence_ms
 
     def begin(self, at: Instant) -> Instant:
         """Begin the condition and return when the first of the polls was missed."""

@@ -7,6 +7,7 @@ disposed of takes in what the same alarm does next, so that an alarm that chatte
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -15,14 +16,14 @@ from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.commands import Severity
 from cultureops.batch.events import DeviationExtended, DeviationOpened, data_of
 from cultureops.batch.exposure import SYSTEM, alarm_exposure
-from cultureops.batch.parts import Deviation
+from cultureops.batch.parts import AlarmExposure, Deviation
 from cultureops.batch.state import State
 from cultureops.clock import Instant
 from cultureops.field import printable
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group
 
-__all__ = ["EndangeredBatch", "Phase", "tell"]
+__all__ = ["EndangeredBatch", "Known", "Phase", "tell"]
 
 Phase: TypeAlias = Literal["raised", "cleared", "withdrawn"]
 _PAST_DISPOSAL: Final = frozenset({State.CLOSED, State.REJECTED, State.DESTROYED})
@@ -68,8 +69,40 @@ class EndangeredBatch:
         return f"{self.minutes:.1f} min{excess}{unknown}"
 
 
+class Known:
+    """What a batch's record knows of alarms, found by their names: for telling it of many at once."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self._told = {one.id: one for one in batch.exposures if one.withdrawn_at is None}
+        self._withdrawn = {one.id for one in batch.exposures if one.withdrawn_at is not None}
+        self._drafts: dict[str, Deviation] = {}
+        self._about: dict[str, list[Deviation]] = {}
+        for deviation in batch.deviations:
+            if deviation.drafted and deviation.closed_at is None and deviation.rule_id is not None:
+                self._drafts.setdefault(deviation.rule_id, deviation)
+            for name in dict.fromkeys(deviation.exposures):
+                self._about.setdefault(name, []).append(deviation)
+
+    def exposure(self, exposure_id: str) -> AlarmExposure | None:
+        """Return what it was told of one activation and not relieved of since."""
+        return self._told.get(exposure_id)
+
+    def was_withdrawn(self, exposure_id: str) -> bool:
+        """Whether it was told that it had not met one activation after all."""
+        return exposure_id in self._withdrawn
+
+    def about(self, exposure_id: str) -> Sequence[Deviation]:
+        """Return the deviations about one activation, closed ones too."""
+        return self._about.get(exposure_id, ())
+
+    def open_draft(self, rule_id: str) -> Deviation | None:
+        """Return the first deviation that an alarm drafted and nobody has closed."""
+        return self._drafts.get(rule_id)
+
+
 def tell(
-    batch: Batch, activation: Activation, phase: Phase, figures: EndangeredBatch, at: Instant, because: str = ""
+    known: Known, activation: Activation, phase: Phase, figures: EndangeredBatch, at: Instant, because: str = ""
 ) -> Group:
     """Return what a batch is told of an activation at ``at`` [ms UTC]: its stream, the events, the version it expects.
 
@@ -96,34 +129,27 @@ def tell(
         suppressed=activation.suppressed,
         because=because[:2_000],
     )
-    events, version = [exposed], None
-    if phase != "withdrawn" and _wants_draft(batch, activation):
-        known = _open_draft(batch, activation)
-        events.append(_opened(batch, activation, figures, at) if known is None else _added(known, activation, figures))
-        version = None if known is None else batch.version
+    events, version, batch = [exposed], None, known.batch
+    if phase != "withdrawn" and _wants_draft(known, activation):
+        draft = known.open_draft(activation.rule_id)
+        events.append(_opened(known, activation, figures, at) if draft is None else _added(draft, activation, figures))
+        version = None if draft is None else batch.version
     return stream_of(batch.id), events, version
 
 
-def _wants_draft(batch: Batch, activation: Activation) -> bool:
-    if not activation.gmp_critical or activation.is_by_design or batch.state in _PAST_DISPOSAL:
+def _wants_draft(known: Known, activation: Activation) -> bool:
+    if not activation.gmp_critical or activation.is_by_design or known.batch.state in _PAST_DISPOSAL:
         return False
-    about_it = [deviation for deviation in batch.deviations if activation.id in deviation.exposures]
-    was_withdrawn = any(e.id == activation.id and e.withdrawn_at is not None for e in batch.exposures)
-    return not about_it or (was_withdrawn and all(deviation.closed_at is not None for deviation in about_it))
+    about_it = known.about(activation.id)
+    is_disposed_of = all(deviation.closed_at is not None for deviation in about_it)
+    return not about_it or (known.was_withdrawn(activation.id) and is_disposed_of)
 
 
-def _open_draft(batch: Batch, activation: Activation) -> Deviation | None:
-    return next(
-        (one for one in batch.open_deviations if one.drafted and one.rule_id == activation.rule_id),
-        None,
-    )
-
-
-def _opened(batch: Batch, activation: Activation, figures: EndangeredBatch, at: Instant) -> NewEvent:
-    earlier = sum(activation.id in deviation.exposures for deviation in batch.deviations)
+def _opened(known: Known, activation: Activation, figures: EndangeredBatch, at: Instant) -> NewEvent:
+    earlier = len(known.about(activation.id))
     number = hashlib.sha256(f"{activation.id}#{earlier}".encode()).hexdigest()[:12]
     deviation = DeviationOpened(
-        deviation_id=f"{batch.id}.ALM-{number}",
+        deviation_id=f"{known.batch.id}.ALM-{number}",
         kind="alarm",
         severity=_severity(activation),
         subject=activation.id,

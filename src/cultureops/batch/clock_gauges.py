@@ -10,7 +10,7 @@ from typing import Final
 from cultureops.alarms.rule import Level, Priority
 from cultureops.batch.batch import Batch
 from cultureops.batch.clocks import StageClock, clocks
-from cultureops.batch.gauge import Gauge, ProcessLimits, process_channel, process_rule, slug
+from cultureops.batch.gauge import CRITICAL_SHELF_S, Gauge, ProcessLimits, process_channel, process_rule, slug
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.state import State
 from cultureops.clock import MINUTE_MS, SECOND_MS, Instant
@@ -21,7 +21,6 @@ TOTAL: Final = "all stages together"
 SHELF_LIFE: Final = "shelf life"
 _OF_NO_USE: Final = frozenset({State.CLOSED, State.REJECTED, State.RECALLED, State.DESTROYED})
 """Nobody is given these cells any more: however long they stand, it endangers no one."""
-_CRITICAL_SHELF_S: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +170,6 @@ def _gauge(
         priority=Priority.HIGH,
         gmp_critical=True,
         respond_within_s=300.0,
-        shelve_max_s=_CRITICAL_SHELF_S,
+        shelve_max_s=CRITICAL_SHELF_S,
     )
     return Gauge(process_channel(batch.id, "clock", name), (warning, alarm), zero_at, unit_ms)

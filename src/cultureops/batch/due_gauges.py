@@ -54,7 +54,9 @@ def _waits_for_others(batch: Batch, item: Due) -> bool:
     """
     is_of_state = batch.state in _WAITS_FOR_OTHERS and item.at == batch.since
     is_result = item.role == _TESTS and any(sample.taken_at == item.at for sample in batch.qc)
-    is_deviation = item.role == "QA" and any(deviation.opened_at == item.at for deviation in batch.open_deviations)
+    is_deviation = item.role == "QA" and any(
+        deviation.opened_at == item.at and deviation.closed_at is None for deviation in batch.deviations
+    )
     return is_of_state or is_result or is_deviation
 
 

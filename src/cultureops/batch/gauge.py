@@ -8,16 +8,21 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
+from cultureops.alarms.recorded import UNKNOWN_RULE, RecordedRule
 from cultureops.alarms.rule import AlarmClass, Kind, Level, Priority, Rule
 from cultureops.batch.batch import stream_of
 from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId, channel_id
 
-__all__ = ["Gauge", "ProcessLimits", "process_channel", "process_rule", "recalled_rule", "slug"]
+__all__ = ["CRITICAL_SHELF_S", "Gauge", "ProcessLimits", "process_channel", "process_rule", "recalled_rule", "slug"]
+
+CRITICAL_SHELF_S: Final = 900.0
+"""How long what endangers cells by the minute may be shelved at most [s]."""
 
 _RULE_ID: Final = re.compile(r"batch:([^/]+)/(clock|due|waiting|record)/([a-z0-9_]+)(/warning)?")
 _LONGEST_SLUG: Final = 48
-_UNTOLD: Final = "See the record of the batch."
+_QUANTITIES: Final = {("due", True): "window", ("due", False): "late"}
+"""What a warning and an alarm look at, by subject, where it is not called like the subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +131,31 @@ def process_rule(
     )
 
 
-def recalled_rule(rule_id: str) -> Rule | None:
-    """Return a rule for an alarm of a batch that the ledger remembers and nothing stands behind any more.
+def recalled_rule(rule_id: str, known: RecordedRule = UNKNOWN_RULE) -> Rule | None:
+    """Return a rule for an alarm of a batch that stands in the ledger while its own rule can't be made.
 
-    Its texts and limit are general: it is only there to be cleared and acknowledged. None for any other rule's id.
+    That is so when nothing stands behind the alarm any more, and when nobody can tell. It is what the record says of
+    it, so that the alarm stays what people were told; what is not on record is taken for the worst. None for any other
+    rule's id.
     """
     if (match := _RULE_ID.fullmatch(rule_id)) is None:
         return None
     batch_id, subject, step, warning = match.groups()
+    is_warning = warning is not None
     return process_rule(
         batch_id,
         subject,
         step,
-        limit=1.0,
-        unit="1",
-        level=Level.WARNING if warning else Level.ALARM,
-        cause=f"{step.replace('_', ' ')} of batch {batch_id}",
-        consequence=_UNTOLD,
-        response=f"{_UNTOLD} Acknowledge with what was done.",
+        limit=1.0 if known.limit is None else known.limit,
+        unit=known.unit,
+        level=Level.WARNING if is_warning else Level.ALARM,
+        cause=f"Batch {batch_id}: {step.replace('_', ' ')}.",
+        consequence="Cells may suffer with every minute; what exactly, the record of the batch says.",
+        response="See what the record of the batch says of this step, and watch its time by hand. Acknowledge with "
+        "what was done.",
+        channel=known.channel or process_channel(batch_id, _QUANTITIES.get((subject, is_warning), subject), step),
+        priority=known.priority,
+        gmp_critical=known.gmp_critical,
+        respond_within_s=known.respond_within_s,
+        shelve_max_s=CRITICAL_SHELF_S,
     )

@@ -1,7 +1,8 @@
 """The clocks and due steps of all batches as readings for the alarm engine, told when they cross a limit.
 
 Everything is a function of the batches and of now, so that a restart changes nothing. A second's tick looks only at
-batches that have changed and at those whose next limit is reached, however many are open.
+batches that have changed and at those whose next limit is reached, however many are open. While a batch's recipe or
+record can't be read nobody knows what its clocks show: nothing is told of them, and every alarm stays as it stands.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cultureops.alarms.rule import Level, Priority, Rule
+from cultureops.alarms.alarm import StoredAlarm
+from cultureops.alarms.rule import BatchRef, Level, Priority, Rule
 from cultureops.batch.batch import Batch
 from cultureops.batch.clock_gauges import clock_ends, clock_gauges
 from cultureops.batch.due_gauges import due_gauges
@@ -77,13 +79,15 @@ def _unwatched(batch: Batch, problem: str) -> Gauge:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStep:
-    """What the engine is to be told at one instant, in this order: new rules, then readings.
+    """What the engine is to be told at one instant, in this order: new rules, rules that say something else now, and
+    readings.
 
     ``over`` are the rules that nothing stands behind any more: each may be taken away, and forgotten, once its alarm is
     NORMAL.
     """
 
     rules: tuple[Rule, ...]
+    replaced: tuple[Rule, ...]
     readings: tuple[Reading, ...]
     over: frozenset[str]
 
@@ -95,6 +99,11 @@ class _Followed:
     batch: Batch
     gauges: Mapping[ChannelId, Gauge]
     next_at: Instant | None = None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its clocks and due steps are known."""
+        return not any(gauge.is_steady for gauge in self.gauges.values())
 
     def readings(self, now: Instant) -> list[Reading]:
         """Return what all of it shows."""
@@ -116,8 +125,8 @@ class ProcessWatch:
         self._recipe_of, self._limits = recipe_of, limits
         self._changed: dict[str, Batch] = {}
         self._followed: dict[str, _Followed] = {}
-        self._rules: dict[str, Rule] = {}
-        self._over: set[str] = set()
+        self._rules: dict[BatchRef, dict[str, Rule]] = {}
+        self._over: dict[str, BatchRef] = {}
         self._to_clear: set[ChannelId] = set()
         self._limits_ahead: list[tuple[Instant, str]] = []
 
@@ -125,37 +134,42 @@ class ProcessWatch:
         """Take a batch as it stands after an event; costs nothing until the next step."""
         self._changed[batch.id] = batch
 
-    def begin(self, now: Instant, standing: Iterable[str]) -> tuple[Rule, ...]:
-        """Return the rules for a start, before the engine restores the alarms that were ``standing`` by rule id.
+    def begin(self, now: Instant, standing: Iterable[StoredAlarm]) -> tuple[Rule, ...]:
+        """Return the rules for a start, before the engine restores the alarms that were ``standing``.
 
-        Where nothing stands behind such an alarm any more its rule is there to be cleared, by the next ``step``.
+        A rule that can't be made for such an alarm is recalled from the record: to be cleared by the next ``step``
+        where its batch tells that nothing stands behind it any more, and to stay until its batch can tell.
         """
-        rules = [rule for batch in self._changed.values() for rule in self._follow(batch, now)]
-        for rule_id in standing:
-            if rule_id not in self._rules and (rule := recalled_rule(rule_id)) is not None:
-                rules.append(rule)
-                self._rules[rule_id] = rule
-                self._over.add(rule_id)
-                self._to_clear.update(rule.channels)
+        rules = [rule for batch in self._changed.values() for rule in self._follow(batch, now)[0]]
+        for alarm in standing:
+            recalled = recalled_rule(alarm.rule_id, alarm.rule)
+            if recalled is None or recalled.batch is None:
+                continue
+            known = self._rules.setdefault(recalled.batch, {})
+            if recalled.id not in known:
+                known[recalled.id] = recalled
+                rules.append(recalled)
         return tuple(rules)
 
     def step(self, now: Instant) -> ProcessStep:
         """Return what changed by ``now`` [ms UTC]; a batch that can't be watched becomes an alarm of its own."""
         rules: list[Rule] = []
+        replaced: list[Rule] = []
         readings = self._reached(now)
         for batch in self._changed.values():
-            rules += self._follow(batch, now)
+            new, other = self._follow(batch, now)
+            rules += new
+            replaced += other
             readings += self._followed[batch.id].readings(now)
         self._changed.clear()
         readings += (_reading(channel, 0.0, now) for channel in sorted(self._to_clear))
         self._to_clear.clear()
-        return ProcessStep(tuple(rules), tuple(readings), frozenset(self._over))
+        return ProcessStep(tuple(rules), tuple(replaced), tuple(readings), frozenset(self._over))
 
     def forget(self, rule_id: str) -> None:
         """Take note that the engine has taken a rule of ``over`` away."""
-        if rule_id in self._over:
-            self._over.remove(rule_id)
-            del self._rules[rule_id]
+        if (batch_id := self._over.pop(rule_id, None)) is not None:
+            del self._rules[batch_id][rule_id]
 
     def _reached(self, now: Instant) -> list[Reading]:
         """Return what the batches show of which something has reached a limit."""
@@ -165,31 +179,32 @@ class ProcessWatch:
             followed = self._followed[batch_id]
             if followed.next_at != at or batch_id in self._changed:
                 continue
-            if any(gauge.is_steady for gauge in followed.gauges.values()):
+            if not followed.is_readable:
                 self._changed[batch_id] = followed.batch  # perhaps it can be watched by now
                 continue
             readings += followed.beyond(now)
             self._await(followed, now)
         return readings
 
-    def _follow(self, batch: Batch, now: Instant) -> list[Rule]:
-        """Watch a batch as it is now, and return the rules that the engine does not have."""
-        before = self._followed.get(batch.id)
+    def _follow(self, batch: Batch, now: Instant) -> tuple[list[Rule], list[Rule]]:
+        """Watch a batch as it is now; return the rules that the engine does not have, and those it has otherwise."""
         followed = _Followed(batch, {gauge.channel: gauge for gauge in self._gauges_of(batch)})
         self._followed[batch.id] = followed
-        if before is not None:
-            gone = before.gauges.keys() - followed.gauges.keys()
-            self._to_clear |= gone
-            self._over.update(rule.id for channel in gone for rule in before.gauges[channel].rules)
+        known = self._rules.setdefault(batch.id, {})
+        rules = {rule.id: rule for gauge in followed.gauges.values() for rule in gauge.rules}
+        if followed.is_readable:
+            for rule in known.values():
+                if rule.id not in rules and rule.id not in self._over:
+                    self._over[rule.id] = batch.id
+                    self._to_clear.update(rule.channels)
         self._to_clear.difference_update(followed.gauges)
-        new: list[Rule] = []
-        for rule in (rule for gauge in followed.gauges.values() for rule in gauge.rules):
-            self._over.discard(rule.id)
-            if rule.id not in self._rules:
-                self._rules[rule.id] = rule
-                new.append(rule)
+        new = [rule for rule in rules.values() if rule.id not in known]
+        replaced = [rule for rule in rules.values() if known.get(rule.id, rule) != rule]
+        for rule_id in rules:
+            self._over.pop(rule_id, None)
+        known.update(rules)
         self._await(followed, now)
-        return new
+        return new, replaced
 
     def _gauges_of(self, batch: Batch) -> tuple[Gauge, ...]:
         try:

@@ -17,16 +17,24 @@ class BatchRegister:
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self._occupancies = Occupancies()
+        self._unreadable: dict[str, int] = {}
 
     def apply(self, event: Event) -> None:
         """Take one more event of the ledger, in order; events of other streams change nothing here.
 
-        Raises BatchError for a batch's event that this program does not know.
+        Raises BatchError for a batch's event that this program does not know. Whoever goes on all the same has a batch
+        without what that event says, which ``unreadable`` tells.
         """
         if (batch_id := batch_of(event.stream)) is None:
             return
         before = self._batches.get(batch_id)
-        batch = self._batches[batch_id] = evolve(before, event)
+        try:
+            batch = self._batches[batch_id] = evolve(before, event)
+        except Exception:
+            self._unreadable.setdefault(batch_id, event.position)
+            if before is not None:  # what is appended next has to follow on it all the same
+                self._batches[batch_id] = before.changed(version=event.version)
+            raise
         if before is None or before.occupancies != batch.occupancies:
             self._occupancies.update(batch)
 
@@ -37,6 +45,10 @@ class BatchRegister:
     def get(self, batch_id: str) -> Batch | None:
         """Return a batch, or None when there is none of this id."""
         return self._batches.get(batch_id)
+
+    def unreadable(self, batch_id: str) -> int | None:
+        """Return the position of the first event of a batch that could not be read; None where all could."""
+        return self._unreadable.get(batch_id)
 
     def exposed(self, chamber: str, start: Instant, end: Instant) -> tuple[str, ...]:
         """Return the batches that stood in the chamber at any time from ``start`` to ``end``, both included."""

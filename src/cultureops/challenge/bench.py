@@ -13,7 +13,7 @@ from cultureops.alarms.command import AlarmCommand, Order
 from cultureops.alarms.rule import WhenEmpty
 from cultureops.alarms.state import State
 from cultureops.alarms.suppression import occupied_reading
-from cultureops.challenge.trial import Change
+from cultureops.challenge.result import Change
 from cultureops.clock import MINUTE_MS, Instant, SteppedClock, parse_iso
 from cultureops.demo.fleet import Fleet
 from cultureops.device.channel import ChannelId
@@ -26,6 +26,7 @@ from cultureops.notify.records import SENT
 __all__ = ["Bench"]
 
 ACTOR: Final = "challenge"
+WITNESS: Final = "challenge-2"
 REASON: Final = "alarm challenge with simulated sources"
 LONGEST_STEP_MS: Final = MINUTE_MS
 _ALARM_STREAM: Final = "alarm:"
@@ -157,6 +158,12 @@ class Bench:
         """Reset a latched alarm as the challenge."""
         act = Act(ACTOR, REASON, role=Role.OPERATOR)
         await self.lab.alarming.desk.carry_out(AlarmCommand(Order.RESET, rule_id, act, self.now))
+
+    async def shelve(self, rule_id: str, lasts_s: float) -> None:
+        """Shelve an alarm for so long as the challenge, with a second one as witness."""
+        act = Act(ACTOR, REASON, WITNESS, role=Role.OPERATOR)
+        command = AlarmCommand(Order.SHELVE, rule_id, act, self.now, minutes=lasts_s / 60)
+        await self.lab.alarming.desk.carry_out(command)
 
     async def _tell_people(self) -> None:
         """Let messages that are due be handed over now: lab time must not go on while one is under way."""

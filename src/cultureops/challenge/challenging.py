@@ -12,6 +12,7 @@ from cultureops.alarms.own import OWN
 from cultureops.alarms.rule import Kind, Rule
 from cultureops.challenge.bench import Bench
 from cultureops.challenge.declared import differences
+from cultureops.challenge.drill import with_drills
 from cultureops.challenge.plan import plan
 from cultureops.challenge.result import Result
 from cultureops.challenge.room import Room
@@ -69,7 +70,9 @@ async def challenge_site(site: Site, folder: Path, seed: int, only: Sequence[str
             room = Room(rules, lab.channels, natural)
             wanted = [rule for rule in lab.engine.rules if _is_wanted(rule, only)]
             planned = [plan(rule, room, running.unforced, untwinned, OWN) for rule in wanted]
-            planned = [_with_telling(site, row) for row in planned]
+            stimuli = with_drills([row for row in planned if isinstance(row, Stimulus)], room, running.unforced)
+            drilled = {row.rule.id: row for row in stimuli}
+            planned = [_with_telling(site, drilled.get(row.rule.id, row)) for row in planned]
             shown = [one for one in watched if device_of(one) in running.twins and one not in running.unforced]
             driven = await _driven(bench, planned, room.at_rest(shown), progress)
             await lab.store.flush()

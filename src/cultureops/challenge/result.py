@@ -5,11 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cultureops.alarms.rule import Rule
-from cultureops.challenge.stimulus import Excused, Stimulus, Verdict
+from cultureops.alarms.state import State
+from cultureops.challenge.drill import applying
+from cultureops.challenge.stimulus import Drill, Excused, Stimulus, Verdict
 from cultureops.clock import Instant, iso
 from cultureops.ledger.event import JsonValue
 
-__all__ = ["Result", "Verdict", "excused_row", "result_row"]
+__all__ = ["Change", "Result", "Verdict", "excused_row", "result_row"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transition of an alarm, as the ledger has it: ``seen_at`` is when it was there to be read [ms UTC]."""
+
+    rule_id: str
+    chamber: str
+    from_state: State
+    to_state: State
+    seen_at: Instant
+    position: int
 
 
 @dataclass(slots=True)
@@ -17,7 +31,8 @@ class Result:
     """Instants [ms UTC of lab time], None for what did not happen; ``positions`` are events of the challenge's ledger.
 
     ``driven_at`` is when the condition was put on the wire, ``shown_at`` the first reading that shows it,
-    ``returned_at`` when the wire showed rest again, ``back_at`` the first reading that shows that.
+    ``returned_at`` when the wire showed rest again, ``back_at`` the first reading that shows that. ``short_value`` is
+    what was read just inside the limit, and ``shown`` are the drills that the alarm went through.
     """
 
     stimulus: Stimulus
@@ -25,6 +40,7 @@ class Result:
     driven_at: Instant | None = None
     shown_at: Instant | None = None
     shown_value: float | None = None
+    short_value: float | None = None
     raised_at: Instant | None = None
     notified_at: Instant | None = None
     acknowledged_at: Instant | None = None
@@ -36,6 +52,16 @@ class Result:
     unreachable: str = ""
     also_raised: list[str] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
+    shown: set[Drill] = field(default_factory=set)
+
+    def note(self, change: Change) -> bool:
+        """Take a change of an alarm; return whether it is this one's own."""
+        if change.rule_id == self.stimulus.rule.id:
+            self.positions.append(change.position)
+            return True
+        if change.to_state is State.UNACK and change.rule_id not in self.also_raised:
+            self.also_raised.append(change.rule_id)
+        return False
 
     @property
     def verdict(self) -> Verdict:
@@ -83,6 +109,13 @@ def _timing(start: Instant | None, end: Instant | None, allowed_s: tuple[float, 
     return {"delay_s": _apart_s(start, end), "allowed_s": list(allowed_s)}
 
 
+def _drills(result: Result) -> dict[str, JsonValue]:
+    """Say of each drill whether the alarm went through it."""
+    meant = applying(result.stimulus.rule)
+    said = {drill: "not shown" if drill in meant else "does not apply" for drill in Drill}
+    return {str(drill): "shown" if drill in result.shown else said[drill] for drill in Drill}
+
+
 def result_row(result: Result) -> dict[str, JsonValue]:
     """Return a result as JSON."""
     stimulus = result.stimulus
@@ -99,6 +132,8 @@ def result_row(result: Result) -> dict[str, JsonValue]:
         "raise": _timing(result.shown_at, result.raised_at, stimulus.raise_within_s),
         "notified": _moment(result.notified_at),
         "acknowledged": _moment(result.acknowledged_at),
+        "value_just_inside": result.short_value,
+        "drills": _drills(result),
         "held_within_deadband_s": result.held_within_s,
         "rest_at_wire": _moment(result.returned_at),
         "first_reading_back": _moment(result.back_at),

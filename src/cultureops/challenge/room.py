@@ -73,7 +73,7 @@ class Room:
         """
         low, high = self.clear(channel)
         natural, margin = self._natural.get(channel), self.margin(channel)
-        if self._is_state(channel):
+        if self.is_state(channel):
             return self._state_at_rest(channel)
         if natural is not None and low + margin <= natural <= high - margin:
             return natural
@@ -85,7 +85,8 @@ class Room:
             return high - 3 * margin
         return low + 3 * margin if math.isinf(high) else (low + high) / 2
 
-    def _is_state(self, channel: ChannelId) -> bool:
+    def is_state(self, channel: ChannelId) -> bool:
+        """Whether the channel says 1 or 0, such as a door."""
         return self._channels[channel].channel.kind is ChannelKind.STATE
 
     def _state_at_rest(self, channel: ChannelId) -> float:
@@ -103,7 +104,7 @@ class Room:
                 value = self.rest(channel)
             except NoRoom:
                 continue
-            if self._is_state(channel) or value != self._natural.get(channel):
+            if self.is_state(channel) or value != self._natural.get(channel):
                 found[channel] = value
         return found
 
@@ -115,14 +116,23 @@ class Room:
 
     def margin(self, channel: ChannelId, limit: float = 0.0) -> float:
         """Return how far from a limit nobody doubts on which side a value is [the channel's unit]."""
-        if self._is_state(channel):
+        if self.is_state(channel):
             return _AMID_STATES
         return max(STEPS * self.resolution(channel), SHARE * abs(limit))
+
+    def steps(self, rule: Rule, channel: ChannelId, limit: float) -> tuple[float, ...]:
+        """Return how far to go beyond a limit [its unit], the nearest that the channel resolves first."""
+        if self.is_state(channel):
+            return (abs(self.beyond(rule, channel, limit) - limit),)
+        farthest = abs(self.beyond(rule, channel, limit) - limit)
+        step = self.resolution(channel)
+        near = [number * step for number in (1, STEPS) if number * step < farthest]
+        return (*near, farthest)
 
     def beyond(self, rule: Rule, channel: ChannelId, limit: float) -> float:
         """Return how far to go [the limit's unit]: beyond it, but short of the next worse one of its kind."""
         sign = -1.0 if rule.kind is Kind.LOW else 1.0
-        if self._is_state(channel):
+        if self.is_state(channel):
             return float(math.floor(limit) if rule.kind is Kind.LOW else math.ceil(limit))
         margin = max(self.margin(channel, limit), rule.deadband / 2)
         worse = (sign * (other - limit) for _, other in self._limits(channel, rule.kind))

@@ -9,7 +9,8 @@ from typing import Final
 from cultureops.alarms.rule import ChamberId
 from cultureops.alarms.state import State
 from cultureops.challenge.bench import Bench
-from cultureops.challenge.result import Result
+from cultureops.challenge.drilling import Drilling
+from cultureops.challenge.result import Result, Verdict
 from cultureops.challenge.stimulus import Stimulus
 from cultureops.challenge.trial import Trial
 from cultureops.clock import DAY_MS, Instant
@@ -26,7 +27,7 @@ class Lane:
 
     def __init__(self, chamber: ChamberId, stimuli: Sequence[Stimulus]) -> None:
         self.chamber = chamber
-        self.trial: Trial | None = None
+        self.trial: Trial | Drilling | None = None
         self._waiting = deque(stimuli)
 
     def begin(self, bench: Bench) -> None:
@@ -36,17 +37,26 @@ class Lane:
             self.trial = Trial(stimulus, bench.now, bench.history(stimulus.rule.channels))
 
     def end(self, bench: Bench) -> Result | None:
-        """Return the result of the trial that is over; a disturbed one begins anew instead."""
+        """Return the result of an alarm that is done with; drills follow a trial that passed."""
         trial = self.trial
         if trial is None or not (trial.is_over or trial.disturbance):
             return None
-        if trial.disturbance and trial.result.attempt < MOST_ATTEMPTS:
-            before = bench.history(trial.stimulus.rule.channels)
-            self.trial = Trial(trial.stimulus, bench.now, before, trial.result.attempt + 1)
+        before = bench.history(trial.stimulus.rule.channels)
+        if trial.disturbance and trial.attempt < MOST_ATTEMPTS:
+            again = trial.attempt + 1
+            is_drill = isinstance(trial, Drilling)
+            self.trial = (
+                Drilling(trial.result, bench.now, before, again)
+                if is_drill
+                else Trial(trial.stimulus, bench.now, before, again)
+            )
             return None
         if trial.disturbance and not trial.is_over:
             trial.give_up(bench.now, trial.disturbance)
         self.trial = None
+        if isinstance(trial, Trial) and trial.result.verdict is Verdict.PASS and trial.stimulus.drills:
+            self.trial = Drilling(trial.result, bench.now, before)
+            return None
         return trial.result
 
 
@@ -73,18 +83,21 @@ async def carry_out(
                 on_done(result)
 
 
-async def _answer(bench: Bench, trials: Sequence[Trial]) -> None:
-    """Acknowledge and reset what the trials want, and whatever else was raised: only they know what to wait for."""
+async def _answer(bench: Bench, trials: Sequence[Trial | Drilling]) -> None:
+    """Do what the trials want done, and acknowledge and reset whatever else was raised."""
     wishes = {trial.stimulus.rule.id: trial.wish(bench.now) for trial in trials}
+    for rule_id, wish in wishes.items():
+        if wish.shelve_s is not None:
+            await bench.shelve(rule_id, wish.shelve_s)
     for rule_id, state in bench.standing().items():
-        wish = wishes.get(rule_id)
-        if state.wants_acknowledgement and (wish is None or wish.acknowledge):
+        wished = wishes.get(rule_id)
+        if state.wants_acknowledgement and (wished is None or wished.acknowledge):
             await bench.acknowledge(rule_id)
-        elif state is State.LATCH_ACK and (wish is None or wish.reset):
+        elif state is State.LATCH_ACK and (wished is None or wished.reset):
             await bench.reset(rule_id)
 
 
-async def _show(bench: Bench, trials: Sequence[Trial], at_rest: Mapping[ChannelId, float]) -> None:
+async def _show(bench: Bench, trials: Sequence[Trial | Drilling], at_rest: Mapping[ChannelId, float]) -> None:
     shown, silent = dict(at_rest), []
     for trial in trials:
         wish = trial.wish(bench.now)
@@ -94,7 +107,7 @@ async def _show(bench: Bench, trials: Sequence[Trial], at_rest: Mapping[ChannelI
     await bench.show(shown, silent)
 
 
-def _next_look(now: Instant, trials: Sequence[Trial]) -> Instant:
+def _next_look(now: Instant, trials: Sequence[Trial | Drilling]) -> Instant:
     instants = [instant for trial in trials if (instant := trial.next_instant(now)) is not None]
     return min((instant for instant in instants if instant > now), default=now + DAY_MS)
 

@@ -43,14 +43,28 @@ def _has_band(rule: Rule, room: Room, channel: ChannelId) -> bool:
     return rule.deadband >= 2 * room.resolution(channel)
 
 
+def _void(room: Room, channel: ChannelId) -> Mapping[ChannelId, float]:
+    """Return what the instrument can't have measured; nothing where nobody says what that is."""
+    low, high = room.bounds(channel)
+    if room.is_state(channel) or not math.isfinite(high - low):
+        return {}
+    return {channel: _impossible(low, high)}
+
+
+def _impossible(low: float, high: float) -> float:
+    return high + 1.0 + 0.1 * (high - low)
+
+
 def limit(rule: Rule, room: Room) -> Stimulus:
-    """Force the value beyond the limit."""
+    """Force the value beyond the limit, as near to it as can be shown."""
     channel, bound = _own(rule)
     rest, low_high = room.rest(channel), room.bounds(channel)
     if not low_high[0] <= bound <= low_high[1]:
         raise NoRoom(f"the limit lies outside what the instrument can measure, {low_high[0]:g} to {low_high[1]:g}")
-    value = min(max(room.beyond(rule, channel, bound), low_high[0]), low_high[1])
     sign = -1.0 if rule.kind is Kind.LOW else 1.0
+    steps = room.steps(rule, channel, bound)
+    value, *farther = (min(max(bound + sign * step, low_high[0]), low_high[1]) for step in steps)
+    short = () if room.is_state(channel) else [bound - sign * step for step in steps]
     period_s = room.period_s(channel)
     within = {channel: bound - sign * rule.deadband / 2} if _has_band(rule, room, channel) else {}
     return Stimulus(
@@ -65,6 +79,10 @@ def limit(rule: Rule, room: Room) -> Stimulus:
         patience_s=room.patience_s(period_s),
         within=within,
         within_s=rule.off_delay_s + 2 * period_s,
+        farther=tuple({channel: one} for one in farther),
+        short=tuple({channel: one} for one in short if sign * (one - rest) > 0),
+        short_s=rule.on_delay_s + 2 * period_s,
+        void=_void(room, channel),
     )
 
 
@@ -77,9 +95,10 @@ def apart(rule: Rule, room: Room) -> Stimulus:
     if abs(rest - centre) >= bound - rule.deadband - room.margin(channel):
         rest = centre if _is_clear(room, channel, centre) else rest
         centre = rest
-    far = room.beyond(rule, channel, bound)
-    value = _reachable(room, channel, centre, far)
-    toward = math.copysign(1.0, value - centre)
+    steps = room.steps(rule, channel, bound)
+    toward = math.copysign(1.0, _reachable(room, channel, centre, bound + steps[-1]) - centre)
+    value, *farther = (centre + toward * (bound + step) for step in steps)
+    short = [centre + toward * (bound - step) for step in steps if 0 < bound - step > toward * (rest - centre)]
     period_s = room.period_s(channel, reference)
     at_centre = {reference: centre}
     is_held = _has_band(rule, room, channel)
@@ -97,6 +116,10 @@ def apart(rule: Rule, room: Room) -> Stimulus:
         rest_s=rule.settle_s + 2 * period_s,
         within={channel: centre + toward * (bound - rule.deadband / 2)} if is_held else {},
         within_s=rule.off_delay_s + 2 * period_s,
+        farther=tuple({channel: one} for one in farther),
+        short=tuple({channel: one} for one in short),
+        short_s=rule.on_delay_s + 2 * period_s,
+        void=_void(room, channel),
     )
 
 
@@ -235,7 +258,7 @@ def no_data(rule: Rule, room: Room) -> Stimulus:
     channel, rest, period_s = rule.channel, room.rest(rule.channel), room.period_s(rule.channel)
     low, high = room.bounds(channel)
     is_bounded = math.isfinite(high)
-    impossible = high + 1.0 + 0.1 * (high - low) if is_bounded else rest
+    impossible = _impossible(low, high) if is_bounded else rest
     said = f"from {room.shown(channel, rest)} to the impossible {room.shown(channel, impossible)}"
     return Stimulus(
         rule=rule,

@@ -11,7 +11,7 @@ from cultureops.alarms.rule import Rule
 from cultureops.challenge.witness import Witness
 from cultureops.device.channel import ChannelId
 
-__all__ = ["TOLERANCE_S", "Course", "Excused", "Stimulus", "Verdict", "Why", "steady"]
+__all__ = ["TOLERANCE_S", "Course", "Drill", "Excused", "Stimulus", "Verdict", "Why", "steady"]
 
 TOLERANCE_S: Final = 1.0
 """What detection may take beyond poll period and delay [s]."""
@@ -23,6 +23,17 @@ Course: TypeAlias = Callable[[float], Mapping[ChannelId, float]]
 def steady(values: Mapping[ChannelId, float]) -> Course:
     """Return the course that shows the same values all the time."""
     return lambda _elapsed_s: values
+
+
+class Drill(StrEnum):
+    """What is shown of an alarm beside that it comes and goes."""
+
+    JUST_INSIDE = "just inside"
+    TWICE = "twice"
+    BAD_READING = "bad reading"
+    REALARM = "re-alarm"
+    SHELVING = "shelving"
+    DOOR_WINDOW = "door window"
 
 
 class Verdict(StrEnum):
@@ -65,6 +76,10 @@ class Stimulus:
     ``within_s`` while the alarm stands, it must not clear it. ``raise_after_s`` and ``clear_after_s`` count from the
     first reading that ``witness`` finds beyond the limit, or back inside; both may take ``period_s`` + TOLERANCE_S
     longer, and both may come ``uncertainty_s`` earlier or later where the condition is an estimate over many readings.
+    ``farther`` is shown in turn where no reading shows what was driven: an instrument that resolves less than its
+    channel is stored with. ``short`` are values just inside the limit, each farther than the one before it: the first
+    that no reading shows as beyond is held for ``short_s`` before the drive, and must not raise it. ``void`` is what
+    the instrument can't have measured; ``drills`` are done once the alarm has come and gone.
     ``is_told_at_once``: somebody is to be told as soon as it is raised. ``patience_s`` is how long it may take until a
     reading shows the condition, or its end.
     """
@@ -83,6 +98,11 @@ class Stimulus:
     silences: str | None = None
     within: Mapping[ChannelId, float] = field(default_factory=dict)
     within_s: float = 0.0
+    farther: tuple[Mapping[ChannelId, float], ...] = ()
+    short: tuple[Mapping[ChannelId, float], ...] = ()
+    short_s: float = 0.0
+    void: Mapping[ChannelId, float] = field(default_factory=dict)
+    drills: frozenset[Drill] = frozenset()
     is_told_at_once: bool = False
 
     @property

@@ -11,47 +11,39 @@ from enum import Enum, auto
 from typing import Final
 
 from cultureops.alarms.state import State
-from cultureops.challenge.result import Result
-from cultureops.challenge.stimulus import Stimulus
+from cultureops.challenge.drill import ANSWER_S, LONGEST_UNREST_S
+from cultureops.challenge.result import Change, Result
+from cultureops.challenge.stimulus import Drill, Stimulus
 from cultureops.clock import SECOND_MS, Instant
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import COMMUNICATION_REASONS, Reading
 
-__all__ = ["Change", "Trial", "Wish"]
+__all__ = ["Trial", "Wish", "after", "closely", "missed"]
 
-LONGEST_UNREST_S: Final = 7200.0
-"""How long an alarm may need to come to rest before it is driven, beyond its own delays."""
-ANSWER_S: Final = 10.0
-"""How long an acknowledgement or a reset may take until the ledger has it."""
+_POLLS_TO_BE_SEEN: Final = 3
+"""After how many polls that don't show what was driven it is driven farther."""
 _LATCHED: Final = frozenset({State.LATCH_UNACK, State.LATCH_ACK})
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One transition of an alarm, as the ledger has it: ``seen_at`` is when it was there to be read [ms UTC]."""
-
-    rule_id: str
-    chamber: str
-    from_state: State
-    to_state: State
-    seen_at: Instant
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
 class Wish:
-    """What a trial wants done before lab time goes on; what it shows stays forced until it is shown otherwise."""
+    """What a trial wants done before lab time goes on; what it shows stays forced until it is shown otherwise.
+
+    ``shelve_s`` is for how long its alarm is to be shelved from now on.
+    """
 
     show: Mapping[ChannelId, float]
     silence: str | None = None
     acknowledge: bool = False
     reset: bool = False
+    shelve_s: float | None = None
 
 
 class Phase(Enum):
     """Where a trial stands."""
 
     RESTING = auto()
+    SHORT = auto()
     DRIVING = auto()
     ACKNOWLEDGING = auto()
     WITHIN = auto()
@@ -61,7 +53,7 @@ class Phase(Enum):
 
 
 class Trial:
-    """Rest, drive, wait for the alarm, acknowledge it, stay within the deadband, return, wait for its end.
+    """Rest, stop short of the limit, drive, wait for the alarm, acknowledge it, stay in the deadband, return, wait.
 
     ``before`` are the readings so far, for conditions that only a long stretch of them shows. Once over, ``result`` is
     complete, or ``disturbance`` says why it proves nothing.
@@ -70,12 +62,16 @@ class Trial:
     def __init__(self, stimulus: Stimulus, now: Instant, before: Iterable[Reading], attempt: int = 1) -> None:
         self.stimulus = stimulus
         self.result = Result(stimulus, attempt)
+        self.attempt = attempt
         self.disturbance = ""
         self._state = State.NORMAL
         self._witness = stimulus.witness()
         for reading in before:
             self._witness.take(reading)
         self._rested_at: Instant | None = None
+        self._short = 0
+        self._is_short_done = not stimulus.short
+        self._farther = 0
         self._enter(Phase.RESTING, now)
 
     @property
@@ -88,8 +84,12 @@ class Trial:
         stimulus = self.stimulus
         if self._phase in (Phase.DRIVING, Phase.ACKNOWLEDGING):
             begun = self.result.driven_at if self.result.driven_at is not None else now
-            show = {**stimulus.rest, **stimulus.drive((now - begun) / SECOND_MS)}
+            driven = stimulus.drive((now - begun) / SECOND_MS)
+            farther = stimulus.farther[self._farther - 1] if self._farther else {}
+            show = {**stimulus.rest, **driven, **farther}
             return Wish(show, stimulus.silences, acknowledge=self._phase is Phase.ACKNOWLEDGING)
+        if self._phase is Phase.SHORT:
+            return Wish({**stimulus.rest, **stimulus.short[self._short]})
         if self._phase is Phase.WITHIN:
             return Wish({**stimulus.rest, **stimulus.within})
         stands = self._phase is Phase.RESTING and self._state.wants_acknowledgement
@@ -100,31 +100,28 @@ class Trial:
         result, stimulus = self.result, self.stimulus
         match self._phase:
             case Phase.RESTING if self._rested_at is not None:
-                return _after(self._rested_at, stimulus.rest_s)
+                return after(self._rested_at, stimulus.rest_s)
+            case Phase.SHORT:
+                return after(self._since, stimulus.short_s)
             case Phase.DRIVING if result.shown_at is not None:
-                return _closely(now, _after(result.shown_at, stimulus.raise_after_s))
+                return closely(now, after(result.shown_at, stimulus.raise_after_s))
             case Phase.WITHIN:
-                return _after(self._since, stimulus.within_s)
+                return after(self._since, stimulus.within_s)
             case Phase.RETURNING if result.back_at is not None:
-                return _closely(now, _after(result.back_at, stimulus.clear_after_s))
+                return closely(now, after(result.back_at, stimulus.clear_after_s))
             case _:
                 return None
 
     def take(self, reading: Reading) -> None:
         """Take a reading."""
-        watched = reading.channel in self.stimulus.rule.channels
-        if watched and self.stimulus.silences is None and reading.reason in COMMUNICATION_REASONS:
-            self.disturbance = f"{reading.channel} was missed and nobody planned it: {reading.reason.text}"
+        self.disturbance = missed(reading, self.stimulus) or self.disturbance
         self._witness.take(reading)
 
     def hear(self, change: Change) -> None:
         """Take a change of an alarm, of its own or another one's."""
         result = self.result
-        if change.rule_id != self.stimulus.rule.id:
-            if change.to_state is State.UNACK and change.rule_id not in result.also_raised:
-                result.also_raised.append(change.rule_id)
+        if not result.note(change):
             return
-        result.positions.append(change.position)
         if change.to_state is State.UNACK and result.driven_at is not None and result.raised_at is None:
             result.raised_at = change.seen_at
         elif change.to_state is State.ACK and result.acknowledged_at is None:
@@ -143,6 +140,7 @@ class Trial:
         self._state = state
         steps = {
             Phase.RESTING: self._rest,
+            Phase.SHORT: self._stay_short,
             Phase.DRIVING: self._drive,
             Phase.ACKNOWLEDGING: self._acknowledge,
             Phase.WITHIN: self._stay_within,
@@ -168,12 +166,8 @@ class Trial:
         stimulus = self.stimulus
         if self._state is State.NORMAL and self._witness.is_inside:
             self._rested_at = now if self._rested_at is None else self._rested_at
-            if now >= _after(self._rested_at, stimulus.rest_s):
-                # What was raised on the way to rest is not this challenge's.
-                self.result.positions.clear()
-                self.result.also_raised.clear()
-                self.result.driven_at = now
-                self._enter(Phase.DRIVING, now)
+            if now >= after(self._rested_at, stimulus.rest_s):
+                self._leave_rest(now)
             return
         self._rested_at = None
         rule = stimulus.rule
@@ -181,8 +175,45 @@ class Trial:
             shown = "" if self._witness.is_inside else "; the readings never showed the value at rest"
             self._fail(now, f"did not come to rest: it stays {self._state}{shown}")
 
+    def _leave_rest(self, now: Instant) -> None:
+        if self._is_short_done:
+            self._begin_to_drive(now)
+            return
+        # What was raised on the way to rest is not this challenge's.
+        self.result.positions.clear()
+        self.result.also_raised.clear()
+        self._enter(Phase.SHORT, now)
+
+    def _begin_to_drive(self, now: Instant) -> None:
+        if not self.stimulus.short:
+            self.result.positions.clear()
+            self.result.also_raised.clear()
+        self.result.driven_at = now
+        self._enter(Phase.DRIVING, now)
+
+    def _stay_short(self, now: Instant) -> None:
+        """Stay just inside the limit; an instrument that shows it as beyond is given a value farther inside."""
+        stimulus = self.stimulus
+        if self._witness.is_beyond:
+            self._short += 1
+            self._is_short_done = self._short >= len(stimulus.short)
+            self._rested_at = None
+            self._enter(Phase.RESTING, now)
+        elif self._state is not State.NORMAL:
+            value = "no value" if self._witness.value is None else f"{self._witness.value:g} {stimulus.rule.unit}"
+            self._fail(now, f"is {self._state} at {value}, which is short of its limit")
+        elif now >= after(self._since, stimulus.short_s):
+            self._is_short_done = True
+            self.result.short_value = self._witness.value
+            self.result.shown.add(Drill.JUST_INSIDE)
+            self._begin_to_drive(now)
+
     def _drive(self, now: Instant) -> None:
         result, stimulus = self.result, self.stimulus
+        if result.shown_at is None and result.driven_at is not None and self._farther < len(stimulus.farther):
+            waits_s = (self._farther + 1) * _POLLS_TO_BE_SEEN * stimulus.period_s
+            if not self._witness.is_beyond and now > after(result.driven_at, waits_s):
+                self._farther += 1
         if result.shown_at is None and self._witness.is_beyond:
             result.shown_at, result.shown_value = now, self._witness.value
         least_s, most_s = stimulus.raise_within_s
@@ -190,9 +221,9 @@ class Trial:
             self._judge("raised", result.shown_at, result.raised_at, stimulus.raise_within_s)
             self._enter(Phase.ACKNOWLEDGING, now)
         elif result.shown_at is None:
-            if result.driven_at is not None and now > _after(result.driven_at, stimulus.patience_s):
+            if result.driven_at is not None and now > after(result.driven_at, stimulus.patience_s):
                 self.give_up(now, f"no reading showed the condition within {stimulus.patience_s:g} s")
-        elif now > _after(result.shown_at, most_s):
+        elif now > after(result.shown_at, most_s):
             self._fail(now, f"not raised within {most_s:g} s of the first reading that shows it")
 
     def _judge(self, what: str, shown: Instant | None, told: Instant, allowed_s: tuple[float, float]) -> None:
@@ -212,14 +243,14 @@ class Trial:
             is_held = bool(self.stimulus.within)
             self._enter(Phase.WITHIN if is_held else Phase.RETURNING, now)
             self.result.returned_at = None if is_held else now
-        elif now > _after(self._since, ANSWER_S):
+        elif now > after(self._since, ANSWER_S):
             self._fail(now, f"could not be acknowledged: it is {self._state}")
 
     def _stay_within(self, now: Instant) -> None:
         result = self.result
         if result.cleared_at is not None:
             self._fail(now, "cleared although the value had not come back beyond the deadband")
-        elif now >= _after(self._since, self.stimulus.within_s):
+        elif now >= after(self._since, self.stimulus.within_s):
             result.held_within_s = (now - self._since) / SECOND_MS
             result.returned_at = now
             self._enter(Phase.RETURNING, now)
@@ -233,9 +264,9 @@ class Trial:
             self._judge("cleared", result.back_at, result.cleared_at, stimulus.clear_within_s)
             self._judge_latch(now)
         elif result.back_at is None:
-            if now > _after(self._since, stimulus.patience_s):
+            if now > after(self._since, stimulus.patience_s):
                 self._fail(now, f"no reading showed the return within {stimulus.patience_s:g} s")
-        elif now > _after(result.back_at, most_s):
+        elif now > after(result.back_at, most_s):
             self._fail(now, f"not cleared within {most_s:g} s of the first reading that shows it")
 
     def _judge_latch(self, now: Instant) -> None:
@@ -248,14 +279,23 @@ class Trial:
     def _reset(self, now: Instant) -> None:
         if self._state is State.NORMAL:
             self._enter(Phase.OVER, now)
-        elif now > _after(self._since, ANSWER_S):
+        elif now > after(self._since, ANSWER_S):
             self._fail(now, f"could not be reset: it is {self._state}")
 
 
-def _after(instant: Instant, delay_s: float) -> Instant:
+def missed(reading: Reading, stimulus: Stimulus) -> str:
+    """Say that a poll was missed that nobody planned; empty for any other reading."""
+    is_watched = reading.channel in stimulus.rule.channels
+    if not is_watched or stimulus.silences is not None or reading.reason not in COMMUNICATION_REASONS:
+        return ""
+    return f"{reading.channel} was missed and nobody planned it: {reading.reason.text}"
+
+
+def after(instant: Instant, delay_s: float) -> Instant:
+    """Return an instant so many seconds later."""
     return instant + round(delay_s * SECOND_MS)
 
 
-def _closely(now: Instant, expected: Instant) -> Instant:
+def closely(now: Instant, expected: Instant) -> Instant:
     """Return the second before an expected instant, or the next second once that is over."""
     return expected - SECOND_MS if now < expected - SECOND_MS else now + SECOND_MS

@@ -23,6 +23,6 @@ def ledger_verify(
     ] = None,
 ) -> None:
     """Hash every stored event again; name the first bad one."""
-    from cultureops.app import verify_ledger
+    from cultureops.keeping.stores import verify_ledger
 
     finish(lambda: verify_ledger(data_dir, known, as_json=as_json))

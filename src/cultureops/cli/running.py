@@ -52,7 +52,7 @@ def check(
     site: Annotated[Path, typer.Argument(help="The site file.")] = Path("site.toml"), as_json: AsJson = False
 ) -> None:
     """Read a site file with its profiles and rules and say what is wrong, without touching a device."""
-    from cultureops.app import check_site
+    from cultureops.keeping.checking import check_site
 
     finish(lambda: check_site(site, as_json=as_json))
 
@@ -87,7 +87,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Run one simulated instrument in real time until interrupted."""
-    from cultureops.app import simulator_command
+    from cultureops.commissioning.simulator import simulator_command
 
     def become_simulator() -> NoReturn:
         where = {"--tcp": tcp, "--pty": pty, "--mqtt": mqtt}

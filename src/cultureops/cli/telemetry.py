@@ -29,7 +29,7 @@ def telemetry_verify(data_dir: Source = Path("data"), as_json: AsJson = False) -
 
     Of an archive, compare the readings with the SHA-256 that it notes.
     """
-    from cultureops.app import verify_telemetry
+    from cultureops.keeping.stores import verify_telemetry
 
     finish(lambda: verify_telemetry(data_dir, as_json=as_json))
 
@@ -47,7 +47,7 @@ def telemetry_export(
     zone: Zone = None,
 ) -> None:
     """Write readings with unit, quality, reason, UTC times and the site's UTC offset."""
-    from cultureops.app import export_telemetry
+    from cultureops.keeping.stores import export_telemetry
 
     finish(lambda: export_telemetry(data_dir, out, channel, start, end, zone))
 
@@ -62,7 +62,7 @@ def telemetry_archive(
     as_json: AsJson = False,
 ) -> None:
     """Write all readings of one month to a Parquet file and read it back; nothing is taken out of the store."""
-    from cultureops.app import archive_telemetry
+    from cultureops.keeping.stores import archive_telemetry
 
     finish(lambda: archive_telemetry(data_dir, month, out, zone, so_far=so_far, as_json=as_json))
 

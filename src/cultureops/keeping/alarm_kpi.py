@@ -12,14 +12,13 @@ from cultureops.alarms.kpi import MIN_RECORD_DAYS, AlarmKpi, alarm_kpi
 from cultureops.alarms.kpi_rows import Judgement, kpi_rows, worst_actors
 from cultureops.clock import DAY_MS, Clock, Instant, SystemClock, iso, local_text
 from cultureops.errors import ConfigError, CultureOpsError
-from cultureops.keeping.batches import SITE_FILE
 from cultureops.keeping.entry import instant, print_grid, print_json
 from cultureops.ledger.chain import Tail
 from cultureops.ledger.event import Event
 from cultureops.ledger.file import open_reader
 from cultureops.ledger.head import Head
 from cultureops.ledger.verify import follow
-from cultureops.recording import LEDGER_FILE
+from cultureops.recording import LEDGER_FILE, SITE_FILE
 from cultureops.report.alarm_kpi import TEMPLATE, TITLE, alarm_kpi_report
 from cultureops.report.document import Imprint, render
 from cultureops.site import read_site

@@ -6,7 +6,7 @@ A command on an alarm is an event that the running lab answers within a second: 
 from __future__ import annotations
 
 import asyncio
-import math
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from typing import Any, Final
 from cultureops.access.roles import PEOPLE
 from cultureops.alarms import AlarmError, StoredAlarm, replay
 from cultureops.alarms.alarm import Act
-from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, Order
-from cultureops.alarms.events import ALARM_EVENT_TYPES, alarm_stream
+from cultureops.alarms.command import COMMAND, MOST_MINUTES, REFUSED, AlarmCommand, Order
+from cultureops.alarms.events import ALARM_EVENT_TYPES, StandingAlarms, alarm_stream
 from cultureops.clock import Instant, SystemClock, iso
-from cultureops.errors import ConfigError
+from cultureops.errors import ConfigError, StorageError
 from cultureops.keeping.entry import Entry, history, ledger_of, print_grid, print_json, when
 from cultureops.ledger.event import Event, NewEvent, Source
 from cultureops.ledger.store import Ledger
@@ -50,25 +50,36 @@ class Asked:
 def list_alarms(data_dir: Path, *, as_json: bool) -> None:
     """Print every alarm that is not back to normal, those that want somebody first."""
 
-    async def read() -> tuple[tuple[StoredAlarm, ...], dict[str, Event]]:
+    async def read() -> tuple[StandingAlarms, list[int]]:
         async with ledger_of(data_dir, SystemClock()) as ledger:
-            streams = {stream: _newest(ledger, stream) for stream in ledger.streams("alarm:")}
-            events = sorted((event for found in streams.values() for event in found), key=lambda event: event.position)
-            return replay(events), {str(event.data["rule_id"]): event for event in events}
+            events = (event for stream in ledger.streams("alarm:") for event in _newest(ledger, stream))
+            standing, unreadable = StandingAlarms(), list[int]()
+            for event in sorted(events, key=lambda event: event.position):
+                try:
+                    standing.apply(event)
+                except StorageError:
+                    unreadable.append(event.position)
+            return standing, unreadable
 
-    alarms, newest = asyncio.run(read())
+    standing, unreadable = asyncio.run(read())
+    if unreadable:
+        where = ", ".join(map(str, unreadable[:10]))
+        print(
+            f"cultureops: {len(unreadable)} events can't be read and are left out, positions {where}", file=sys.stderr
+        )
+    alarms, newest = standing.alarms, standing.said
     alarms = tuple(sorted(alarms, key=lambda alarm: (not alarm.state.wants_acknowledgement, alarm.raised_at)))
     if as_json:
-        print_json([_as_json(alarm, newest[alarm.rule_id].data) for alarm in alarms])
+        print_json([_as_json(alarm, newest(alarm.rule_id)) for alarm in alarms])
         return
     rows = [
         (
             alarm.rule_id,
             alarm.state.text,
-            str(newest[alarm.rule_id].data["priority"]),
+            str(newest(alarm.rule_id)["priority"]),
             iso(alarm.raised_at),
             _who(alarm),
-            str(newest[alarm.rule_id].data["text"]),
+            str(newest(alarm.rule_id)["text"]),
         )
         for alarm in alarms
     ]
@@ -146,8 +157,8 @@ def command_alarm(data_dir: Path, order: Order, rule_id: str, entry: Entry, aske
         raise ConfigError(f"--role: {person.role} does nothing to an alarm; say in which role it is done")
     if not entry.reason.strip():
         raise ConfigError("--reason: an order on an alarm needs its reason")
-    if order is Order.SHELVE and not (math.isfinite(asked.minutes) and asked.minutes > 0):
-        raise ConfigError(f"--minutes: expected how long, above 0, not {asked.minutes:g}")
+    if order is Order.SHELVE and not 0 < asked.minutes <= MOST_MINUTES:
+        raise ConfigError(f"--minutes: expected how long, above 0 and at most {MOST_MINUTES}, not {asked.minutes:g}")
     act = Act(person.id, entry.reason.strip(), asked.witness.strip(), person.role)
 
     async def ask() -> tuple[AlarmCommand, Event | None]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from cultureops.analysis.exposure import ChannelExposure
@@ -25,14 +25,12 @@ from cultureops.environment import StayEnvironment, environment_of, in_all, out_
 from cultureops.errors import ConfigError
 from cultureops.field import printable
 from cultureops.keeping.entry import ledger_of, print_grid, print_json, when
-from cultureops.lab import TELEMETRY_FOLDER, Lab
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER
 from cultureops.site import Site, read_site
 from cultureops.telemetry import Watch
 from cultureops.telemetry.folder import reading_folder
 
 __all__ = ["list_batches", "list_due", "open_records", "show_batch", "show_exposure", "show_history", "zone_of"]
-
-SITE_FILE: Final = "site.toml"
 
 
 class Records:
@@ -278,6 +276,8 @@ async def _exposure(data_dir: Path, batch_id: str, site: Site) -> dict[str, Any]
     records, now = await open_records(data_dir), SystemClock().now()
     batch = records.batch(batch_id)
     recipe = records.recipes.of(batch)
+    from cultureops.lab import Lab
+
     channels, _ = Lab.plan(site)
     now = _until(batch, now)
 

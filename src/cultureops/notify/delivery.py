@@ -16,6 +16,7 @@ from cultureops.notify.incident import Call
 from cultureops.notify.message import Message
 from cultureops.notify.records import FAILED, GIVEN_UP, SENT, Attempt
 from cultureops.notify.route import AT_ONCE, Outcome, Route, Send
+from cultureops.notify.set_back import SetBack
 
 __all__ = ["DOWN_AFTER", "Deliveries", "OnOutcome", "Parcel", "RouteStatus", "Step", "plan"]
 
@@ -114,6 +115,7 @@ class Deliveries:
         self._on_outcome = on_outcome
         self._later: list[tuple[Instant, int, Parcel]] = []
         self._tickets = itertools.count()
+        self._set_back = SetBack()
 
     def put(self, calls: tuple[Call, ...], routes: Sequence[str], now: Instant) -> None:
         """Queue a message to a person who has these routes; never blocks."""
@@ -123,6 +125,7 @@ class Deliveries:
 
     def tick(self, now: Instant) -> None:
         """Let what is to be tried again come to its turn."""
+        self._follow(now)
         while self._later and self._later[0][0] <= now:
             self._queue(heapq.heappop(self._later)[2])
 
@@ -144,6 +147,11 @@ class Deliveries:
             for lane in self._lanes.values():
                 for _ in range(1 if lane.route.pause_s else AT_ONCE):
                     work.create_task(self._work(lane))
+
+    def _follow(self, now: Instant) -> None:
+        """Take off what the clock was set back by from when messages are tried again."""
+        if by_ms := self._set_back.by_ms(now):
+            self._later = [(at - by_ms, ticket, parcel) for at, ticket, parcel in self._later]
 
     def _queue(self, parcel: Parcel) -> None:
         lane = self._lanes[parcel.steps[0].route]
@@ -173,6 +181,7 @@ class Deliveries:
 
     def _settle(self, lane: _Lane, parcel: Parcel, outcome: Outcome) -> None:
         now = self._clock.now()
+        self._follow(now)
         step = parcel.steps.pop(0)
         parcel.attempts += 1
         attempt = Attempt(step.route, parcel.attempts, parcel.queued_at, now, outcome.reason)

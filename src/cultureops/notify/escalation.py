@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from cultureops.alarms.alarm import AlarmView, Transition, What
 from cultureops.alarms.rule import Priority, Rule, WhenEmpty
 from cultureops.alarms.state import State
 from cultureops.clock import MINUTE_MS, Instant
-from cultureops.notify.incident import Call, Incident, Key, News, ending_of
+from cultureops.notify.incident import AT_ONCE, Call, Incident, Key, News, ending_of
 from cultureops.notify.policy import Policies, Policy
 from cultureops.notify.roster import Roster
+from cultureops.notify.set_back import SetBack
 
 __all__ = ["Escalation"]
 
@@ -24,10 +25,15 @@ LOOKS_AT_ONCE: Final = 1_000
 PAUSE_MS: Final = 5 * MINUTE_MS
 """Least time between the last message of an alarm and one that only says that it returned [OWN]."""
 
-_AT_ONCE: Final[Instant] = 0
-"""What is news is looked at before what is only due again."""
-
 _RETURNED: Final = (State.RTN_UNACK, State.LATCH_UNACK)
+
+
+class _Wanted(NamedTuple):
+    """By which levels a person is called, and whether it only stands in, or is told in spite of its mute."""
+
+    numbers: list[int]
+    is_gap: bool
+    is_muted: bool
 
 
 class Escalation:
@@ -36,6 +42,7 @@ class Escalation:
     Decided for safety: a GMP-critical alarm that returned unacknowledged goes on escalating; any other calls nobody
     further, and those who were told hear once that it returned. One that comes again unacknowledged goes on where it
     was: its clock runs from its first activation. What could be told to nobody of a level calls the next level at once.
+    When a clock is set back every delay ends as long from now as it would have.
     """
 
     def __init__(
@@ -55,12 +62,21 @@ class Escalation:
         self._farewells: list[Call] = []
         self._looks: list[tuple[Instant, bool, int, Incident]] = []
         self._tickets = itertools.count()
+        self._set_back = SetBack()
         self.fault: str | None = None
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
         """The incidents that are open."""
         return tuple(self._open.values())
+
+    def undelivered(self) -> tuple[Instant, str] | None:
+        """Return since when somebody is to be told of an alarm without anybody having been reached, and of which.
+
+        The one that has waited longest; None when nobody waits.
+        """
+        waiting = ((one.called_at, one.rule.id) for one in self._open.values() if one.called_at is not None)
+        return min(waiting, default=None)
 
     def note(self, transition: Transition) -> bool:
         """Take what became of an alarm; say whether that opened an incident, or an open one came again."""
@@ -72,7 +88,7 @@ class Escalation:
             if incident is None:  # latched while it was suppressed: nobody has acknowledged it
                 incident = self._begin(rule, transition.at, transition.raised_at, transition.since, transition.value)
             incident.is_returned, incident.value = True, transition.value
-            self._look_at(incident, _AT_ONCE)
+            self._look_at(incident, AT_ONCE)
             return False
         if state is not State.UNACK:
             if incident is not None:
@@ -82,7 +98,8 @@ class Escalation:
             incident = self._begin(rule, transition.at, transition.raised_at, transition.since, transition.value)
         incident.is_returned, incident.raised_at = False, transition.raised_at
         incident.since, incident.value, incident.cause = transition.since, transition.value, transition.cause
-        self._look_at(incident, _AT_ONCE)
+        incident.raised_value = transition.value
+        self._look_at(incident, AT_ONCE)
         return True
 
     def resume(self, view: AlarmView, opened_at: Instant, heard: Iterable[tuple[Key, Instant, bool]]) -> None:
@@ -101,6 +118,7 @@ class Escalation:
 
     def tick(self, now: Instant) -> list[Call]:
         """Return whom to tell what by ``now``, the most urgent first."""
+        self._follow(now)
         calls, self._farewells = self._farewells, []
         looked = 0
         while looked < LOOKS_AT_ONCE and self.is_behind(now):
@@ -134,10 +152,11 @@ class Escalation:
         if (incident := self._of(call)) is not None:
             incident.under_way.discard(call.key)
             self._ended_for_good(incident)
-            self._look_at(incident, _AT_ONCE)
+            self._look_at(incident, AT_ONCE)
 
     def heard(self, call: Call, at: Instant) -> None:
         """Take note that a person was reached."""
+        self._follow(at)
         incident = self._of(call)
         if incident is None or call.news is News.ENDED:
             return
@@ -146,16 +165,27 @@ class Escalation:
         if incident.ending is not None:  # it ended while the message was on its way
             self._say_end(incident, call.person, at)
             self._ended_for_good(incident)
-        self._look_at(incident, _AT_ONCE)
+        self._look_at(incident, AT_ONCE)
 
     def unheard(self, call: Call, at: Instant) -> None:
         """Take note that a person could be reached by none of its routes; a level nobody hears calls the next."""
+        self._follow(at)
         incident = self._of(call)
         if incident is None or call.news is News.ENDED:
             return
         incident.note_unheard(call.key, at)
         self._ended_for_good(incident)
-        self._look_at(incident, _AT_ONCE)
+        self._look_at(incident, AT_ONCE)
+
+    def _follow(self, now: Instant) -> None:
+        """Take off what the clock was set back by, and look at every alarm anew."""
+        if not (by_ms := self._set_back.by_ms(now)):
+            return
+        for incident in (*self._open.values(), *self._ended.values()):
+            incident.set_clock_back(by_ms)
+        self._looks.clear()
+        for incident in self._open.values():
+            self._look_at(incident, AT_ONCE)
 
     def _of(self, call: Call) -> Incident | None:
         incident = self._open.get(call.rule.id)
@@ -167,7 +197,7 @@ class Escalation:
         self, rule: Rule, opened_at: Instant, raised_at: Instant, since: Instant, value: float | None
     ) -> Incident:
         incident = self._open[rule.id] = Incident(rule, opened_at, raised_at, since, value, next(self._tickets))
-        self._look_at(incident, _AT_ONCE)
+        self._look_at(incident, AT_ONCE)
         return incident
 
     def _look_at(self, incident: Incident, at: Instant) -> None:
@@ -187,7 +217,8 @@ class Escalation:
         if not self._tells_end or person == incident.ended_by:
             return
         _, priority, gmp_critical = self._judged(incident, at)
-        if not self._roster.is_muted(person, at, priority, gmp_critical=gmp_critical):
+        is_muted = self._roster.is_muted(person, at, priority, gmp_critical=gmp_critical)
+        if not is_muted or person in incident.overridden:
             key = Key("", 0, person)
             self._farewells.append(incident.call(News.ENDED, key, at, priority, gmp_critical=gmp_critical))
 
@@ -204,43 +235,55 @@ class Escalation:
         return self._policies.of(rule.priority, gmp_critical=rule.gmp_critical), rule.priority, rule.gmp_critical
 
     def _look(self, incident: Incident, now: Instant) -> list[Call]:
+        incident.bound(now)
         policy, priority, gmp_critical = self._judged(incident, now)
         # Rosters, mutes and moved batches change by the minute; the last are judged anew at each tick.
         can_change = incident.rule.when_empty is WhenEmpty.DOWNGRADE
         looks = [now + 1 if can_change else now + MINUTE_MS]
         calls: list[Call] = []
+        wanted: Mapping[str, _Wanted] = {}
         if gmp_critical or not incident.is_returned:
-            for person, (numbers, is_gap) in self._wanted_by(incident, policy, now, looks).items():
-                if self._roster.is_muted(person, now, priority, gmp_critical=gmp_critical):
-                    continue
-                due = incident.due(policy, numbers, person)
-                if due > now:
-                    looks.append(due)
-                    continue
-                key = Key(policy.name, max(numbers), person)
-                news = News.REMINDER if person in incident.told else News.STANDS
-                calls.append(incident.call(news, key, now, priority, gmp_critical=gmp_critical, is_gap=is_gap))
+            wanted = self._wanted_by(incident, policy, priority, now, looks, gmp_critical=gmp_critical)
+        for person, (numbers, is_gap, is_muted) in wanted.items():
+            due = incident.due(policy, numbers, person)
+            if due > now:
+                looks.append(due)
+                continue
+            key = Key(policy.name, max(numbers), person)
+            news = News.REMINDER if person in incident.told else News.STANDS
+            calls.append(
+                incident.call(
+                    news, key, now, priority, gmp_critical=gmp_critical, is_gap=is_gap, is_muted=is_muted
+                )
+            )  # fmt: skip
         calls += self._changes(incident, now, priority, calls, looks, gmp_critical=gmp_critical)
         incident.under_way |= {call.key for call in calls}
-        if calls and incident.called_at is None:
+        incident.overridden |= {call.person for call in calls if call.is_muted}
+        if not wanted:  # nobody is to be told of it now
+            incident.called_at = None
+        elif incident.called_at is None and any(call.stands and call.key not in incident.unheard for call in calls):
             incident.called_at = now
         self._look_at(incident, max(now + 1, min(looks)))
         return calls
 
     def _wanted_by(
-        self, incident: Incident, policy: Policy, now: Instant, looks: list[Instant]
-    ) -> dict[str, tuple[list[int], bool]]:
-        """Return whom the levels call that are due, each with those levels, and whether it only stands in."""
+        self, incident: Incident, policy: Policy, priority: Priority, now: Instant, looks: list[Instant],
+        *, gmp_critical: bool,
+    ) -> dict[str, _Wanted]:  # fmt: skip
+        """Return whom the levels call that are due and who may be told now."""
         began = incident.clock_of(policy.name, now)
-        wanted: dict[str, tuple[list[int], bool]] = {}
+        wanted: dict[str, _Wanted] = {}
         for number, level in enumerate(policy.levels):
             if began + level.delay_ms > now and number > incident.hastened.get(policy.name, -1):
                 looks.append(began + level.delay_ms)
                 continue
             resolved = self._roster.resolve(level.who, now)
-            for person in resolved.people:
-                numbers, is_gap = wanted.get(person, ([], resolved.is_gap))
-                wanted[person] = ([*numbers, number], is_gap and resolved.is_gap)
+            people, is_muted = self._roster.heeded(resolved.people, now, priority, gmp_critical=gmp_critical)
+            for person in people:
+                before = wanted.get(person, _Wanted([], resolved.is_gap, is_muted))
+                wanted[person] = _Wanted(
+                    [*before.numbers, number], before.is_gap and resolved.is_gap, before.is_muted and is_muted
+                )
         return wanted
 
     def _changes(
@@ -249,19 +292,22 @@ class Escalation:
     ) -> list[Call]:  # fmt: skip
         """Tell those who last heard otherwise that an alarm has returned, or is there again."""
         told_now = {call.person for call in calls} | {key.person for key in incident.under_way}
+        heeded, is_muted = self._roster.heeded(tuple(incident.told), now, priority, gmp_critical=gmp_critical)
+        if incident.is_returned and is_muted:  # good news wakes nobody but those whom the bad did
+            heeded = ()
         found = []
-        for person, told in incident.told.items():
-            if told.stands is not incident.is_returned or person in told_now:
+        for person, last in incident.told.items():
+            if last.stands is not incident.is_returned or person in told_now:
                 continue
             key = Key("", 0, person)
             pause_ms = PAUSE_MS if incident.is_returned else 0  # that it is back is never held back
             failed = incident.unheard.get(key)
-            due = told.at + pause_ms if failed is None else max(told.at + pause_ms, failed.again_at)
+            due = last.at + pause_ms if failed is None else max(last.at + pause_ms, failed.again_at)
             if due > now:
                 looks.append(due)
                 continue
-            if self._roster.is_muted(person, now, priority, gmp_critical=gmp_critical):
+            if person not in heeded and person not in incident.overridden:
                 continue
             news = News.RETURNED if incident.is_returned else News.AGAIN
-            found.append(incident.call(news, key, now, priority, gmp_critical=gmp_critical))
+            found.append(incident.call(news, key, now, priority, gmp_critical=gmp_critical, is_muted=is_muted))
         return found

@@ -10,6 +10,7 @@ from cultureops.alarms.rule import Kind
 from cultureops.clock import MINUTE_MS, Instant
 from cultureops.notify.first_out import group_of
 from cultureops.notify.incident import Call, News
+from cultureops.notify.set_back import SetBack
 
 __all__ = ["Digests", "Flood", "subject_of"]
 
@@ -31,15 +32,19 @@ class Flood:
 
     def __init__(self) -> None:
         self._annunciated: deque[Instant] = deque()
+        self._set_back = SetBack()
         self.is_on = False
 
     def note(self, now: Instant) -> None:
         """Take one annunciation."""
+        self.tick(now)
         self._annunciated.append(now)
         self.tick(now)
 
     def tick(self, now: Instant) -> None:
         """Let time pass."""
+        if by_ms := self._set_back.by_ms(now):
+            self._annunciated = deque(at - by_ms for at in self._annunciated)
         while self._annunciated and self._annunciated[0] <= now - WINDOW_MS:
             self._annunciated.popleft()
         count = len(self._annunciated)
@@ -76,11 +81,12 @@ class Digests:
             else:
                 self._held.setdefault((call.person, subject_of(call)), []).append(call)
         for bundle in list(self._held):
-            if in_flood and now < self._told_at.get(bundle, now - DIGEST_EVERY_MS) + DIGEST_EVERY_MS:
-                continue
+            told_at = self._told_at.get(bundle)
+            if in_flood and told_at is not None and told_at <= now < told_at + DIGEST_EVERY_MS:
+                continue  # one that is yet to come was told by a clock that was set back since
             held = self._held.pop(bundle)
             self._told_at[bundle] = now
             out += [tuple(held[first : first + MOST_IN_ONE]) for first in range(0, len(held), MOST_IN_ONE)]
         if not in_flood:
-            self._told_at = {bundle: at for bundle, at in self._told_at.items() if now < at + DIGEST_EVERY_MS}
+            self._told_at = {bundle: at for bundle, at in self._told_at.items() if at <= now < at + DIGEST_EVERY_MS}
         return sorted(out, key=lambda together: min(call.urgency for call in together))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -13,13 +13,14 @@ from cultureops.alarms.state import SUPPRESSED, State
 from cultureops.clock import MINUTE_MS, Instant
 from cultureops.notify.policy import Policy
 
-__all__ = ["Call", "Incident", "Key", "News", "Told", "Unheard", "ending_of"]
+__all__ = ["AT_ONCE", "Call", "Incident", "Key", "News", "Told", "Unheard", "ending_of"]
 
 TRY_AGAIN_MS: Final = MINUTE_MS
 TRY_AGAIN_AT_MOST_MS: Final = 15 * MINUTE_MS
 """When somebody whom no route reached is tried anew: after a minute, then twice as long each time up to this [OWN]."""
 
 NEVER: Final[Instant] = 2**62
+AT_ONCE: Final[Instant] = 0
 
 _RANKS: Final = {Priority.HIGH: 0, Priority.MEDIUM: 1, Priority.LOW: 2}
 
@@ -47,7 +48,8 @@ class Call:
     """One person to be told one thing of one alarm.
 
     ``priority`` and ``gmp_critical`` are as judged at ``at`` [ms UTC]; ``ending`` is how it ended; ``is_gap`` says that
-    the person stands in because nobody is on call.
+    the person stands in because nobody is on call, ``is_muted`` that it is told in spite of its mute, because everybody
+    is muted whom it concerns. ``value`` is that of the last transition, ``raised_value`` that of the last raising.
     """
 
     news: News
@@ -65,6 +67,8 @@ class Call:
     order: int
     ending: str = ""
     is_gap: bool = False
+    is_muted: bool = False
+    raised_value: float | None = None
 
     @property
     def person(self) -> str:
@@ -118,7 +122,9 @@ class Incident:
         "next_look",
         "opened_at",
         "order",
+        "overridden",
         "raised_at",
+        "raised_value",
         "rule",
         "since",
         "told",
@@ -134,7 +140,7 @@ class Incident:
         self.opened_at = opened_at
         self.raised_at = raised_at
         self.since = since
-        self.value = value
+        self.value = self.raised_value = value
         self.order = order
         self.cause = ""
         self.is_returned = False
@@ -148,19 +154,38 @@ class Incident:
         self.hastened: dict[str, int] = {}
         self.clocks: dict[str, Instant] = {}
         self.called_at: Instant | None = None
+        """Since when somebody is to be told whom nobody has heard from since."""
+        self.overridden: set[str] = set()
+        """Who was told in spite of its mute."""
+
+    def set_clock_back(self, by_ms: int) -> None:
+        """Let every delay end as long after now as it would have, although the clock shows an earlier time."""
+        self._move(lambda at: at - by_ms)
+
+    def bound(self, now: Instant) -> None:
+        """Let no delay begin later than now: what the ledger remembers may be of a clock that was ahead."""
+        self._move(lambda at: min(at, now))
+
+    def _move(self, moved: Callable[[Instant], Instant]) -> None:
+        self.clocks = {policy: moved(at) for policy, at in self.clocks.items()}
+        self.told = {person: replace(told, at=moved(told.at)) for person, told in self.told.items()}
+        self.heard = {key: moved(at) for key, at in self.heard.items()}
+        self.unheard = {key: replace(unheard, at=moved(unheard.at)) for key, unheard in self.unheard.items()}
+        self.called_at = None if self.called_at is None else moved(self.called_at)
 
     def call(
-        self, news: News, key: Key, at: Instant, priority: Priority, *, gmp_critical: bool, is_gap: bool = False
-    ) -> Call:
+        self, news: News, key: Key, at: Instant, priority: Priority, *, gmp_critical: bool, is_gap: bool = False,
+        is_muted: bool = False,
+    ) -> Call:  # fmt: skip
         """Say what is to be told to whom."""
         return Call(
             news, self.rule, key, at, self.opened_at, self.raised_at, self.since, self.value, self.cause, priority,
-            gmp_critical, self.is_returned, self.order, self.ending or "", is_gap,
+            gmp_critical, self.is_returned, self.order, self.ending or "", is_gap, is_muted, self.raised_value,
         )  # fmt: skip
 
     def clock_of(self, policy: str, now: Instant) -> Instant:
         """Return when a policy's delays begin: with the alarm, or when a change of policy, as by a batch put inside."""
-        return self.clocks.setdefault(policy, now if self.clocks else self.opened_at)
+        return self.clocks.setdefault(policy, now if self.clocks else min(self.opened_at, now))
 
     def due(self, policy: Policy, numbers: Sequence[int], person: str) -> Instant:
         """Return when a person is to be told whom these levels of a policy call, which are due.
@@ -174,7 +199,7 @@ class Incident:
         if (failed := self.unheard.get(highest)) is not None:
             return failed.again_at
         if highest not in self.heard:
-            return self.opened_at
+            return AT_ONCE
         repeats_ms = [ms for number in numbers if (ms := policy.levels[number].repeat_every_ms)]
         last = max(self.heard[key] for key in keys if key in self.heard)
         return last + min(repeats_ms) if repeats_ms else NEVER
@@ -183,6 +208,7 @@ class Incident:
         """Take note that somebody was reached."""
         self.told[key.person] = Told(at, stands)
         self.unheard.pop(key, None)
+        self.called_at = None
         if key.policy:
             self.heard[key] = at
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from cultureops.alarms.alarm import AlarmView, Transition
-from cultureops.alarms.rule import Exposure, Rule
+from cultureops.alarms.rule import BatchRef, Exposure, Priority, Rule
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, iso
 from cultureops.ledger.event import Event
 from cultureops.ledger.ledger import Ledger
@@ -21,6 +21,7 @@ from cultureops.notify.first_out import FirstOut
 from cultureops.notify.flood import Digests, Flood
 from cultureops.notify.incident import Call, News
 from cultureops.notify.journal import NotifyJournal
+from cultureops.notify.line import one_line
 from cultureops.notify.link import Links, load_key
 from cultureops.notify.message import Message, Writer
 from cultureops.notify.policy import CRITICAL
@@ -36,13 +37,24 @@ log = structlog.get_logger(__name__)
 LINK_PATH: Final = "/alarms/link/"
 RETRY_MS: Final = SECOND_MS
 _LOOK_AHEAD_EVERY_MS: Final = 15 * MINUTE_MS
+_USUAL_DATA_DIR: Final = Path("data")
+"""Where commands look that are not told of another folder."""
+
+
+class _Gaps(NamedTuple):
+    """When nobody is on call next, and when all of a level mute high alarms; None for not within a week."""
+
+    asked_at: Instant
+    roster_at: str | None
+    mute_at: str | None
 
 
 class Notifier:
     """Tells the people of one site; without routes it tells nobody, and its status says so.
 
     Order of use: ``recall`` the ledger's past, ``resume`` with the alarms that are open, then ``note`` transitions and
-    ``tick`` every second, while ``run`` is a task. Only ``run`` waits for anything.
+    ``tick`` every second, while ``run`` is a task. Only ``run`` waits for anything. ``view_of`` returns an alarm by its
+    rule's id as it stands, for messages that say what the value is by now.
     """
 
     def __init__(
@@ -56,22 +68,26 @@ class Notifier:
         *,
         is_simulated: Callable[[Rule], bool] = lambda _: False,
         send: Send | None = None,
+        view_of: Callable[[str], AlarmView | None] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._exposed = exposed
+        self._latest: Instant = 0
         self._tells_nobody = not settings.routes
         self.links = None if self._tells_nobody else Links(load_key(data_dir), entropy)
         self._roster = settings.roster
         self._escalation = Escalation(
-            settings.policies, self._roster, lambda chamber, at: bool(exposed(chamber, at, at + 1)),
+            settings.policies, self._roster, lambda chamber, at: bool(self._endangered(chamber, at, at + 1)),
             tell_when_acknowledged=settings.tell_when_acknowledged,
         )  # fmt: skip
         self._first_out = FirstOut(settings.first_out_s)
         self._flood, self._digests = Flood(), Digests()
         self._writer = Writer(
-            settings.site, settings.zone, exposed, is_simulated, self._first_out.first_of, self._link, self._levels
-        )
+            settings.site, settings.zone, self._endangered, is_simulated, self._first_out.first_of, self._link,
+            self._levels, view_of or (lambda _: None),
+            None if data_dir == _USUAL_DATA_DIR else data_dir.absolute(),
+        )  # fmt: skip
         self._deliveries = Deliveries(
             settings.routes, send or AppriseSender(), clock, self._wanted, self._compose, self._on_outcome
         )
@@ -81,11 +97,12 @@ class Notifier:
         self._ledger_error: str | None = None
         self._fault: str | None = None
         self._behind = asyncio.Event()
-        self._gap: tuple[Instant, Instant | None] = (0, None)
+        self._gaps: _Gaps | None = None
 
     def recall(self, event: Event) -> None:
         """Take an event of the ledger's past, in its order."""
         if not self._tells_nobody:
+            self._latest = max(self._latest, event.recorded_at)
             self._memory.recall(event)
 
     def resume(self, views: Iterable[AlarmView]) -> None:
@@ -103,6 +120,7 @@ class Notifier:
         if self._tells_nobody:
             return
         now = self._clock.now()
+        self._latest = max(self._latest, now)
         for transition in transitions:
             with self._apart():
                 if self._escalation.note(transition):
@@ -126,6 +144,7 @@ class Notifier:
             self._fault = f"{type(error).__name__}: {error}"
 
     def _queue_due(self, now: Instant) -> None:
+        self._latest = max(self._latest, now)
         self._flood.tick(now)
         calls = self._escalation.tick(now)
         if self._escalation.fault not in (None, self._fault):
@@ -143,10 +162,8 @@ class Notifier:
             return NotifyStatus(tells_nobody=True)
         now = self._clock.now()
         incidents = self._escalation.incidents
-        unreached = [incident.called_at for incident in incidents if incident.called_at and not incident.told]
-        if now >= self._gap[0]:  # looking a week ahead takes some milliseconds
-            self._gap = now + _LOOK_AHEAD_EVERY_MS, self._roster.next_gap(now)
-        gap_at = self._gap[1]
+        called_at, undelivered = self._escalation.undelivered() or (now, None)
+        gaps = self._look_ahead(now)
         return NotifyStatus(
             tells_nobody=False,
             routes=self._deliveries.status(),
@@ -154,13 +171,28 @@ class Notifier:
             waiting=self._deliveries.waiting,
             held=len(self._digests),
             unrecorded=len(self._journal),
-            undelivered_s=(now - min(unreached, default=now)) / SECOND_MS,
+            undelivered=undelivered,
+            undelivered_s=max(0, now - called_at) / SECOND_MS,
+            limit_s=self._settings.undelivered_limit_s,
             given_up=self._given_up,
             in_flood=self._flood.is_on,
-            roster_gap_at=None if gap_at is None else iso(gap_at),
+            roster_gap_at=gaps.roster_at,
+            mute_gap_at=gaps.mute_at,
             ledger_error=self._ledger_error,
             fault=self._fault,
         )
+
+    def _look_ahead(self, now: Instant) -> _Gaps:
+        """Return the next gaps as found within the last quarter of an hour: looking for them takes milliseconds."""
+        if self._gaps is None or not self._gaps.asked_at <= now < self._gaps.asked_at + _LOOK_AHEAD_EVERY_MS:
+            high = self._settings.policies.of(Priority.HIGH, gmp_critical=False)
+            found = (self._roster.next_gap(now), self._roster.next_muted([level.who for level in high.levels], now))
+            self._gaps = _Gaps(now, *(None if at is None else iso(at) for at in found))
+        return self._gaps
+
+    def _endangered(self, chamber: str, start: Instant, end: Instant) -> tuple[BatchRef, ...]:
+        """Return the batches in a chamber; while the clock shows a time that was before, those put inside since too."""
+        return self._exposed(chamber, start, max(end, self._latest))
 
     async def run(self) -> None:
         """Send and record until cancelled; nothing else ends it."""
@@ -213,7 +245,7 @@ class Notifier:
             message = self._writer.write(calls, now)
         except Exception as error:  # a message without its ornaments is better than none
             log.error("a message could not be written in full", alarm=calls[0].rule.id, exc_info=error)
-            ids = ", ".join(call.rule.id for call in calls[:10])
+            ids = one_line(", ".join(call.rule.id for call in calls[:10]))
             return Message(f"ALARM {ids}"[:160], f"{len(calls)} alarms: {ids}. Look at the page of alarms.", True)
         if not route.brief:
             return message

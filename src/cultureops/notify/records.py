@@ -63,6 +63,7 @@ def delivery_event(kind: str, calls: Sequence[Call], attempt: Attempt) -> NewEve
         "at": iso(attempt.at),
         "reason": printable(attempt.reason)[:_LONGEST_REASON],
         "roster_gap": any(call.is_gap for call in calls),
+        "mute_overridden": any(call.is_muted for call in calls),
         "told": told,
     }
     return NewEvent(kind, data, _SYSTEM, Source.SYSTEM, attempt.at)

@@ -20,7 +20,8 @@ EVERYBODY = "everybody"
 class Person:
     """Somebody who is told: an account, the names of its routes by preference, and when it is not to be told.
 
-    ``mute`` silences alarms of its priorities, never a GMP-critical one; ``off_duty`` silences all.
+    ``mute`` silences alarms of its priorities, never a GMP-critical one and never a high one for all of a level;
+    ``off_duty`` silences all.
     """
 
     id: str
@@ -82,6 +83,32 @@ class Roster:
         return not gmp_critical and any(
             priority in mute.priorities and mute.hours.holds(at, self._zone) for mute in self.people[person].mute
         )
+
+    def heeded(
+        self, people: Sequence[str], at: Instant, priority: Priority, *, gmp_critical: bool
+    ) -> tuple[tuple[str, ...], bool]:
+        """Return those of the people who may be told of such an alarm at an instant, and whether that overrides mutes.
+
+        A high alarm that all of them mute is told to all of them.
+        """
+        found = tuple(person for person in people if not self.is_muted(person, at, priority, gmp_critical=gmp_critical))
+        is_overridden = not found and bool(people) and priority is Priority.HIGH
+        return (tuple(people) if is_overridden else found), is_overridden
+
+    def next_muted(self, levels: Sequence[tuple[str, ...]], now: Instant, hours: int = 7 * 24) -> Instant | None:
+        """Return the first quarter of an hour from ``now`` on in which all of a level mute high alarms.
+
+        ``levels`` are whom each level names; None where that never is.
+        """
+        muting = {one.id for one in self.people.values() if any(Priority.HIGH in mute.priorities for mute in one.mute)}
+        if not muting:
+            return None
+        quarters = range(now, now + hours * HOUR_MS, 15 * MINUTE_MS)
+        return next((at for at in quarters if any(self._all_mute(who, at, muting) for who in levels)), None)
+
+    def _all_mute(self, who: Sequence[str], at: Instant, muting: set[str]) -> bool:
+        people = self._resolve(who, at).people
+        return muting.issuperset(people) and self.heeded(people, at, Priority.HIGH, gmp_critical=False)[1]
 
     def resolve(self, who: tuple[str, ...], at: Instant) -> OnCall:
         """Return the people behind names, ``on_call`` and ``everybody``, each once, without those off duty.

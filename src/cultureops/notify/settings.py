@@ -19,10 +19,12 @@ from cultureops.notify.roster import EVERYBODY, ON_CALL, Duty, Person, Roster
 from cultureops.notify.route import Route, check_url
 from cultureops.notify.schedule import mute_from, stretch_from, week_hours_from
 
-__all__ = ["NotifySettings", "notify_from"]
+__all__ = ["UNDELIVERED_LIMIT_S", "NotifySettings", "notify_from"]
 
 T = TypeVar("T")
 
+UNDELIVERED_LIMIT_S: Final = 300.0
+"""How long an alarm may be due to be told without anybody having been reached, unless the site says otherwise [OWN]."""
 _DAY_S: Final = 86_400.0
 _LONGEST_NAME: Final = 100
 
@@ -32,6 +34,7 @@ class NotifySettings:
     """Whom a site tells what and how; without routes it tells nobody.
 
     ``public_url`` is where people reach the pages, for links to acknowledge by; None leaves links out.
+    When an alarm has been due for ``undelivered_limit_s`` without anybody having been reached, that is a problem.
     """
 
     site: str = ""
@@ -45,6 +48,7 @@ class NotifySettings:
     tell_when_acknowledged: bool = True
     first_out_s: float = 60.0
     heartbeat: HeartbeatSettings | None = None
+    undelivered_limit_s: float = UNDELIVERED_LIMIT_S
 
     @property
     def roster(self) -> Roster:
@@ -77,6 +81,7 @@ def _general(table: Table, settings: NotifySettings) -> NotifySettings:
         table.flag("tell_when_acknowledged", True),
         table.number("first_out_s", 60.0, minimum=1, maximum=3600),
         settings.heartbeat,
+        table.number("undelivered_limit_s", UNDELIVERED_LIMIT_S, minimum=60, maximum=3600),
     )  # fmt: skip
     table.done()
     return read

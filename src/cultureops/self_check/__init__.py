@@ -2,5 +2,6 @@
 
 from cultureops.self_check.check import SelfCheck, Surroundings
 from cultureops.self_check.settings import self_check_from
+from cultureops.self_check.vitals import Vitals
 
-__all__ = ["SelfCheck", "Surroundings", "self_check_from"]
+__all__ = ["SelfCheck", "Surroundings", "Vitals", "self_check_from"]

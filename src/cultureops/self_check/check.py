@@ -16,7 +16,10 @@ import structlog
 
 from cultureops.alarms.own import (
     LEDGER_BEHIND,
+    PEOPLE_NOT_REACHED,
     READINGS_MISSING,
+    RECORD_BEHIND,
+    RECORD_UNREADABLE,
     ROUTES_FAILING,
     UNPUBLISHED,
     OwnLimits,
@@ -61,6 +64,8 @@ class Surroundings:
 
     ``accepted`` counts the readings handed to the store since the start, ``durable`` those that it holds.
     ``published`` says whether the broker has everything as it stands, ``routes_failing`` counts routes to people.
+    ``undelivered_s`` is how long an alarm has reached nobody [s], ``record_behind_s`` how far the ledger lags [s].
+    ``unreadable_events`` counts the events of the ledger that were set aside since the start.
     """
 
     accepted: Callable[[], int]
@@ -69,6 +74,9 @@ class Surroundings:
     ledger_failure: Callable[[], Exception | None]
     published: Callable[[], bool | None] = _nothing
     routes_failing: Callable[[], int | None] = _nothing
+    undelivered_s: Callable[[], float | None] = _nothing
+    record_behind_s: Callable[[], float | None] = _nothing
+    unreadable_events: Callable[[], int | None] = _nothing
     is_mirrored: bool = False
 
 
@@ -118,6 +126,12 @@ class SelfCheck:
             found.append(own_reading(UNPUBLISHED, self._unpublished_s(is_published, now), now))
         if (failing := around.routes_failing()) is not None:
             found.append(own_reading(ROUTES_FAILING, float(failing), now))
+        if (undelivered_s := around.undelivered_s()) is not None:
+            found.append(own_reading(PEOPLE_NOT_REACHED, undelivered_s, now))
+        if (behind_s := around.record_behind_s()) is not None:
+            found.append(own_reading(RECORD_BEHIND, behind_s, now))
+        if (unreadable := around.unreadable_events()) is not None:
+            found.append(own_reading(RECORD_UNREADABLE, float(unreadable), now))
         if self._watches_machine:
             found += self._of_machine(now)
         return found

@@ -10,6 +10,7 @@ from cultureops.config import Table
 __all__ = ["self_check_from"]
 
 _DAY_S: Final = 86_400.0
+_HOUR_S: Final = 3_600.0
 
 
 def self_check_from(table: Table | None) -> OwnLimits:
@@ -30,6 +31,7 @@ def self_check_from(table: Table | None) -> OwnLimits:
         clock_unsynchronised_s=table.number(
             "clock_unsynchronised_s", known.clock_unsynchronised_s, minimum=0, maximum=_DAY_S
         ),
+        record_behind_s=table.number("record_behind_s", known.record_behind_s, minimum=10, maximum=_HOUR_S),
     )
     table.done()
     for unit in ("pct", "gb"):

@@ -70,6 +70,8 @@ class WebContext:
     """
     endangered: Callable[[AlarmView, Instant], Awaitable[tuple[EndangeredBatch, ...]]]
     links: AlarmLinks
+    public_url: str | None
+    """Where people reach the links in messages; None where only this machine's own pages are reached."""
     performance: Callable[[Instant, Instant], AlarmKpi]
     health: Callable[[], Mapping[str, object]]
     pace: Pace | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -25,6 +26,8 @@ HEADERS: Final = {
 }
 """What every answer says, unless it says otherwise itself."""
 OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+LINKS: Final = "/alarms/link/"
+"""What may be asked for by the public name; its page shows one alarm and takes one acknowledgement."""
 _PORT: Final = re.compile(r":[0-9]+$")
 
 
@@ -35,10 +38,14 @@ def problem(status: int, detail: str) -> JSONResponse:
 
 
 class Guard:
-    """Sets the security headers; refuses foreign names of this machine, and changes that another site asks for."""
+    """Sets the security headers; refuses foreign names of this machine, and changes that another site asks for.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``public_url`` is where people reach the links in messages, through a proxy that passes on nothing else.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
         self._app = app
+        self._public_origin = "" if public_url is None else _origin_of(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,21 +61,29 @@ class Guard:
                 message["headers"] = [*said, *(header for header in own if header[0] not in known)]
             await send(message)
 
-        refusal = _refusal(scope["method"], Headers(scope=scope))
+        is_link = scope["path"].startswith(LINKS)
+        refusal = _refusal(scope["method"], Headers(scope=scope), self._public_origin if is_link else "")
         await (problem(403, refusal) if refusal else self._app)(scope, receive, guarded)
 
 
-def _refusal(method: str, headers: Headers) -> str:
+def _refusal(method: str, headers: Headers, public_origin: str) -> str:
     """Return why a request is refused, or nothing; a foreign name that points here is not ours (DNS rebinding)."""
-    if _PORT.sub("", headers.get("host", "")) not in OWN_NAMES:
+    host = headers.get("host", "")
+    is_public = bool(public_origin) and host == public_origin.partition("://")[2]
+    if _PORT.sub("", host) not in OWN_NAMES and not is_public:
         return f"pages are served as {' or '.join(OWN_NAMES)} only"
-    if method not in ("GET", "HEAD") and not _is_own_page(headers):
+    if method not in ("GET", "HEAD") and not _is_own_page(headers, public_origin):
         return "changes are taken from this lab's own pages only"
     return ""
 
 
-def _is_own_page(headers: Headers) -> bool:
+def _is_own_page(headers: Headers, public_origin: str) -> bool:
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2] == headers.get("host")
+    return origin is None or origin == public_origin or origin.partition("://")[2] == headers.get("host")
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

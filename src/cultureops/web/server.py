@@ -44,7 +44,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.add_exception_handler(CultureOpsError, _refused)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=COMPRESSION)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, public_url=context.public_url)
     return app
 
 

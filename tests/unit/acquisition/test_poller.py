@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from cultureops.acquisition import poller as poller_module
 from cultureops.acquisition.bus import GRID_MS, Bus, first_due
 from cultureops.acquisition.poller import LinkEvent, LinkState, Poller
 from cultureops.clock import SteppedClock
@@ -231,3 +232,102 @@ async def test_cancel_leaves_the_poller_usable() -> None:
         await task
     driver.read = read  # type: ignore[method-assign]
     assert (await poller.poll_once(1000))[0].value == 37.0
+
+
+@pytest.mark.parametrize("back_ms", [500, 999, 1_001, 60_000, 3_600_000])
+async def test_after_a_clock_was_set_back_everybody_is_asked_within_a_period(back_ms: int) -> None:
+    devices = [poller_of(GOOD, name=f"d{number}")[0] for number in range(3)]
+    bus = Bus("tcp://x", devices)
+    for number, device in enumerate(devices):
+        bus.place(device.device, 10_000_000 + 300 * number)
+    assert len(await bus.poll_due(10_000_600)) == 3
+    now = started = 10_000_600 - back_ms
+    asked = {}
+    while now <= started + 1_000:
+        asked |= dict.fromkeys(await bus.poll_due(now), now)
+        now = max(now + 1, bus.next_due(now))
+    assert set(asked) == {"d0", "d1", "d2"}
+    if back_ms > 1_000:
+        assert {at % 1_000 for at in asked.values()} == {0, 300, 600}, "each keeps its place"
+
+
+async def test_a_line_that_sleeps_over_a_leap_back_goes_on_at_its_usual_pace() -> None:
+    poller, driver, _ = poller_of(GOOD)
+    bus = Bus("tcp://x", [poller])
+    await bus.poll_next(10_000_000)
+    now = 10_000_000 - 3_600_000 + 400  # it wakes after a period as the monotonic clock has it
+    for _ in range(10):
+        await bus.poll_next(now)
+        now = bus.next_due(now)
+    assert 8_000 <= now - (10_000_000 - 3_600_000) <= 10_000 and driver.calls.count("read") == 11
+
+
+async def test_a_clock_set_back_makes_no_back_off_longer() -> None:
+    poller, driver, _ = poller_of(NotConnected("x"))
+    for instant in range(10_000_000, 10_060_000, 1_000):
+        await poller.poll_once(instant)
+    before = driver.calls.count("read")
+    for instant in range(6_000_000, 6_016_000, 1_000):
+        await poller.poll_once(instant)
+    assert 1 <= driver.calls.count("read") - before <= 4, "tried again, and then left alone as ever"
+
+
+class Hanging(ScriptedDriver):
+    """Does not come back from one of its calls."""
+
+    def __init__(self, hangs_at: str) -> None:
+        super().__init__(GOOD)
+        self.hangs_at: str | None = hangs_at
+
+    async def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.hangs_at == name:
+            await asyncio.Event().wait()
+
+    async def connect(self) -> None:
+        await self._call("connect")
+
+    async def disconnect(self) -> None:
+        await self._call("disconnect")
+
+    async def identify(self) -> Identity:
+        await self._call("identify")
+        return Identity("us", "hanging")
+
+    async def read(self) -> Sequence[Sample]:
+        await self._call("read")
+        return GOOD
+
+
+@pytest.mark.parametrize("hangs_at", ["connect", "identify", "read"])
+async def test_a_driver_that_hangs_is_cut_off_and_its_link_closed(
+    hangs_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poller_module, "LEAST_PATIENCE_S", 0.05)
+    driver, events = Hanging(hangs_at), list[LinkEvent]()
+    poller = Poller("incubator_1", driver, SteppedClock(0), 1000, events.append)
+    async with asyncio.timeout(5):
+        readings = await poller.poll_once(0)
+    assert [reading.reason for reading in readings] == [Reason.TIMEOUT] * 2 and poller.misses == 1
+    assert driver.calls[-1] == "disconnect" and [event.state for event in events] == [LinkState.LOST]
+    assert "did not come back" in events[0].detail
+    driver.hangs_at = None
+    assert (await poller.poll_once(1000))[0].value == 37.0
+
+
+async def test_a_driver_that_hangs_at_its_goodbye_costs_no_more_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller_module, "LEAST_PATIENCE_S", 0.05)
+    driver = Hanging("disconnect")
+    driver.read = ScriptedDriver(ProtocolError("x")).read  # type: ignore[method-assign]
+    poller = Poller("incubator_1", driver, SteppedClock(0), 1000, lambda _: None)
+    async with asyncio.timeout(5):
+        readings = await poller.poll_once(0)
+    assert readings[0].reason is Reason.PROTOCOL_ERROR
+
+
+async def test_patience_is_many_deadlines_and_a_driver_s_own_timeout_is_not_ours() -> None:
+    assert poller_of(GOOD, deadline_ms=20_000)[0]._patience_s == 200
+    assert poller_of(GOOD, deadline_ms=500)[0]._patience_s == 30
+    poller, _, events = poller_of(TimeoutError("the operating system's"))
+    assert (await poller.poll_once(0))[0].reason is Reason.NOT_CONNECTED
+    assert events[0].detail == "the operating system's"

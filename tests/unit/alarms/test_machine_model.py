@@ -49,6 +49,7 @@ class Reference:
     acknowledged_at: Instant | None = None
     suppressed: str = ""
     until: Instant | None = None
+    shelved_at: Instant = 0
     one_shot: bool = False
     owes_latch: bool = False
     samples: list[tuple[Instant, float | None]] = field(default_factory=list)
@@ -157,7 +158,11 @@ class Reference:
         elif verb in ("shelve", "one shot") and state != OUT and 0 < duration_s <= LONGEST_SHELVING_S:
             if verb == "one shot" and not self.condition:
                 return False
+            began = self.shelved_at if state == SHELVED else now
+            if now + duration_s * S - began > LONGEST_SHELVING_S * S:
+                return False
             self.hide(SHELVED)
+            self.shelved_at = began
             self.until, self.one_shot = now + duration_s * S, verb == "one shot"
         elif verb == "take out" and state != OUT:
             self.hide(OUT)

@@ -60,6 +60,7 @@ def test_a_row_for_one_chamber_gives_one_rule_with_all_its_fields() -> None:
         gmp_critical=True,
         consequence="Cells die.",
         response="Move them.",
+        realarm_s=3600.0,
         shelve_max_s=900.0,
     )
 

@@ -109,3 +109,14 @@ def test_an_opening_that_is_over_does_not_shorten_the_next_one_after_a_restart()
     engine.refill([door(1, 0), door(0, 30), door(1, 800), door(0, 830)])
     fed(engine, co2(3, 840), co2(3, 1000))
     assert state(engine) is State.SUPPRESSED_BY_DESIGN
+
+
+def test_a_door_that_never_rests_explains_for_three_windows_and_no_longer() -> None:
+    engine = Engine([RULE])
+    announced = None
+    for at in range(0, 7200, 30):
+        value = 4.3 if at % 360 == 0 else 3.0  # one good value now and then, so that each flap begins anew
+        fed(engine, door(float(at // 30 % 2 == 0), at), co2(value, at))
+        if announced is None and state(engine) is State.UNACK:
+            announced = at
+    assert announced is not None and announced <= 3 * 900 + 120

@@ -195,6 +195,6 @@ def test_the_integral_agrees_with_small_steps(rows: list[tuple[int, int | None]]
 def test_a_month_of_seconds_is_judged_at_once() -> None:
     times = np.arange(2_600_000) * 1000
     values = 5 + 4 * np.sin(times / 3.0e7)
-    begun = time.perf_counter()
+    begun = time.process_time()
     trace = assess(times, values, low_c=2, high_c=8)
-    assert time.perf_counter() - begun < 5 and trace.excursions
+    assert time.process_time() - begun < 5 and trace.excursions

@@ -98,7 +98,7 @@ def _check_state(earlier: Batch | None, batch: Batch) -> None:
 def _check_stays(batch: Batch) -> None:
     by_group: dict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
     for stay in batch.occupancies:
-        where = stay.chamber if stay.vessels.endswith("-vials") else ""
+        where = stay.chamber if stay.vessels.endswith("-vials") or _is_in_doubt(batch) else ""
         by_group[stay.vessels, where].append((stay.placed, stay.taken))
     for (group, _), stays in by_group.items():
         for (placed, taken), following in zip(stays, [*stays[1:], None], strict=True):
@@ -114,6 +114,12 @@ def _check_stays(batch: Batch) -> None:
     assert standing & present == (present if state is S.CULTURE else set())
     assert (f"{batch.id}-vials" in standing) == any(vial.place is not None for vial in batch.vials)
     assert (f"{batch.id}-labelling" in standing) == (state is S.LABELLING)
+
+
+def _is_in_doubt(batch: Batch) -> bool:
+    """Whether a correction may say that vessels which were pooled had stood apart."""
+    types = {str(event.data["field"]) for event in batch.history if event.type == "corrected"}
+    return "to_chamber" in types and any(event.type == "vessels_pooled" for event in batch.history)
 
 
 def _check_vials(batch: Batch, claims: set[str]) -> None:

@@ -78,10 +78,10 @@ def test_folding_is_fast_and_its_time_is_known() -> None:
     bench = before("P0 look again")
     while len(bench.events) < 500:
         bench.ask(Step(do.Note(text="nothing new"), after_ms=MINUTE_MS))
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     assert fold(bench.events) == bench.batch
-    took_ms = 1000 * (time.perf_counter() - began)
-    print(f"fold of 500 events: {took_ms:.1f} ms")
+    took_ms, waited_ms = 1000 * (time.process_time() - began_cpu), 1000 * (time.perf_counter() - began)
+    print(f"fold of 500 events: {took_ms:.1f} ms ({waited_ms:.1f} ms by the clock on the wall)")
     assert took_ms < 200
 
 

@@ -9,7 +9,7 @@ from tests.unit.batch.table import REACHED
 
 from cultureops.alarms.activation import Activation
 from cultureops.batch import commands as do
-from cultureops.batch.alarm_told import EndangeredBatch, Phase, tell
+from cultureops.batch.alarm_told import EndangeredBatch, Known, Phase, tell
 from cultureops.batch.batch import Batch
 from cultureops.batch.due import due
 from cultureops.batch.exposure import overlap
@@ -46,7 +46,7 @@ def alarm(raised_at: int, **changes: object) -> Activation:
 
 
 def told(bench: Bench, one: Activation, phase: Phase = "raised", figures: EndangeredBatch = FIGURES) -> Batch:
-    _, events, version = tell(bench.known, one, phase, figures, bench.now)
+    _, events, version = tell(Known(bench.known), one, phase, figures, bench.now)
     assert version in (None, bench.known.version)
     for event in events:
         bench.record(event)
@@ -145,10 +145,10 @@ def test_one_deviation_for_an_activation_and_one_for_a_chattering_alarm() -> Non
 
 def test_an_extension_expects_that_nobody_closes_the_draft_meanwhile() -> None:
     bench = before("P0 look")
-    assert tell(bench.known, alarm(bench.now), "raised", FIGURES, bench.now)[2] is None
+    assert tell(Known(bench.known), alarm(bench.now), "raised", FIGURES, bench.now)[2] is None
     told(bench, alarm(bench.now))
     later = alarm(bench.now + MINUTE_MS)
-    assert tell(bench.known, later, "raised", FIGURES, bench.now)[2] == bench.known.version
+    assert tell(Known(bench.known), later, "raised", FIGURES, bench.now)[2] == bench.known.version
 
 
 def test_release_waits_until_a_person_has_disposed_of_the_draft() -> None:

@@ -57,6 +57,8 @@ class Lab:
         step = self.watch.step(now)
         self.told += len(step.readings)
         self.engine.add(step.rules)
+        for rule in step.replaced:
+            self.engine.replace(rule)
         found = [*self.engine.evaluate(step.readings), *self.engine.tick(now)]
         for rule_id in step.over:
             if self.engine.remove(rule_id):
@@ -367,7 +369,7 @@ def test_a_restart_changes_nothing() -> None:
     after = Lab()
     after.watch.note(bench.known)
     stored = remembered(lab.engine)
-    after.engine.add(after.watch.begin(began + 14 * MINUTE_MS, [one.rule_id for one in stored]))
+    after.engine.add(after.watch.begin(began + 14 * MINUTE_MS, stored))
     assert after.engine.restore(stored) == ()
     assert after.tick(began + 14 * MINUTE_MS) == [], "still warned of, and acknowledged"
     assert [step.rule.id for step in after.tick(began + 15 * MINUTE_MS)] == [WASH]
@@ -382,7 +384,8 @@ def test_what_ended_while_nobody_watched_is_cleared_and_can_be_acknowledged() ->
     bench.play("wash 1", "wash 2")
     after = Lab()
     after.watch.note(bench.known)
-    after.engine.add(after.watch.begin(bench.now, [*(one.rule_id for one in stored), "incubator_1/co2/high"]))
+    of_a_chamber = replace(stored[0], rule_id="incubator_1/co2/high")
+    after.engine.add(after.watch.begin(bench.now, [*stored, of_a_chamber]))
     assert after.engine.restore(stored) == ()
     assert {(step.rule.id, step.to_state) for step in after.tick(bench.now)} == {
         (WASH, State.RTN_UNACK), (f"{WASH}/warning", State.RTN_UNACK)
@@ -459,7 +462,7 @@ def test_a_thousand_open_batches_cost_a_tick_next_to_nothing() -> None:
     for second in range(1, 600):
         if second % 60 == 0:
             lab.watch.note(culture.changed(id="B-1"))
-        began = time.perf_counter()
+        began = time.thread_time()
         lab.watch.step(start + second * SECOND_MS)
-        spent.append(time.perf_counter() - began)
+        spent.append(time.thread_time() - began)
     assert sorted(spent)[len(spent) // 2] < 0.020 / 4

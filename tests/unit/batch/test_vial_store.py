@@ -60,18 +60,18 @@ async def test_ten_thousand_vials(lab: Lab) -> None:
         batch = await execute(lab.ledger, find_recipe, do.Command(f"B-{number}", details), lab.facts(OP, WITNESS))
         took_ms.append(1000 * (time.perf_counter() - began))
         assert batch.state is State.CRYO
-    began = time.perf_counter()
+    began_cpu = time.process_time()  # a busy machine lets whoever waits wait longer, not work longer
     holders = [lab.ledger.holder(vial.place.claim) for vial in stored("B-0", 0)]
-    holder_ms = 1000 * (time.perf_counter() - began) / PER_BATCH
+    holder_ms = 1000 * (time.process_time() - began_cpu) / PER_BATCH
     assert {holder.stream for holder in holders if holder is not None} == {"batch:B-0"}
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     places = lab.ledger.claimed("place:")
-    claimed_ms = 1000 * (time.perf_counter() - began)
+    claimed_ms, waited_ms = 1000 * (time.process_time() - began_cpu), 1000 * (time.perf_counter() - began)
     assert len(places) == BATCHES * PER_BATCH == 10_000
     assert len(lab.ledger.claimed("place:cryostore_1/r3/b7/")) == PER_BATCH
     print(
         f"10,000 vials: freezing {PER_BATCH} more {min(took_ms):.1f} ms, who holds a place {holder_ms:.3f} ms, "
-        f"the whole map {claimed_ms:.1f} ms"
+        f"the whole map {claimed_ms:.1f} ms ({waited_ms:.1f} ms by the clock on the wall)"
     )
     assert min(took_ms) < FREEZE_MS and holder_ms < HOLDER_MS and claimed_ms < CLAIMED_MS
 

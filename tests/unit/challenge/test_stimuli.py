@@ -23,7 +23,8 @@ def test_high_rests_where_the_twin_does_and_goes_beyond_by_more_than_the_resolut
     high = rule(limit=38.0)
     stimulus = STIMULI[Kind.HIGH](high, room(high))
     (value,) = stimulus.drive(0.0).values()
-    assert stimulus.rest == {"inc/temperature": 37.0} and 38.03 <= value < 39.0
+    assert stimulus.rest == {"inc/temperature": 37.0} and value == pytest.approx(38.01)
+    assert stimulus.short[0] == {"inc/temperature": pytest.approx(37.99)} and stimulus.short_s == 720.0
     assert stimulus.within == {"inc/temperature": pytest.approx(37.9)}
     assert stimulus.raise_within_s == (600.0, 661.0) and stimulus.clear_within_s == (120.0, 181.0)
 
@@ -31,7 +32,8 @@ def test_high_rests_where_the_twin_does_and_goes_beyond_by_more_than_the_resolut
 def test_a_warning_is_driven_short_of_its_alarm() -> None:
     warning, alarm = rule(limit=38.0, level=Level.WARNING), rule(limit=38.1)
     stimulus = STIMULI[Kind.HIGH](warning, room(warning, alarm))
-    assert stimulus.drive(0.0)["inc/temperature"] == pytest.approx(38.05)
+    assert stimulus.drive(0.0)["inc/temperature"] == pytest.approx(38.01)
+    assert stimulus.farther[-1]["inc/temperature"] == pytest.approx(38.05)
 
 
 @settings(max_examples=80)

@@ -165,7 +165,7 @@ def test_a_level_that_nobody_hears_calls_the_next_at_once() -> None:
     table.machine.note(raised(HIGH, START))
     assert table.run(0, 60) == [(10, "head", "stands", 2)]  # the next tick, not in 15 min
     table.unreachable.clear()
-    assert table.run(10, 900)[0] == (60, "op-1", "stands", 1)  # tried again though it escalated
+    assert table.run(60, 900)[0] == (60, "op-1", "stands", 1)  # tried again though it escalated
 
 
 def test_nobody_at_all_can_be_reached_and_it_goes_on_trying() -> None:
@@ -174,6 +174,59 @@ def test_nobody_at_all_can_be_reached_and_it_goes_on_trying() -> None:
     table.machine.note(raised(CRITICAL, START))
     tried = [call.person for second in range(0, 3600, 10) for call in table.tick(START + second * SECOND_MS)]
     assert 10 <= len(tried) <= 20 and set(tried) == {"op-1", "head"} and table.machine.incidents
+
+
+@pytest.mark.parametrize("set_at_s", [1, 60, 299, 650])
+@pytest.mark.parametrize("by_s", [1, 60, 3600, 86_400])
+def test_a_clock_set_back_neither_delays_nor_repeats_anything(set_at_s: int, by_s: int) -> None:
+    def told(back_s: int) -> list[tuple[int, Told]]:
+        table, found = Table(), []
+        table.machine.note(raised(CRITICAL, START))
+        for second in range(0, 1500):
+            table.told.clear()
+            table.tick(START + (second - (back_s if second >= set_at_s else 0)) * SECOND_MS)
+            found += [(second, row[1:]) for row in table.told]
+        return found
+
+    expected, found = told(0), told(by_s)
+    assert [row for _, row in found] == [row for _, row in expected]
+    assert all(abs(at - due) <= 1 for (at, _), (due, _) in zip(found, expected, strict=True))  # one look apart
+
+
+def test_a_clock_set_back_while_it_was_off_delays_nothing_beyond_its_delay() -> None:
+    table = Table()
+    late = START + HOUR_MS
+    table.machine.resume(view(CRITICAL, late), late, [(Key("gmp_critical", 0, "op-1"), late, True)])
+    assert table.run(0, 700) == [(300, "op-1", "reminder", 1), (600, "op-1", "reminder", 1), (600, "head", "stands", 2)]
+
+
+ALL_MUTED = SITE.replace("low,medium", "low,medium,high").replace(
+    'id = "head"\nroutes = ["hook"]', 'id = "head"\nroutes = ["hook"]\nmute = ["daily 18:00-07:00 high"]'
+)
+
+
+def test_a_high_alarm_that_everybody_mutes_is_told_to_all_of_each_level() -> None:
+    table, night = Table(ALL_MUTED), 13 * 3600  # 22:00 in Berlin
+    begin = START + night * SECOND_MS
+    table.machine.note(raised(HIGH, begin))
+    table.machine.note(raised(MEDIUM, begin))  # may be muted by all
+    calls = table.tick(begin)
+    assert [(call.person, call.is_muted, call.rule.id) for call in calls] == [("op-2", True, HIGH.id)]
+    assert table.run(night + 10, night + 1000) == [
+        (night + 600, "op-2", "reminder", 1),
+        (night + 900, "head", "stands", 2),
+    ]
+    table.machine.note(returned(HIGH, begin + 1_000_000, begin))
+    assert {row[1:3] for row in table.run(night + 1000, night + 2000)} == {("op-2", "returned"), ("head", "returned")}
+    table.machine.note(moved(HIGH, State.RTN_UNACK, State.UNACK, begin + 2_000_000, raised_at=begin))
+    assert {row[1:3] for row in table.run(night + 2000, night + 2010)} >= {("head", "again")}
+
+
+def test_who_mutes_high_alarms_is_left_alone_while_another_of_the_level_is_told() -> None:
+    table, night = Table(SITE.replace("low,medium", "low,medium,high").replace('["on_call"]', '["everybody"]')), 46_800
+    table.machine.note(raised(HIGH, START + night * SECOND_MS))
+    told = table.run(night, night + 1000)
+    assert {row[1] for row in told} == {"op-1", "head"}
 
 
 def test_muted_people_are_told_when_they_may_be() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from structlog.testing import capture_logs
-from tests.unit.notify.stock import CRITICAL, MEDIUM, SITE, START, Desk, acknowledged, raised, rule, view
+from tests.unit.notify.stock import CRITICAL, MEDIUM, SITE, START, Desk, acknowledged, raised, returned, rule, view
 
-from cultureops.alarms.rule import Rule
+from cultureops.alarms.alarm import AlarmView
+from cultureops.alarms.rule import Rule, WhenEmpty
 from cultureops.alarms.state import State
-from cultureops.clock import iso
+from cultureops.clock import HOUR_MS, iso
 from cultureops.errors import StorageError
 from cultureops.ledger import Actor, NewEvent, Source, SqlLedger
 
@@ -25,8 +26,7 @@ async def test_one_alarm_from_raising_to_acknowledgement(tmp_path: Path) -> None
         await desk.note(raised(HIGH, START))
         assert [name for name, _ in desk.post.taken] == ["mail-1"]
         assert desk.post.subjects() == [
-            "high incubator_1: incubator_1/temperature 39.1 °C at or above the high limit 38 °C; "
-            "batch inside: B-2026-001"
+            "high incubator_1/temperature 39.1 °C at or above the high limit 38 °C; batch inside: B-2026-001"
         ]
         await desk.step(60)
         await desk.note(acknowledged(HIGH, START + 60_000, START, by="head"))
@@ -90,6 +90,102 @@ async def test_when_nobody_is_reached_the_next_level_is_called_at_once(tmp_path:
         assert desk.post.taken and desk.notifier.status().undelivered_s == 0
 
 
+async def test_what_reaches_nobody_is_a_problem_after_its_limit(tmp_path: Path) -> None:
+    async with Desk(tmp_path, SITE + "[notify]\nundelivered_limit_s = 120\n") as desk:
+        desk.post.broken = {"mail-1", "mail-2", "hook"}
+        await desk.note(raised(CRITICAL, START))
+        await desk.step(120)
+        assert desk.notifier.status().problem is None
+        await desk.step(600, every_s=10)
+        assert desk.notifier.status().problem == "nobody could be told of cryostore_1/temp_a/high for 12 min"
+        desk.post.broken = {"mail-1", "mail-2"}
+        await desk.step(900, every_s=10)
+        assert desk.notifier.status().problem is None
+        desk.post.broken = {"mail-1", "mail-2", "hook"}  # told once, and by now not reminded any more
+        await desk.step(900, every_s=10)
+        assert "nobody could be told of cryostore_1" in str(desk.notifier.status().problem)
+        await desk.note(acknowledged(CRITICAL, desk.clock.now(), START))
+        assert desk.notifier.status().problem is None
+
+
+async def test_one_dead_telephone_beside_a_live_one_is_no_problem(tmp_path: Path) -> None:
+    async with Desk(tmp_path, SITE.replace('who = ["on_call"]\nrepeat_every_s = 600', 'who = ["everybody"]')) as desk:
+        desk.post.broken = {"mail-2"}
+        await desk.note(raised(HIGH, START))
+        await desk.step(3600, every_s=10)
+        status = desk.notifier.status()
+        assert status.given_up >= 3 and status.undelivered_s == 0 and status.problem is None
+
+
+async def test_what_returned_before_anybody_was_reached_is_no_problem_for_ever(tmp_path: Path) -> None:
+    async with Desk(tmp_path) as desk:
+        desk.post.broken = {"mail-1", "mail-2", "hook"}
+        await desk.note(raised(HIGH, START))
+        await desk.step(60)
+        await desk.note(returned(HIGH, START + 60_000, START))
+        await desk.step(900, every_s=10)
+        assert desk.notifier.status().problem is None
+
+
+async def test_messages_say_the_value_that_is_there_now(tmp_path: Path) -> None:
+    now = [39.1]
+
+    def view_of(rule_id: str) -> AlarmView | None:
+        return replace(view(HIGH, START), value=now[0]) if rule_id == HIGH.id else None
+
+    async with Desk(tmp_path, view_of=view_of) as desk:
+        await desk.note(raised(HIGH, START))
+        now[0] = 44.25
+        await desk.step(600, every_s=10)
+        assert desk.post.subjects() == [
+            "high incubator_1/temperature 39.1 °C at or above the high limit 38 °C; no batch inside",
+            "high STILL UNACKNOWLEDGED: incubator_1/temperature now 44.25 °C, 39.1 °C when raised; high limit 38 °C; "
+            "no batch inside",
+        ]
+
+
+async def test_a_clock_set_back_makes_nobody_wait(tmp_path: Path) -> None:
+    """It is set back by an hour between two attempts; what it does within a second of a tick can't be told apart."""
+    async with Desk(tmp_path) as desk:
+        desk.inside["incubator_1"] = ("B-2026-001",)
+        desk.post.broken = {"mail-1", "hook"}
+        await desk.note(raised(HIGH, START))
+        desk.clock._now -= HOUR_MS
+        await desk.step(11)
+        assert desk.post.tried[:2] == ["mail-1", "mail-1"]  # ten seconds later, as without the leap
+        await desk.step(120)
+        assert 130 <= desk.notifier.status().undelivered_s <= 131
+        desk.post.broken.clear()
+        await desk.step(120)
+        (told, *_) = desk.post.taken
+        assert "by a clock that was ahead of the present one" in told[1].body
+        assert desk.notifier.status().undelivered_s == 0
+
+
+async def test_while_an_hour_comes_again_a_batch_put_inside_in_its_first_turn_is_endangered(tmp_path: Path) -> None:
+    async with Desk(tmp_path) as desk:
+        desk.notifier._exposed = lambda _chamber, _start, end: ("B-2026-001",) if end >= START else ()
+        desk.notifier.tick(START)
+        desk.clock._now -= HOUR_MS
+        await desk.note(raised(replace(CRITICAL, when_empty=WhenEmpty.DOWNGRADE), desk.clock.now()))
+        assert desk.post.subjects()[0].endswith("batch inside: B-2026-001")
+
+
+async def test_high_alarms_that_all_of_a_level_mute_are_told_and_the_status_says_when(tmp_path: Path) -> None:
+    muted = SITE.replace("18:00-07:00 low,medium", "18:00-07:00 low,medium,high")
+    async with Desk(tmp_path) as desk:
+        assert desk.notifier.status().mute_gap_at is None
+    (tmp_path / "b").mkdir()
+    async with Desk(tmp_path / "b", muted) as desk:
+        assert desk.notifier.status().mute_gap_at == "2026-01-05T18:00:00.000Z"  # op-2 alone is on call from 19:00
+        desk.clock.advance(13 * HOUR_MS)
+        await desk.note(raised(HIGH, desk.clock.now()), raised(MEDIUM, desk.clock.now()))
+        ((route, message),) = desk.post.taken
+        assert route == "mail-2" and "EVERYBODY WHO IS TO BE TOLD HAS MUTED HIGH ALARMS NOW" in message.body
+        (sent,) = await desk.events()
+        assert sent.data["mute_overridden"] is True and sent.data["roster_gap"] is False
+
+
 async def test_a_route_that_is_down_is_not_waited_for(tmp_path: Path) -> None:
     async with Desk(tmp_path) as desk:
         desk.post.broken = {"mail-1"}
@@ -111,7 +207,7 @@ async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
             desk.notifier.recall(event)
         desk.notifier.resume([view(HIGH, START), view(other, START), view(MEDIUM, START, State.ACK)])
         await desk.step(30)
-        assert [message.subject.split()[1] for _, message in desk.post.taken] == ["incubator_2:"]
+        assert [message.subject.split()[1] for _, message in desk.post.taken] == ["incubator_2/temperature"]
         await desk.step(600)
         subjects = desk.post.subjects()[1:]
         assert len(subjects) == 2 and all("UNACKNOWLEDGED" in subject for subject in subjects)
@@ -190,6 +286,7 @@ async def test_a_site_without_routes_says_that_it_tells_nobody(tmp_path: Path) -
         await desk.note(raised(CRITICAL, START))
         await desk.step(60)
         assert desk.notifier.status().tells_nobody and not desk.post.tried
+        assert desk.notifier.status().problem is None
         assert not (tmp_path / "alarm_link.key").exists()
 
 
@@ -206,5 +303,7 @@ async def test_a_fault_of_ours_neither_raises_nor_keeps_a_message_back(tmp_path:
             await desk.note(raised(replace(HIGH, priority="odd"), START), raised(CRITICAL, START))
             await desk.step(5)
             assert "odd" in str(desk.notifier.status().fault)
+            problem = str(desk.notifier.status().problem)
+            assert problem.startswith("telling people met a fault: ") and "odd" in problem and problem.isprintable()
             assert [subject[:12] for subject in desk.post.subjects()] == ["GMP-CRITICAL"]
     assert logs[0]["log_level"] == "error"

@@ -59,12 +59,14 @@ brief = true
 public_url = "https://lab.example/"
 tell_when_acknowledged = false
 first_out_s = 30
+undelivered_limit_s = 600
 [heartbeat]
 url_file = "{tmp_path / "switch"}"
 every_s = 30
 tell_failure = true
 """
     )
+    assert found.undelivered_limit_s == 600 and read(BASE).undelivered_limit_s == 300
     assert found.public_url == "https://lab.example" and not found.tell_when_acknowledged
     assert found.heartbeat is not None and found.heartbeat.url == "https://hc.example/5f9b-1234"
     assert found.routes[1].url.endswith("tok3n") and found.routes[1].brief
@@ -116,6 +118,7 @@ MISTAKES = [
      "low escalates twice"),
     ("[notify]\npublic_url = 'lab.example'\n", 2, "is no address of pages"),
     ("[notify]\nfirst_out = 5\n", 2, "unknown key"),
+    ("[notify]\nundelivered_limit_s = 5\n", 2, "from 60 to 3600"),
     ("[heartbeat]\nevery_s = 5\n", 1, "beats for nobody"),
     ("[heartbeat]\nurl = 'mailto://x'\n", 2, "expected http:// or https://"),
     ("[heartbeat]\nurl = 'http://[::1'\n", 2, "expected http:// or https://"),

@@ -111,12 +111,15 @@ def _pooled(batch: Batch, recorded: happened.VesselsPooled, event: Event) -> Bat
 
 
 def _regrouped(batch: Batch, before: set[str], after: tuple[Vessels, ...], event: Event) -> Batch:
-    """Let new groups stand where the old ones stood; nothing is carried anywhere."""
+    """Let new groups stand where the old ones stood; nothing is carried anywhere.
+
+    Where a later correction says that groups stood apart when they were pooled, the pooled one is in doubt and counts
+    as standing in each of their chambers, until those of the others are corrected too.
+    """
     at = event.occurred_at
-    chamber = batch.chamber_of(min(before))
+    chambers = sorted({stay.chamber for stay in batch.occupancies if stay.vessels in before and stay.taken is None})
     stays = take_out(batch.occupancies, at, before)
-    if chamber is not None:
-        stays += tuple(Occupancy(group.id, chamber, at) for group in after)
+    stays += tuple(Occupancy(group.id, chamber, at) for group in after for chamber in chambers)
     kept = tuple(group for group in batch.groups if group.id not in before)
     return batch.changed(since=at, groups=(*kept, *after), occupancies=stays)
 

@@ -93,13 +93,14 @@ def _destroyed(batch: Batch, recorded: happened.Destroyed, event: Event) -> Batc
 
 
 def _alarm_exposed(batch: Batch, recorded: happened.AlarmExposed, event: Event) -> Batch:
-    known = {other.id: other for other in batch.exposures}
-    before = known.get(recorded.exposure_id)
+    known = batch.exposures
+    place = next((place for place, other in enumerate(known) if other.id == recorded.exposure_id), len(known))
+    before = known[place] if place < len(known) else None
     if recorded.phase == "withdrawn":
         if before is None:
             return batch
         withdrawn = replace(before, withdrawn_at=recorded.at)
-        return batch.changed(exposures=tuple((known | {before.id: withdrawn}).values()))
+        return batch.changed(exposures=(*known[:place], withdrawn, *known[place + 1 :]))
     cleared_at = recorded.at if recorded.phase == "cleared" else None
     exposure = AlarmExposure(
         id=recorded.exposure_id,
@@ -116,7 +117,7 @@ def _alarm_exposed(batch: Batch, recorded: happened.AlarmExposed, event: Event) 
     )
     is_new = exposure.wants_assessment and (before is None or not before.wants_assessment)
     return batch.changed(
-        exposures=tuple((known | {exposure.id: exposure}).values()),
+        exposures=(*known[:place], exposure, *known[place + 1 :]),
         excepted_gates=_no_longer(batch) if is_new else batch.excepted_gates,
     )
 

@@ -23,7 +23,7 @@ from cultureops.batch.counts import SampleId, parse_sample_id
 from cultureops.batch.events import data_of, read_event
 from cultureops.batch.parts import QcSample
 from cultureops.batch.steps.base import deviate, refused
-from cultureops.clock import DAY_MS, HOUR_MS, Instant
+from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
 from cultureops.ledger.event import Event
 
 __all__ = [
@@ -43,12 +43,13 @@ CORRECTABLE: Final[Mapping[str, frozenset[str]]] = {
     "consent_recorded": frozenset({"form"}),
     "marrow_received": frozenset({"marrow_ml", "anticoagulant", "receipt_temperature_c", "donor_markers"}),
     "isolated": frozenset({"method", "mnc_count", "viability_pct"}),
-    "seeded": frozenset({"vessel_type", "medium_lot"}),
+    "seeded": frozenset({"vessel_type", "medium_lot", "chamber"}),
     "medium_changed": frozenset({"volume_ml", "medium_lot", "removed_nonadherent"}),
     "confluence_observed": frozenset({"confluence_pct", "n_fields"}),
     "counted": frozenset({"viability_pct", "viable_density_1e6_per_ml", "total_density_1e6_per_ml"}),
     "count_accepted": frozenset({"viability_pct", "viable_density_1e6_per_ml", "total_density_1e6_per_ml"}),
-    "passaged": frozenset({"enzyme", "enzyme_pct", "exposure_min", "vessel_type", "medium_lot"}),
+    "passaged": frozenset({"enzyme", "enzyme_pct", "exposure_min", "vessel_type", "medium_lot", "chamber"}),
+    "moved": frozenset({"to_chamber"}),
     "harvested": frozenset({"enzyme", "enzyme_pct", "exposure_min"}),
     "qc_sampled": frozenset({"method"}),
     "qc_resulted": frozenset({"lab"}),
@@ -66,8 +67,13 @@ CORRECTABLE: Final[Mapping[str, frozenset[str]]] = {
     "deviation_opened": frozenset({"description"}),
     "noted": frozenset({"text"}),
 }
-"""Fields that nothing else was derived from. A wrong test result or dose is a deviation, not a slip of the pen."""
+"""Fields that nothing else was derived from. A wrong test result or dose is a deviation, not a slip of the pen.
 
+Chambers are among them, since stays and what alarms mean for the batch are folded anew.
+"""
+
+_PLACED_IN: Final[Mapping[str, str]] = {"seeded": "chamber", "passaged": "chamber", "moved": "to_chamber"}
+"""Which field of a step says where vessels stood from then on."""
 
 _COUNT_USED: Final = frozenset({"passaged", "harvested", "resuspended", "released", "conditionally_released"})
 _DECIDED_ON: Final[Mapping[tuple[str, str], frozenset[str]]] = {
@@ -250,7 +256,10 @@ def note(case: Case, details: Note) -> Plan:
 
 
 def correct(case: Case, details: Correct) -> Plan:
-    """Correct one field of an earlier event; the event as it reads now goes with it."""
+    """Correct one field of an earlier event; the event as it reads now goes with it.
+
+    Another chamber is one that is known; it always opens a deviation, since gate G3 had judged the first.
+    """
     target = next((event for event in case.batch.history if event.event_id == details.event_id), None)
     if target is None:
         raise refused(case, f"no event {details.event_id} in this batch")
@@ -266,7 +275,7 @@ def correct(case: Case, details: Correct) -> Plan:
             data = dict(event.data["data"])  # type: ignore[arg-type]
     old = data.get(details.field, "")
     corrected = read_event(target.type, data | {details.field: details.value})
-    said = _rested_on(case, target, details.field)
+    said = _rested_on(case, target, details.field) + _stood_elsewhere(case, target, details, str(old))
     return Plan(
         happened.Corrected,
         {
@@ -287,3 +296,17 @@ def _rested_on(case: Case, target: Event, field: str) -> tuple[str, ...]:
     if not after:
         return ()
     return (f"{field} of {target.type} was corrected after {', '.join(dict.fromkeys(after))} had been decided on it",)
+
+
+def _stood_elsewhere(case: Case, target: Event, details: Correct, old: str) -> tuple[str, ...]:
+    """Say that vessels stood where nobody had judged; refused for no known chamber, and for the one on record."""
+    if _PLACED_IN.get(target.type) != details.field:
+        return ()
+    if details.value == old:
+        raise refused(case, f"{details.field} of {target.type} is {old} already")
+    if details.value not in case.facts.equipment:
+        known = ", ".join(sorted(case.facts.equipment)) or "none"
+        raise refused(
+            case, f"nothing is on record about {details.value!r}; name a chamber of this lab (known: {known})"
+        )
+    return (f"vessels stood in {details.value} from {iso(target.occurred_at)}, not in {old}, which gate G3 had judged",)

@@ -24,6 +24,7 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 NEWEST_SHOWN: Final = 200
 KPI_DAYS: Final = 30
+LAST_INSTANT: Final = 253_402_300_799_999
 _SHOWN: Final = (*ALARM_EVENT_TYPES, "alarm_exposure_revised")
 _UNDECODABLE: Final = "\ufffd"
 
@@ -93,7 +94,7 @@ async def command(
     witness: Annotated[str, Form(max_length=100)] = "",
     minutes: Annotated[float, Form(ge=0.0, le=1440.0, allow_inf_nan=False)] = 0.0,
     one_shot: Annotated[bool, Form()] = False,
-    raised_at: Annotated[int | None, Form()] = None,
+    raised_at: Annotated[int | None, Form(ge=0, le=LAST_INSTANT)] = None,
     back: Annotated[str, Form()] = "/",
 ) -> Response:
     """Act on an alarm in a person's name; what can't be recorded is refused in words."""

@@ -1,0 +1,49 @@
+"""The command line as people use it: each command is a process of its own, with its own output and exit code.
+
+An interpreter needs a second or two to import cultureops, a command a tenth of that. So one process imports it once and
+forks for each command. What a cold start adds is shown by demos, labs and simulators, which are started cold, and by
+``test_each_command_module_can_be_the_first``.
+"""
+
+import atexit
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+
+__all__ = ["cultureops"]
+
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _warm() -> "subprocess.Popen[str]":
+    started = subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).parent / "warm.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def end() -> None:
+        started.communicate(timeout=10)
+
+    atexit.register(end)
+    return started
+
+
+def cultureops(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end, a minute at most, and return its exit code and what it said."""
+    with _one_at_a_time, tempfile.TemporaryDirectory() as said:
+        out, err = Path(said, "out"), Path(said, "err")
+        warm = _warm()
+        assert warm.stdin is not None and warm.stdout is not None
+        warm.stdin.write(json.dumps([arguments, str(folder or Path.cwd()), str(out), str(err)]) + "\n")
+        warm.stdin.flush()
+        code = warm.stdout.readline()
+        assert code, "the process that starts commands has ended"
+        texts = [file.read_text(encoding="utf-8") for file in (out, err)]
+        return subprocess.CompletedProcess(("cultureops", *arguments), int(code), *texts)
