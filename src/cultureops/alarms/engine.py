@@ -255,11 +255,10 @@ class Engine:
         self._guards[guard.rule.id] = guard
         if isinstance(guard, LinkGuard):
             self._links.setdefault(guard.rule.device, []).append(guard)
+            self._routes.clear()
         for channel in _channels(guard.rule):
             self._by_channel.setdefault(channel, []).append(guard)
             self._routes.pop(channel, None)
-        if self._links:
-            self._routes.clear()
 
     def _detach(self, guard: Guard) -> None:
         """Let no reading and no time come to a guard any more."""

@@ -1,7 +1,7 @@
 """What is done to an alarm after it was seen to come and go once: steps that each ask for one change of state. Pure.
 
 Delays, states and suppression are the same code for every rule of a kind, so most drills are done once for each kind,
-a re-alarm once for each kind and time; a window of the door is driven for each rule that has one.
+latching or not, a re-alarm once for each time, too; a window of the door is driven for each rule that has one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def applying(rule: Rule) -> frozenset[Drill]:
 
 def with_drills(stimuli: Sequence[Stimulus], room: Room, unforced: Iterable[ChannelId]) -> list[Stimulus]:
     """Return the stimuli with the drills of each: what all rules of a kind share on the first that allows it."""
-    done: set[tuple[Kind, Drill, float] | None] = set()
+    done: set[tuple[Kind, bool, Drill, float] | None] = set()
     hidden = frozenset(unforced)
     found = []
     for stimulus in stimuli:
@@ -103,11 +103,11 @@ def with_drills(stimuli: Sequence[Stimulus], room: Room, unforced: Iterable[Chan
     return found
 
 
-def _shared_by(drill: Drill, rule: Rule) -> tuple[Kind, Drill, float] | None:
+def _shared_by(drill: Drill, rule: Rule) -> tuple[Kind, bool, Drill, float] | None:
     """Return what rules have in common of which one stands for all; None where each is drilled."""
     if drill is Drill.DOOR_WINDOW:
         return None
-    return rule.kind, drill, rule.realarm_s if drill is Drill.REALARM else 0.0
+    return rule.kind, rule.latching, drill, rule.realarm_s if drill is Drill.REALARM else 0.0
 
 
 def _is_possible(drill: Drill, stimulus: Stimulus, room: Room, hidden: frozenset[ChannelId]) -> bool:

@@ -11,7 +11,8 @@ An alarm: what identifies the rule and its figures; ``verdict`` (pass, fail, not
 first_reading raised notified acknowledged rest_at_wire first_reading_back cleared`` (lab time, ISO 8601 UTC, null for
 what did not happen); ``raise`` and ``clear`` with ``delay_s`` and ``allowed_s`` [least, most], from the reading on;
 ``held_within_deadband_s``; ``value_just_inside`` that was read while it must not be raised; ``drills`` (just inside,
-twice, bad reading, re-alarm, shelving, door window: ``shown``, ``not shown`` or ``does not apply``); ``also_raised``; ``ledger_positions``; ``attempt``.
+twice, bad reading, re-alarm, shelving, door window: ``shown``, ``not shown`` or ``does not apply``); ``also_raised``;
+``ledger_positions``; ``attempt``.
 """
 
 from __future__ import annotations

@@ -50,6 +50,9 @@ class Reference:
     suppressed: str = ""
     until: Instant | None = None
     shelved_at: Instant = 0
+    last: float | None = None
+    restless_since: Instant | None = None
+    shut_since: Instant | None = None
     one_shot: bool = False
     owes_latch: bool = False
     samples: list[tuple[Instant, float | None]] = field(default_factory=list)
@@ -72,6 +75,7 @@ class Reference:
 
     def sample(self, at: Instant, value: float | None) -> None:
         self.samples.append((at, value))
+        self.last = value
 
     def is_contradicted(self, value: float) -> bool:
         return value < LIMIT - DEADBAND if self.condition else value >= LIMIT
@@ -104,13 +108,15 @@ class Reference:
         """A door that opens explains anew, unless what it would explain is there already and explained."""
         if not self.rule.suppressors:
             return
+        self.is_explained(at)
         explains = self.door_since is not None
         if is_open and not self.door and not (explains and self.condition):
             self.door_since, self.door_until = at, None
+            self.restless_since = at if self.restless_since is None else self.restless_since
         if is_open:
             self.door_until = None
         elif self.door:
-            self.door_until = at + RECOVERY_S * S
+            self.door_until, self.shut_since = at + RECOVERY_S * S, at
         self.door = is_open
         self.explain(at)
 
@@ -124,17 +130,31 @@ class Reference:
             if now - self.acknowledged_at >= self.rule.realarm_s * S:
                 self.acknowledged_at = None
 
-    def explain(self, now: Instant) -> None:
-        """Suppress what an opened door explains, for as long as it does; what has been announced stays announced."""
+    def is_explained(self, now: Instant) -> bool:
+        """Whether the door explains the condition; an opening that does no more, and is over, is forgotten."""
+        if not self.door and self.shut_since is not None and now >= self.shut_since + RECOVERY_S * S:
+            self.restless_since = None
         is_explained = self.door_since is not None and now < self.door_since + MOST_S * S
+        if self.restless_since is not None and now >= self.restless_since + 3 * MOST_S * S:
+            is_explained = False
         if self.door_until is not None and now >= self.door_until:
             is_explained = False
         if not is_explained and not self.door:
             self.door_since = self.door_until = None
+        return is_explained
+
+    def explain(self, now: Instant) -> None:
+        """Suppress what an opened door explains, for as long as it does; what has been announced stays announced."""
+        is_explained = self.is_explained(now)
         if is_explained and self.state == "NORMAL":
             self.suppressed = BY_DESIGN
-        elif not is_explained and self.suppressed == BY_DESIGN:
+        elif not is_explained and self.suppressed == BY_DESIGN and not self.is_nearly_over:
             self.uncover()
+
+    @property
+    def is_nearly_over(self) -> bool:
+        """Whether the value is known and back within the limit: what the door explained is not raised at its end."""
+        return self.condition and self.last is not None and self.last < LIMIT
 
     def uncover(self) -> None:
         """End a suppression: the present truth counts, as a new activation."""

@@ -81,6 +81,7 @@ def test_every_page_says_that_its_sources_are_simulated() -> None:
     words = words_of(pdf)
     assert pages >= 3 and words.count("SIMULATEDSOURCES") >= 2 * pages
     assert 'Lab"7"#panic' in words and "raisedafter900s" in words and "nosimulatorspeaksit" in words
+    assert "driven:raisedandclearedonce" in words and "notshown:justinside,twice,badreading,shelving" in words
     assert "performedby" in words and "reviewedby" in words and "ab" * 32 in words
     assert f"1of{pages}" in words and f"{pages}of{pages}" in words
 
