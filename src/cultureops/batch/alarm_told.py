@@ -22,6 +22,7 @@ from cultureops.clock import Instant
 from cultureops.field import printable
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group
+from cultureops.units import label
 
 __all__ = ["EndangeredBatch", "Known", "Phase", "tell"]
 
@@ -64,7 +65,8 @@ class EndangeredBatch:
         """The figures as people read them."""
         if self.minutes is None or self.unknown_minutes is None:
             return f"figures not known: {self.reason}"
-        excess = "" if self.degree_minutes is None else f", {self.degree_minutes:.3g} {self.degree_unit}"
+        code, _, per = self.degree_unit.partition(" ")
+        excess = "" if self.degree_minutes is None else f", {self.degree_minutes:.3g} {label(code)} {per}"
         unknown = f", {self.unknown_minutes:.1f} min unknown" if self.unknown_minutes else ""
         return f"{self.minutes:.1f} min{excess}{unknown}"
 
