@@ -13,6 +13,7 @@ from cultureops.alarms.alarm import Act
 from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, Order, carry_out, read_command
 from cultureops.alarms.events import alarm_stream
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
+from cultureops.alarms.permission import is_critical_now
 from cultureops.clock import Clock, Instant
 from cultureops.errors import StorageError
 from cultureops.field import printable
@@ -91,7 +92,7 @@ class AlarmDesk:
     def _is_critical(self, rule_id: str, now: Instant) -> bool:
         """Whether a live batch is at stake."""
         view = self._engine.view(rule_id)
-        return view is not None and bool(view.rule.reached(self._exposed, now, now))
+        return view is not None and is_critical_now(view.rule, self._exposed, now)
 
 
 class LinkDesk:

@@ -15,7 +15,7 @@ from cultureops.alarms.state import ANNOUNCED, State
 from cultureops.clock import Instant, parse_iso
 from cultureops.errors import ConfigError, StorageError
 
-__all__ = ["Activation", "AlarmHistory", "Span", "alarm_history"]
+__all__ = ["AlarmHistory", "Annunciation", "Span", "alarm_history"]
 
 _WHATS: Final = {f"alarm_{what}": what for what in What}
 _STATES: Final = {state.value: state for state in State}
@@ -24,7 +24,7 @@ _BY_PERSON: Final = frozenset({State.SHELVED, State.OUT_OF_SERVICE})
 
 
 @dataclass(frozen=True, slots=True)
-class Activation:
+class Annunciation:
     """One time an alarm was announced anew; times are ms UTC, None where it has not happened.
 
     ``since`` is when its condition began, before the delay; None where it came out of a suppression, whose length is no
@@ -60,7 +60,7 @@ class AlarmHistory:
     person or a reason on record. ``unacknowledged`` are the rules that waited for somebody at the end.
     """
 
-    activations: tuple[Activation, ...]
+    activations: tuple[Annunciation, ...]
     realarms: tuple[Instant, ...]
     standing: tuple[Span, ...]
     suppressed: tuple[Span, ...]
@@ -165,7 +165,7 @@ class _Fold:
             if track.suppressed_since is not None:
                 self.suppressed.append(Span(rule_id, track.suppressed_since, None))
         activations = (
-            Activation(*begun, self.returned.get(place), self.acknowledged.get(place), self.acted.get(place))
+            Annunciation(*begun, self.returned.get(place), self.acknowledged.get(place), self.acted.get(place))
             for place, begun in enumerate(self.begun)
         )
         return AlarmHistory(

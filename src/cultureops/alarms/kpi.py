@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from cultureops.alarms.events import RecordedEvent
-from cultureops.alarms.history import Activation, Span, alarm_history
+from cultureops.alarms.history import Annunciation, Span, alarm_history
 from cultureops.alarms.load import Flood, bins_over, floods, in_bursts, most_within
 from cultureops.alarms.rule import Priority
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant, iso
@@ -207,7 +207,7 @@ def _floods(
     return tuple(Flood(max(flood.since, start), flood.until, flood.alarms) for flood in found if flood.until > start)
 
 
-def _chattering(activations: Sequence[Activation], start: Instant, terms: KpiTerms) -> dict[str, int]:
+def _chattering(activations: Sequence[Annunciation], start: Instant, terms: KpiTerms) -> dict[str, int]:
     within_ms = round(terms.chatter_within_s * SECOND_MS)
     times: defaultdict[str, list[Instant]] = defaultdict(list)
     for activation in activations:
@@ -219,7 +219,7 @@ def _chattering(activations: Sequence[Activation], start: Instant, terms: KpiTer
     return {rule_id: count for rule_id, count in counts.items() if count}
 
 
-def _is_fleeting(activation: Activation, respond_within_s: Mapping[str, float], terms: KpiTerms) -> bool:
+def _is_fleeting(activation: Annunciation, respond_within_s: Mapping[str, float], terms: KpiTerms) -> bool:
     if activation.returned_at is None:
         return False
     if activation.acted_at is not None and activation.acted_at <= activation.returned_at:

@@ -7,12 +7,19 @@ from typing import Final
 
 from cultureops.access.name import is_name, same_person
 from cultureops.alarms.alarm import Act
-from cultureops.alarms.rule import Rule
+from cultureops.alarms.rule import Exposure, Rule
 from cultureops.alarms.text import duration
 from cultureops.clock import Instant
 from cultureops.errors import CultureOpsError
 
-__all__ = ["CRITICAL_SHELVING_S", "AlarmError", "check_act", "check_shelving"]
+__all__ = [
+    "CRITICAL_SHELVING_S",
+    "AlarmError",
+    "check_act",
+    "check_shelving",
+    "is_critical_now",
+    "longest_shelving_s",
+]
 
 CRITICAL_SHELVING_S: Final = 900.0
 """The longest shelving of a GMP-critical alarm. A default of this project's alarm brief."""
@@ -20,6 +27,16 @@ CRITICAL_SHELVING_S: Final = 900.0
 
 class AlarmError(CultureOpsError):
     """A command on an alarm was not carried out."""
+
+
+def is_critical_now(rule: Rule, exposed: Exposure, now: Instant) -> bool:
+    """Whether acting on the alarm takes a second person: the rule says so, or a live batch is at stake."""
+    return rule.gmp_critical or bool(rule.reached(exposed, now, now))
+
+
+def longest_shelving_s(rule: Rule, *, is_critical: bool) -> float:
+    """Return how long an alarm may be shelved in all [s]."""
+    return min(rule.shelve_max_s, CRITICAL_SHELVING_S) if is_critical else rule.shelve_max_s
 
 
 def check_act(rule_id: str, act: Act, what: str, *, needs_witness: bool = False) -> Act:
@@ -51,7 +68,7 @@ def check_shelving(
     """
     is_critical = is_critical or rule.gmp_critical
     act = check_act(rule.id, act, "shelving it", needs_witness=is_critical)
-    longest_s = min(rule.shelve_max_s, CRITICAL_SHELVING_S) if is_critical else rule.shelve_max_s
+    longest_s = longest_shelving_s(rule, is_critical=is_critical)
     began = now if shelved_since is None else shelved_since
     if shelved_since is not None and until - began > longest_s * 1000:
         raise AlarmError(

@@ -16,9 +16,9 @@ from typing import Any, Final
 from cultureops.access.roles import PEOPLE
 from cultureops.alarms import AlarmError, StoredAlarm, replay
 from cultureops.alarms.alarm import Act
-from cultureops.alarms.command import COMMAND, MOST_MINUTES, REFUSED, AlarmCommand, Order
+from cultureops.alarms.command import COMMAND, MOST_MINUTES, REFUSED, STALE_MS, AlarmCommand, Order
 from cultureops.alarms.events import ALARM_EVENT_TYPES, StandingAlarms, alarm_stream
-from cultureops.clock import Instant, SystemClock, iso
+from cultureops.clock import MINUTE_MS, Instant, SystemClock, iso
 from cultureops.errors import ConfigError, StorageError
 from cultureops.keeping.entry import Entry, history, ledger_of, print_grid, print_json, when
 from cultureops.ledger.event import Event, NewEvent, Source
@@ -212,6 +212,7 @@ def _say(command: AlarmCommand, answer: Event | None, *, as_json: bool) -> None:
             }
         )
     elif answer is None:
-        print(f"{command.rule_id}: recorded; no lab has answered, it is carried out as soon as one runs")
+        until = "" if command.order is Order.ACKNOWLEDGE else f", within {STALE_MS // MINUTE_MS} min"
+        print(f"{command.rule_id}: recorded; no lab has answered, it is carried out as soon as one runs{until}")
     else:
         print(f"{command.rule_id}: {_DONE[command.order]}; {answer.data['text']}")

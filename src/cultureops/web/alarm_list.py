@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cultureops.alarms import AlarmView, Priority, describe
-from cultureops.alarms.permission import CRITICAL_SHELVING_S
+from cultureops.alarms.permission import is_critical_now, longest_shelving_s
 from cultureops.batch.alarm_told import EndangeredBatch
 from cultureops.clock import Instant
 from cultureops.web.context import WebContext
@@ -60,7 +60,7 @@ async def _rows(context: WebContext, views: Sequence[AlarmView], now: Instant) -
 
 
 def _row(context: WebContext, view: AlarmView, batches: tuple[EndangeredBatch, ...], now: Instant) -> AlarmRow:
-    is_critical = view.rule.gmp_critical or bool(view.rule.reached(context.batches.exposed, now, now))
-    longest_s = min(view.rule.shelve_max_s, CRITICAL_SHELVING_S) if is_critical else view.rule.shelve_max_s
+    is_critical = is_critical_now(view.rule, context.batches.exposed, now)
+    longest_s = longest_shelving_s(view.rule, is_critical=is_critical)
     text = describe(view.rule, view.value, [batch.batch_id for batch in batches])
     return AlarmRow(view, text, batches, is_critical, int(longest_s // 60))
