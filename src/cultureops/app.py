@@ -46,6 +46,7 @@ from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.gathering import alarm_performance
 from cultureops.lab import Lab, open_lab
+from cultureops.lab_health import health_of
 from cultureops.ledger.verify import verify
 from cultureops.recording import LEDGER_FILE, SITE_FILE
 from cultureops.site import Site, read_site
@@ -139,7 +140,7 @@ def web_context(lab: Lab, pace: Pace | None) -> WebContext:
         links=lab.alarming.links,
         public_url=None if lab.site.notify is None else lab.site.notify.public_url,
         performance=lambda since, until: alarm_performance(lab.ledger, since, until, lab.site.zone),
-        health=lab.health,
+        health=lambda: health_of(lab),
         pace=pace,
     )
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -66,7 +66,6 @@ from cultureops.self_check import SelfCheck, Surroundings, Vitals
 from cultureops.site import Site, equipment_register
 from cultureops.site_rules import rules_of
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
-from cultureops.telemetry.file import warn_of_old_sqlite
 from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, LAG_ID, lag_reading
 from cultureops.web.stream import encode_alarms, encode_readings
@@ -208,31 +207,6 @@ class Lab:
                 await self.take(*self._results[0])
                 self._results.popleft()
             await self.anchor.settle(self.clock.now())
-
-    def health(self) -> dict[str, object]:
-        """Return what tells that readings and records really arrive."""
-        head = self.ledger.head()
-        seq, sha256 = self.store.durable
-        return {
-            "durable_frame": {"seq": seq, "sha256": sha256},
-            "readings_stored": self.store.count(),
-            "store_warning": warn_of_old_sqlite(),
-            "store_failure": None if self.store.failure is None else str(self.store.failure),
-            "ledger": {"position": head.position, "hash": head.hash},
-            "ledger_failure": None if self.ledger_failure is None else str(self.ledger_failure),
-            "unreadable_events": list(self.unread.positions),
-            "faults": {"count": self.vitals.fault_count, "latest": self.vitals.fault},
-            "influxdb": None if self.mirror is None else asdict(self.mirror.status()),
-            "mqtt": None if self.publisher is None else asdict(self.publisher.status()),
-            "machine": self.self_check.health(),
-            "notify": asdict(self.alarming.notifier.status()),
-            "heartbeat": None if self.alarming.heartbeat is None else asdict(self.alarming.heartbeat.status()),
-            "live_messages_dropped": self.feed.dropped,
-            "devices": {
-                device: {"misses": poller.misses, "reason": poller.reason.text}
-                for device, poller in self.acquisition.pollers.items()
-            },
-        }
 
     def _surroundings(self) -> Surroundings:
         """Say where the check of cultureops by itself finds what it asks for."""

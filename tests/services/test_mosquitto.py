@@ -25,6 +25,7 @@ from cultureops.app import web_context
 from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, iso
 from cultureops.device.registry import driver_folder
 from cultureops.lab import Lab, open_lab
+from cultureops.lab_health import health_of
 from cultureops.mqtt import PublisherStatus
 from cultureops.site import read_site
 from cultureops.web.alarm_list import alarm_rows
@@ -269,7 +270,7 @@ async def test_the_broker_holds_what_the_board_shows(broker: Broker, opened: Ope
         assert "at or above the high limit 3 %" in high["cause"]
         assert (lost["state"], lost["acknowledged_by"]) == ("ACK", "operator-1")
         assert found[f"{PREFIX}/batch/B-1/passage"]["value"] == 0
-        said = lab.health()["mqtt"]
+        said = health_of(lab)["mqtt"]
         assert isinstance(said, dict) and said["connected"] and said["last_error"] is None
     gone = (await broker.retained())[f"{PREFIX}/status"]
     assert (gone["state"], gone["reason"], gone["time"]) == ("offline", "stopped", iso(clock.now()))
@@ -365,9 +366,9 @@ async def test_a_wrong_password_is_said_and_costs_the_lab_nothing(
     async with opened(log_in) as lab:
         await until(lambda: status(lab).last_error is not None)
         await poll(lab, clock)
-        said = lab.health()["mqtt"]
+        said = health_of(lab)["mqtt"]
         assert isinstance(said, dict) and not said["connected"] and "Not authorized" in said["last_error"]
-        assert "wrong" not in json.dumps(lab.health())
+        assert "wrong" not in json.dumps(health_of(lab))
         assert lab.store.count() == len(lab.channels)
     own.write_text("right\n")
     async with opened(log_in) as lab:

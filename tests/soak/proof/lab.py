@@ -12,6 +12,7 @@ from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import StorageError
 from cultureops.lab import open_lab
+from cultureops.lab_health import health_of
 from cultureops.site import read_site
 
 __all__ = ["CHANNEL", "main"]
@@ -38,7 +39,7 @@ async def run(site_file: Path, data_dir: Path, first: int, minutes: int, value: 
                     pass
         said = {
             "durable": durable,
-            "store_failure": lab.health()["store_failure"],
+            "store_failure": health_of(lab)["store_failure"],
             "active": [view.rule.id for view in lab.engine.active()],
             "recorded": [event.type for event in lab.ledger.read(f"alarm:{CHANNEL}/low")],
             "latest": lab.store.latest()[CHANNEL].value,
