@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 DEBIAN_PROGRAMS := mbpoll chromium mosquitto mosquitto-clients openssl influxdb victoria-metrics nginx-light strace
 
-.PHONY: help demo install test peers check services soak bench lock clean
+.PHONY: help demo install test matrix peers check services soak sbom bench lock clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -19,6 +19,10 @@ install: .venv/dev.stamp ## put everything into .venv
 test: .venv/dev.stamp ## run the proofs
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
+matrix: .venv/dev.stamp ## run what shows a requirement; writes docs/reference/requirements.md
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --requirements requirements.json $(ARGS); status=$$?; \
+	  $(BIN)/python -m tests.requirements requirements.json docs/reference/requirements.md && rm requirements.json; exit $$status
+
 peers: .venv/dev.stamp ## run the proofs against programs of others alone
 	@$(BIN)/python -m pytest -q -m peers $(ARGS) tests/peers
 
@@ -30,6 +34,10 @@ check: .venv/dev.stamp ## run the gates: style, types, who may import whom
 
 soak: .venv/dev.stamp ## run the full counts; writes soak.json
 	@$(BIN)/python -m pytest -q -m soak -n 2 --timeout 3600 --soak-report soak.json $(ARGS) tests
+
+sbom: .venv/run.stamp ## list what the program is made of; writes sbom.cdx.json (CycloneDX)
+	@rm -f sbom.cdx.json
+	@$(BIN)/cultureops sbom --out sbom.cdx.json
 
 bench: .venv/dev.stamp ## measure; writes bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -50,7 +58,7 @@ lock: ## resolve the requirements anew
 	@rm -rf .venv-lock
 
 clean: ## remove what was made
-	@rm -rf .venv .venv-peers dist build soak.json bench.json
+	@rm -rf .venv .venv-peers dist build soak.json bench.json sbom.cdx.json
 
 # Standard output belongs to the program (--json prints JSON alone): installing speaks on standard error.
 .venv/python.stamp:

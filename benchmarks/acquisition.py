@@ -14,11 +14,10 @@ import resource
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -26,8 +25,10 @@ from benchmarks.process import ROOT, BenchError, free_port, scratch
 from benchmarks.rows import Row, row
 from cultureops.demo.fleet import Fleet, start_fleet
 from cultureops.device.reading import Quality
+from cultureops.errors import StorageError
 from cultureops.telemetry import EmbeddedStore
 from cultureops.telemetry.follow import Cursor
+from cultureops.telemetry.reader import Reader
 
 __all__ = ["measure"]
 
@@ -266,7 +267,7 @@ async def _peer(folder: Path, addresses: Sequence[str], core: int, seconds: floa
 async def _ours(folder: Path, data: str, devices: int, core: int, seconds: float) -> Turn:
     command = ["cultureops", "run", str(folder / "site.toml"), "--data-dir", str(folder / data)]
     with _program(command, core, folder / "run.out") as program:
-        await _until_all_answer(program, folder, devices)
+        await _until_all_answer(program, folder / data, devices)
         await asyncio.sleep(seconds / SETTLE)
         cpu_s, resident_mb, first, last = await program.window(seconds)
         await asyncio.sleep(2 * PERIOD_MS / 1000)
@@ -275,24 +276,26 @@ async def _ours(folder: Path, data: str, devices: int, core: int, seconds: float
     return Turn(cpu_s / (devices * (last - first) / PERIOD_MS) * 1e6, *resident_mb, lateness_ms)
 
 
-async def _until_all_answer(program: _Program, folder: Path, devices: int) -> None:
-    port = next(line.split()[2] for line in (folder / "site.toml").read_text().splitlines() if line.startswith("port"))
+async def _until_all_answer(program: _Program, data: Path, devices: int) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < deadline and program.process.poll() is None:
         await asyncio.sleep(0.2)
-        with contextlib.suppress(OSError):
-            health = await asyncio.to_thread(_health, port)
-            if health["readings_stored"] >= devices * len(CHANNELS) and not any(
-                device["misses"] for device in health["devices"].values()
-            ):
-                return
+        if await asyncio.to_thread(_answering, data) >= devices * len(CHANNELS):
+            return
     raise program.failed(f"did not read all devices within {START_DEADLINE_S:g} s")
 
 
-def _health(port: str) -> Mapping[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
+def _answering(data: Path) -> int:
+    """Return how many channels showed a good value last; the lab's store is read beside it."""
+    with contextlib.suppress(StorageError):
+        reader = Reader(data / "telemetry")
+        try:
+            with reader.view() as view:
+                own = {number for name, (number, _) in view.channels().items() if not name.startswith("cultureops/")}
+                return sum(bool((last.quality == Quality.GOOD).all()) for n, last in view.latest().items() if n in own)
+        finally:
+            reader.close()
+    return 0
 
 
 async def _lateness(data: Path, devices: int, first: int, last: int) -> np.ndarray:

@@ -14,6 +14,8 @@ import threading
 from functools import cache
 from pathlib import Path
 
+from tests.hired import hire
+
 __all__ = ["cultureops"]
 
 _one_at_a_time = threading.Lock()
@@ -36,7 +38,11 @@ def _warm() -> "subprocess.Popen[str]":
 
 
 def cultureops(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end, a minute at most, and return its exit code and what it said."""
+    """Run one command to its end, a minute at most, and return its exit code and what it said.
+
+    Whoever it names with --actor or --witness has an account in its data folder, and proves it by a password file.
+    """
+    hire(folder or Path.cwd(), arguments)
     with _one_at_a_time, tempfile.TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
         warm = _warm()

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
+from tests.requirements import Matrix
 
 # A shared machine may stall any example; CI tries the same examples each time, so that a red run can be repeated.
 settings.register_profile("here", deadline=None)
@@ -53,7 +54,12 @@ def acceptance_data() -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--requirements", type=Path, help="write which test shows which requirement, and how it went")
     parser.addoption("--soak-report", type=Path, help="write outcome, seconds and record_property values of soak tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Matrix(config.getoption("--requirements")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,11 +1,12 @@
 """Material on the shelf of a test's lab: lots received and released."""
 
+from tests.signing import keep_lot
+
 from cultureops.clock import DAY_MS, Instant
 from cultureops.conduct import Command
 from cultureops.ledger import Actor
 from cultureops.ledger.store import Ledger
 from cultureops.material.events import LotReceived, LotReleased
-from cultureops.material.handler import execute
 
 __all__ = ["put_on_shelf"]
 
@@ -17,5 +18,5 @@ async def put_on_shelf(ledger: Ledger, now: Instant, *lots: str) -> None:
             material="medium", supplier="house supplier", quantity=1.0, unit="L", expires_at=now + 365 * DAY_MS,
             certificate="COA",
         )  # fmt: skip
-        await execute(ledger, Command(lot, received), now, Actor("stores-1", "OP"))
-        await execute(ledger, Command(lot, LotReleased()), now, Actor("qa-1", "QA"))
+        await keep_lot(ledger, Command(lot, received), now, Actor("stores-1", "OP"))
+        await keep_lot(ledger, Command(lot, LotReleased()), now, Actor("qa-1", "QA"))

@@ -5,7 +5,9 @@ A leaf is a chunk's number (8 bytes, big-endian) followed by its SHA-256, in the
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -28,14 +30,16 @@ SEALED: Final = "telemetry_sealed"
 AFTER_THE_HOUR_MS: Final = 2 * MINUTE_MS
 """Readings that arrive so late are still part of their hour's first chunk."""
 _ACTOR: Final = Actor("cultureops", "system")
+_number: Final = attrgetter("number")
 
 
 class Anchor:
-    """Has each full hour sealed and writes its root into the ledger."""
+    """Has full hours sealed, ``every_h`` [h] at a time, and writes the root of their chunks into the ledger."""
 
-    def __init__(self, store: EmbeddedStore, ledger: Ledger) -> None:
+    def __init__(self, store: EmbeddedStore, ledger: Ledger, every_h: int = 1) -> None:
         self._store = store
         self._ledger = ledger
+        self._every_ms = every_h * HOUR_MS
         self._next_ms: Instant = 0
         sealed = [event for event in ledger.read(STREAM) if event.type == SEALED]
         self._last_pass = last_pass(sealed[-1]) if sealed else 0
@@ -52,7 +56,7 @@ class Anchor:
         if not self.is_due(now):
             return
         self._next_ms = now + MINUTE_MS
-        before = (now - AFTER_THE_HOUR_MS) // HOUR_MS * HOUR_MS
+        before = (now - AFTER_THE_HOUR_MS) // self._every_ms * self._every_ms
         try:
             await self._store.seal(before)
         except StorageError as error:
@@ -62,7 +66,7 @@ class Anchor:
         if passes:
             await self._ledger.append(STREAM, [_event(passes, self._last_pass, now)], None)
             self._last_pass = passes[-1].number
-        self._next_ms = before + HOUR_MS + AFTER_THE_HOUR_MS
+        self._next_ms = before + self._every_ms + AFTER_THE_HOUR_MS
 
 
 def last_pass(event: Event) -> int:
@@ -99,12 +103,13 @@ def check_roots(folder: Path, passes: Sequence[Pass], events: Iterable[Event]) -
     Raises ChainBroken, naming the first root that does not fit.
     """
     compared = 0
+    passes = sorted(passes, key=_number)
     for event in events:
         if event.type != SEALED:
             continue
         after, last = event.data["after_pass"], last_pass(event)
         assert isinstance(after, int)
-        found = [one for one in passes if after < one.number <= last]
+        found = passes[bisect_right(passes, after, key=_number) : bisect_right(passes, last, key=_number)]
         if _root(found).hex() != event.data["merkle_root"]:
             raise ChainBroken(
                 f"{folder}: the chunks sealed until {iso(event.occurred_at)} (passes {after + 1} to {last}) are not "

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 import uvloop
@@ -45,11 +46,14 @@ from cultureops.demo.trouble import Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.gathering import alarm_performance
+from cultureops.keeping.dossiers import dossiers_in
 from cultureops.lab import Lab, open_lab
 from cultureops.lab_health import health_of
+from cultureops.ledger.generation import program_started
 from cultureops.ledger.verify import verify
 from cultureops.recording import LEDGER_FILE, SITE_FILE
-from cultureops.site import Site, read_site
+from cultureops.site import read_site
+from cultureops.site_approval import SiteWatch, adopt_site
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
 
@@ -70,16 +74,20 @@ DRAIN_S: Final = 60.0
 def run_site(site_file: Path, data_dir: Path) -> None:
     """Run a lab until SIGINT or SIGTERM."""
     _log_to_stderr(logging.INFO)
-    site = read_site(site_file)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{data_dir}: can't be made: {error}") from None
-    uvloop.run(_until_signalled(_open_and_run(site, data_dir)))
+    uvloop.run(_until_signalled(_open_and_run(site_file, data_dir)))
 
 
-async def _open_and_run(site: Site, data_dir: Path) -> None:
-    async with open_lab(site, data_dir, SystemClock(), SystemEntropy(), gather_s=GATHER_S, seals_apart=True) as lab:
+async def _open_and_run(site_file: Path, data_dir: Path) -> None:
+    clock, entropy = SystemClock(), SystemEntropy()
+    in_force = await adopt_site(data_dir, site_file, clock)
+    site, watch = in_force.site, SiteWatch(data_dir, site_file, in_force)
+    lab_open = open_lab(site, data_dir, clock, entropy, gather_s=GATHER_S, seals_apart=True, site_watch=watch)
+    async with lab_open as lab:
+        await lab.ledger.append("node", [program_started(site.name)], None)
         if unverified := [row.id for row in lab.channels.values() if not row.channel.verified]:
             log.warning("unverified: address or meaning of these channels is second-hand", channels=unverified)
         await _run_lab(lab)
@@ -88,11 +96,21 @@ async def _open_and_run(site: Site, data_dir: Path) -> None:
 async def _run_lab(lab: Lab) -> None:
     async with asyncio.TaskGroup() as work:
         work.create_task(lab.run())
-        work.create_task(serve(create_app(web_context(lab, None)), lab.site.host, lab.site.port, _say_where))
+        work.create_task(_serve(lab, None, None if lab.access.problem else await lab.access.first_link()))
 
 
-def _say_where(url: str) -> None:
-    print(f"pages: {url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
+async def _serve(lab: Lab, pace: Pace | None, first_link: str | None = None) -> None:
+    """Serve the pages; say where they are, and by which link the first administrator begins."""
+    web = lab.site.web
+
+    def say(listening: str) -> None:
+        port = urlsplit(listening).port
+        url = f"https://{web.names[0]}:{port}/" if web.tls is not None and web.names else listening
+        print(f"pages: {url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
+        if first_link is not None:
+            print(f"nobody has an account yet; begin once with {url}set-up/{first_link}", file=sys.stderr, flush=True)
+
+    await serve(create_app(web_context(lab, pace)), web.host, web.port, say, web.tls)
 
 
 async def _until_signalled(work: Coroutine[None, None, None]) -> None:
@@ -135,6 +153,12 @@ def web_context(lab: Lab, pace: Pace | None) -> WebContext:
         batches=lab.batches,
         recipes=lab.recipes,
         feed=lab.feed,
+        access=lab.access,
+        execute=lab.execute,
+        gaps=lab.gaps_seen_by,
+        facts=lab.facts_of,
+        dossier=dossiers_in(lab),
+        settings=lab.site.web,
         command=lab.alarming.desk.carry_out,
         endangered=lab.alarming.endangered.of,
         links=lab.alarming.links,
@@ -228,7 +252,7 @@ async def _drain(lab: Lab) -> None:
 async def _play_on_pages(director: Director, lab: Lab, pace: DemoPace, show: Callable[[Instant], None]) -> None:
     """Serve the pages from the first moment, and go on serving them after the batch is closed."""
     async with asyncio.TaskGroup() as work:
-        work.create_task(serve(create_app(web_context(lab, pace)), lab.site.host, lab.site.port, _say_where))
+        work.create_task(_serve(lab, pace))
         work.create_task(director.run(show))
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "SystemClock",
     "SystemEntropy",
     "iso",
+    "local_stamp",
     "local_text",
     "parse_iso",
 ]
@@ -43,6 +44,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
 LONGEST_SLICE_S: Final = 1.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def iso(instant: Instant) -> str:
@@ -56,6 +58,13 @@ def local_text(instant: Instant, zone: ZoneInfo) -> str:
     return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
+def local_stamp(instant: Instant, zone: ZoneInfo) -> str:
+    """Write an instant to the second with zone and offset, for a record: ``2026-01-05 09:00:12 CET (UTC+01:00)``."""
+    local = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
+    offset = f"{local:%z}"
+    return f"{local:%Y-%m-%d %H:%M:%S %Z} (UTC{offset[:3]}:{offset[3:5]})"
+
+
 def parse_iso(text: str) -> Instant:
     """Read an ISO 8601 date-time that states its offset; raise ConfigError for anything else."""
     try:
@@ -64,8 +73,8 @@ def parse_iso(text: str) -> Instant:
         raise ConfigError(f"{text!r} is not an ISO 8601 date-time; write e.g. 2026-01-05T08:00:00Z") from None
     if stamp.tzinfo is None:
         raise ConfigError(f"{text!r} states no UTC offset; write e.g. 2026-01-05T08:00:00Z")
-    whole_seconds = int(stamp.replace(microsecond=0).timestamp())
-    return whole_seconds * 1000 + stamp.microsecond // 1000
+    since = stamp - _EPOCH
+    return since.days * DAY_MS + since.seconds * SECOND_MS + since.microseconds // 1000
 
 
 class Clock(Protocol):

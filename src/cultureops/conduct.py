@@ -1,7 +1,8 @@
 """How a command on a record of equipment or material becomes an event, or is refused and the refusal recorded.
 
 ``Rule`` is a row of a transition table; every pair of state and step that does not stand there is refused (21 CFR
-11.10(f)). ``permit`` is pure; ``carry_out`` is the thin shell around a pure decision.
+11.10(f)). ``permit`` is pure; ``carry_out`` is the thin shell around a pure decision, and sees to it that what must be
+signed is.
 """
 
 from __future__ import annotations
@@ -10,13 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from cultureops.access.signature import Meaning, Shown, Signature, details_sha256, shown, signed
 from cultureops.clock import MINUTE_MS, Instant, iso
-from cultureops.errors import BatchError, ConcurrencyError, TransitionRefused
+from cultureops.errors import BatchError, ClaimTaken, ConcurrencyError, TransitionRefused
 from cultureops.field import Details, check_reason, printable
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
+from cultureops.signing import check_signed
 
-__all__ = ["ABSENT", "LATE_ENTRY_MS", "REFUSALS", "Also", "Command", "Rule", "carry_out", "permit", "subject_of"]
+__all__ = [
+    "ABSENT",
+    "LATE_ENTRY_MS",
+    "REFUSALS",
+    "Also",
+    "Command",
+    "Rule",
+    "carry_out",
+    "permit",
+    "shown_of",
+    "subject_of",
+]
 
 ABSENT: Final = "not on record"
 """The state of what no event and no site file names."""
@@ -49,13 +63,15 @@ class Command:
 class Rule:
     """One row of a transition table: in which states a step is allowed, and by whom.
 
-    ``in_order`` steps can't have happened before the last change of state.
+    ``in_order`` steps can't have happened before the last change of state. ``signed`` is what the signature of who does
+    it says, None where none is needed.
     """
 
     states: frozenset[str]
     roles: frozenset[str]
     needs_reason: bool = False
     in_order: bool = True
+    signed: Meaning | None = None
 
 
 def subject_of(prefix: str, subject_id: str) -> str:
@@ -66,6 +82,12 @@ def subject_of(prefix: str, subject_id: str) -> str:
             f"{subject_id[:60]!r} is no id; use 1 to {_LONGEST_ID} printable characters, without blanks around"
         )
     return prefix + subject_id
+
+
+def shown_of(stream: str, events: Sequence[Event], command: Command) -> Shown:
+    """Return exactly what is signed of a stream as it stands, when a command on it is to be carried out."""
+    details = details_sha256(command.details.model_dump(mode="json"), command.reason, command.occurred_at)
+    return shown(stream, events, type(command.details).__name__, details)
 
 
 def permit(
@@ -106,17 +128,26 @@ async def carry_out(
     now: Instant,
     actor: Actor,
     also: Also | None = None,
+    meaning: Meaning | None = None,
+    signatures: Sequence[Signature] = (),
 ) -> tuple[Event, ...]:
     """Decide on a stream's events, append what was decided, and return the stream's events after it.
 
-    ``also`` gives what other streams are told of it in the same transaction. A refusal is itself recorded, in the
-    stream ``refusals``, then raised. When somebody else appended first, it is decided anew, once; a second time raises
-    ConcurrencyError.
+    ``also`` gives what other streams are told of it in the same transaction; ``meaning`` is what the actor's signature
+    has to say, where one is needed. A refusal is itself recorded, in the stream ``refusals``, then raised. When
+    somebody else appended first, it is decided anew, once; a second time raises ConcurrencyError. What is signed is
+    refused then: somebody has to read what came in between.
     """
+
+    def decided(events: Sequence[Event]) -> NewEvent:
+        wanted = [] if meaning is None else [(actor, meaning)]
+        new, seen = decide(events), shown_of(stream, events, command)
+        return signed(new, stream, check_signed(stream.replace(":", " ", 1), wanted, signatures, seen, now))
+
     try:
-        return await _attempt(ledger, stream, decide, command, now, actor, also)
+        return await _attempt(ledger, stream, decided, command, now, actor, also)
     except ConcurrencyError:
-        return await _attempt(ledger, stream, decide, command, now, actor, also)
+        return await _attempt(ledger, stream, decided, command, now, actor, also)
 
 
 async def _attempt(
@@ -132,12 +163,19 @@ async def _attempt(
     try:
         check_reason(command.reason)
         decided = decide(events)
-    except BatchError as refusal:
-        await ledger.append(REFUSALS, [_refusal(command, refusal, now, actor)], None)
+        told = () if also is None else also(decided)
+        appended = await ledger.append_many([(stream, [decided], len(events)), *told])
+    except ConcurrencyError:
         raise
-    told = () if also is None else also(decided)
-    appended = await ledger.append_many([(stream, [decided], len(events)), *told])
+    except (BatchError, ClaimTaken) as problem:
+        refusal = problem if isinstance(problem, BatchError) else _used(stream)
+        await ledger.append(REFUSALS, [_refusal(command, refusal, now, actor)], None)
+        raise refusal from None
     return (*events, *(event for event in appended if event.stream == stream))
+
+
+def _used(stream: str) -> TransitionRefused:
+    return TransitionRefused(f"{stream.replace(':', ' ', 1)}: this signature was used already; sign anew")
 
 
 def _refusal(command: Command, refusal: BatchError, now: Instant, actor: Actor) -> NewEvent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +35,7 @@ class Status(StrEnum):
 class CountFile:
     """One file and its counts in their order; ``reason`` says why it is flagged or refused, in one line.
 
-    ``sha256`` is empty where the file could not be read at all.
+    ``sha256`` is empty where the file could not be read at all, ``contents`` are its bytes.
     """
 
     file: str
@@ -43,6 +43,7 @@ class CountFile:
     reason: str
     counts: tuple[CountResult, ...]
     sha256: str = ""
+    contents: bytes = field(default=b"", repr=False)
 
 
 def read_count_files(paths: Sequence[Path]) -> tuple[CountFile, ...]:
@@ -63,10 +64,11 @@ def read_count_file(path: Path, readers: Sequence[CountReader]) -> CountFile:
             if counts is not None:
                 flagged = [count for count in counts if count.flags]
                 status = Status.FLAGGED if flagged else Status.OK
-                return CountFile(str(path), status, _flags_text(counts, flagged), counts, sha256)
+                return CountFile(str(path), status, _flags_text(counts, flagged), counts, sha256, contents)
     except ProtocolError as error:
-        return CountFile(str(path), Status.REFUSED, _one_line(str(error)), (), sha256)
-    return CountFile(str(path), Status.REFUSED, "is no export of a cell counter that is known here", (), sha256)
+        return CountFile(str(path), Status.REFUSED, _one_line(str(error)), (), sha256, contents)
+    unknown = "is no export of a cell counter that is known here"
+    return CountFile(str(path), Status.REFUSED, unknown, (), sha256, contents)
 
 
 def _contents(path: Path) -> bytes | str:

@@ -8,10 +8,11 @@ from typing import Final, Protocol, TypeAlias
 
 from cultureops.analysis.exposure import ChannelExposure, together
 from cultureops.analysis.storage_clock import Interval, time_out_of_storage
+from cultureops.batch.facts import TelemetryGap
 from cultureops.batch.parts import Occupancy
 from cultureops.clock import SECOND_MS, Instant
 from cultureops.device.channel import ChannelId
-from cultureops.telemetry import Watch
+from cultureops.telemetry import Gap, Watch
 
 __all__ = [
     "Exposures",
@@ -19,6 +20,7 @@ __all__ = [
     "TimeAbove",
     "Watched",
     "environment_of",
+    "gaps_in",
     "in_all",
     "out_of_storage",
     "silence_ms",
@@ -131,6 +133,25 @@ def out_of_storage(stays: Iterable[Occupancy]) -> tuple[Interval, ...]:
     if left is not None and left != _STILL_THERE:
         found.append(Interval(left, None))
     return tuple(found)
+
+
+def gaps_in(chamber: str, watch: Watch, exposure: ChannelExposure, bad: Iterable[Gap]) -> tuple[TelemetryGap, ...]:
+    """Return where a channel of a chamber gave no value for longer than it may be silent, and why.
+
+    ``bad`` are the stretches of BAD readings; where nobody even asked there is no reading to tell.
+    """
+    return tuple(
+        TelemetryGap(chamber, watch.channel, start, stop, _reason(bad, watch.channel, start, stop))
+        for start, stop in exposure.unknown
+        if stop - start > watch.max_gap_ms
+    )
+
+
+def _reason(bad: Iterable[Gap], channel: ChannelId, start: Instant, stop: Instant) -> str:
+    for gap in bad:
+        if gap.channel == channel and gap.from_ms < stop and (gap.to_ms is None or gap.to_ms > start):
+            return gap.reason.text
+    return "no reading"
 
 
 def _end(stay: Occupancy, now: Instant) -> Instant:

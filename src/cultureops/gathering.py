@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from cultureops.acquisition import MeasuredChannel
@@ -12,12 +12,11 @@ from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Command
 from cultureops.batch.facts import EquipmentFact, LotFact, OpenAlarm, TelemetryGap
 from cultureops.clock import Instant
-from cultureops.device.channel import ChannelId
-from cultureops.environment import silence_ms
+from cultureops.environment import gaps_in, silence_ms
 from cultureops.equipment import EquipmentRegister
 from cultureops.ledger.store import Ledger
 from cultureops.material import LotRegister, lots_named
-from cultureops.telemetry import Gap, TelemetryStore, Watch
+from cultureops.telemetry import TelemetryStore, Watch
 
 __all__ = ["alarm_performance", "equipment_facts", "gaps_of", "lot_facts", "open_alarms"]
 
@@ -43,20 +42,8 @@ async def gaps_of(
         exposures = await store.exposures(stay.placed, end, watches)
         bad = await store.gaps(stay.placed, end, [watch.channel for watch in watches])
         for watch, exposure in zip(watches, exposures, strict=True):
-            found += [
-                TelemetryGap(stay.chamber, watch.channel, start, stop, _reason(bad, watch.channel, start, stop))
-                for start, stop in exposure.unknown
-                if stop - start > watch.max_gap_ms
-            ]
+            found += gaps_in(stay.chamber, watch, exposure, bad)
     return tuple(found)
-
-
-def _reason(bad: Sequence[Gap], channel: ChannelId, start: Instant, stop: Instant) -> str:
-    """Say why a channel gave no value; where nobody even asked there is no reading to tell."""
-    for gap in bad:
-        if gap.channel == channel and gap.from_ms < stop and (gap.to_ms is None or gap.to_ms > start):
-            return gap.reason.text
-    return "no reading"
 
 
 def open_alarms(engine: Engine) -> tuple[OpenAlarm, ...]:

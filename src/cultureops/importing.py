@@ -13,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cultureops.alarms.journal import SYSTEM
+from cultureops.attachments import Attachments, keep_on_record
 from cultureops.clock import SystemClock, iso
 from cultureops.device.event_log import EventLog
 from cultureops.device.reading import Reading
@@ -62,6 +63,8 @@ async def import_trace(
     store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER)
     try:
         async with open_ledger_beside(data_dir, clock) as ledger:
+            _refuse_known(ledger, f"device:{device}", TRACE_IMPORTED, trace.source_file, trace.source_sha256)
+            await keep_on_record(ledger, Attachments(data_dir), contents, source.name, SYSTEM, Source.IMPORT)
             await _record_trace(ledger, store, trace, device, where, readings, simulated=simulated)
     finally:
         await store.close()
@@ -81,7 +84,6 @@ async def _record_trace(
 ) -> None:
     """Keep the readings and then say so: what is in the ledger is durable."""
     stream = f"device:{device}"
-    _refuse_known(ledger, stream, TRACE_IMPORTED, trace.source_file, trace.source_sha256)
     await keep_trace(store, trace, device, readings, simulated=simulated)
     data: dict[str, JsonValue] = {
         "device": device,
@@ -109,8 +111,11 @@ async def import_event_log(
     """Take in the log of events that a device kept, as one event of the ledger that holds them all."""
     where, clock = zone_named(zone), SystemClock()
     check_device_name(device)
-    log = await asyncio.to_thread(event_log_reader(kind), await _contents(source), source.name, mapping)
+    contents = await _contents(source)
+    log = await asyncio.to_thread(event_log_reader(kind), contents, source.name, mapping)
     async with open_ledger_beside(data_dir, clock) as ledger:
+        _refuse_known(ledger, f"device:{device}", LOG_IMPORTED, log.source_file, log.source_sha256)
+        await keep_on_record(ledger, Attachments(data_dir), contents, source.name, SYSTEM, Source.IMPORT)
         await _record_log(ledger, log, kind, device, where)
     unknown = sum(not event.is_known for event in log.events)
     if as_json:
@@ -122,7 +127,6 @@ async def import_event_log(
 
 async def _record_log(ledger: SqlLedger, log: EventLog, kind: str, device: str, zone: ZoneInfo) -> None:
     stream = f"device:{device}"
-    _refuse_known(ledger, stream, LOG_IMPORTED, log.source_file, log.source_sha256)
     data: dict[str, JsonValue] = {
         "device": device,
         "driver": kind,

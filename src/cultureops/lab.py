@@ -17,7 +17,8 @@ from typing import Final
 
 import structlog
 
-from cultureops.access import Role
+from cultureops.access import Role, Signature
+from cultureops.access.desk import AccessDesk, open_access
 from cultureops.acquisition import (
     Acquisition,
     LinkEvent,
@@ -40,10 +41,12 @@ from cultureops.alarms.journal import SYSTEM
 from cultureops.alarms.own import FAULT, kept_reading, own_reading
 from cultureops.alarms.text import duration
 from cultureops.anchor import Anchor
+from cultureops.attachments import Attachments, keep_on_record
+from cultureops.backup.nightly import Nightly
 from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Command
 from cultureops.batch.facts import Facts, TelemetryGap
-from cultureops.batch.handler import execute
+from cultureops.batch.handler import execute, record_refusal
 from cultureops.batch.projection import batch_channels, channel_rows
 from cultureops.batch.recipe import load_recipe, recipe_names
 from cultureops.batch.register import BatchRegister
@@ -52,8 +55,9 @@ from cultureops.batch.rules import asks_for_gaps
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
 from cultureops.device.reading import Reading
-from cultureops.errors import ChainBroken, StorageError, TransitionRefused
+from cultureops.errors import AccessError, ChainBroken, StorageError, TransitionRefused
 from cultureops.gathering import equipment_facts, gaps_of, lot_facts, open_alarms
+from cultureops.ledger.anchors import Anchors
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
 from cultureops.ledger.unread import Unread
@@ -61,9 +65,10 @@ from cultureops.material import LotRegister
 from cultureops.mqtt import publishing
 from cultureops.notify.settings import NotifySettings
 from cultureops.outlets import check_topics, mirror_of, publisher_of
-from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER, refuse_missing_ledger
 from cultureops.self_check import SelfCheck, Surroundings, Vitals
 from cultureops.site import Site, equipment_register
+from cultureops.site_approval import SiteWatch
 from cultureops.site_rules import rules_of
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.telemetry.mirror import Mirror, mirroring
@@ -78,6 +83,9 @@ TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
 MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
 SHOW_AFTER_S: Final = 0.2
+HOUR_S: Final = 3600.0
+STEPPED_SEAL_H: Final = 6
+"""Hours of stepped lab time pass in seconds; sealing each by itself would take most of them."""
 _DECIDED_BY: Final = ("recipe:", "lot:", "equipment:")
 """Streams of the registers that decisions on batches look at."""
 
@@ -93,9 +101,13 @@ class Lab:
         entropy: Entropy,
         ledger: SqlLedger,
         store: EmbeddedStore,
+        access: AccessDesk,
         mirror: Mirror | None = None,
+        site_watch: SiteWatch | None = None,
     ) -> None:
         self.site = site
+        self.site_watch = site_watch
+        self.access = access
         self.clock = clock
         self.ledger = ledger
         self.store = store
@@ -113,9 +125,16 @@ class Lab:
             max((row.period_ms / SECOND_MS for row in self.acquisition.channels), default=None),
         )
         rules = rules_of(site, self.channels)
+        self.anchors = Anchors(ledger, site.ledger)
         untold_s = (site.notify or NotifySettings(site.name, site.zone)).undelivered_limit_s
+        backup = site.backup
+        self.backups = None if backup is None else Nightly(backup, data_dir, site.file, site.zone, clock, ledger)
         self.self_check = SelfCheck(
-            replace(site.own_limits, people_not_reached_s=untold_s),
+            replace(
+                site.own_limits,
+                people_not_reached_s=untold_s,
+                backup_age_s=None if backup is None else backup.alarm_after_h * HOUR_S,
+            ),
             data_dir,
             clock,
             self._surroundings(),
@@ -128,7 +147,8 @@ class Lab:
             on_transitions=self._on_transitions, wrong=self._wrong,
         )  # fmt: skip
         self.engine = self.alarming.engine
-        self.anchor = Anchor(store, ledger)
+        self.anchor = Anchor(store, ledger, 1 if isinstance(clock, SystemClock) else STEPPED_SEAL_H)
+        self.attachments = Attachments(data_dir)
         self.publisher = publisher_of(site, self.channels, clock, store, self.engine, self.batches.exposed)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
         self._link_events: list[LinkEvent] = []
@@ -157,6 +177,11 @@ class Lab:
             work.create_task(self._tick())
             work.create_task(self._record())
             work.create_task(self.alarming.run())
+            work.create_task(self._anchor())
+            if self.site_watch is not None:
+                work.create_task(self._watch_site(self.site_watch))
+            if self.backups is not None:
+                work.create_task(self.backups.run())
             if self.mirror is not None:
                 work.create_task(self._watch(self.mirror))
 
@@ -167,11 +192,27 @@ class Lab:
         check_topics(site, channels)
         return channels, rules_of(site, channels)
 
-    async def execute(self, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:
-        """Carry out a command on a batch with the facts of this moment; raises BatchError when it is refused."""
+    async def execute(
+        self, command: Command, actor: Actor, witness: Actor | None = None, signatures: Sequence[Signature] = ()
+    ) -> Batch:
+        """Carry out a command on a batch with the facts of this moment, by people who have an account in that role.
+
+        Raises AccessError or BatchError when it is refused, which is on record then.
+        """
         self._check_registers()
+        await self._permit(command, actor, witness)
         facts = await self._facts(command.batch_id, actor, witness, command)
-        return await execute(self.ledger, self.recipes.lookup, command, facts)
+        await self._permit(command, actor, witness)  # somebody may have been disabled while facts were gathered
+        return await execute(self.ledger, self.recipes.lookup, command, replace(facts, signatures=tuple(signatures)))
+
+    async def _permit(self, command: Command, actor: Actor, witness: Actor | None) -> None:
+        await self.ledger.catch_up()  # accounts are changed by other processes too
+        try:
+            for person in (actor, witness) if witness is not None else (actor,):
+                self.access.permit(person)
+        except AccessError as refusal:
+            await record_refusal(self.ledger, command, await self._facts("", actor, witness), refusal)
+            raise
 
     def _check_registers(self) -> None:
         """Refuse to decide on a batch by registers that have a hole; raises TransitionRefused."""
@@ -192,6 +233,9 @@ class Lab:
     async def take(self, device: str, result: Result) -> None:
         """Take what a cell counter handed over into the batch that the sample names, or record why not."""
         facts = await self._facts("", Actor(device, Role.DEVICE), None)
+        if (contents := await self.acquisition.contents(device, result)) is not None:
+            source_file = result.source_file
+            await keep_on_record(self.ledger, self.attachments, contents, source_file, facts.actor, Source.DEVICE)
         await take_result(self.ledger, self.recipes.lookup, facts, device, result)
         self.acquisition.release(device, result)
 
@@ -206,7 +250,11 @@ class Lab:
             while self._results:
                 await self.take(*self._results[0])
                 self._results.popleft()
-            await self.anchor.settle(self.clock.now())
+            now = self.clock.now()
+            await self.anchor.settle(now)
+            if self.access.is_due(now):
+                await self.access.settle(now)
+            await self.ledger.sign_head_if_due(now)
 
     def _surroundings(self) -> Surroundings:
         """Say where the check of cultureops by itself finds what it asks for."""
@@ -220,6 +268,11 @@ class Lab:
             undelivered_s=self._undelivered_s,
             record_behind_s=self._record_behind_s,
             unreadable_events=lambda: self.unread.count,
+            access=self.access.status,
+            site_differs=lambda: None if self.site_watch is None else self.site_watch.differs,
+            heads_failing_s=lambda: self.anchors.status().failing_s(self.clock.now()),
+            backup_age_s=lambda: None if self.backups is None else self.backups.age_s(),
+            backup_failed=lambda: None if self.backups is None else self.backups.failure is not None,
             is_mirrored=self.mirror is not None,
         )
 
@@ -281,6 +334,19 @@ class Lab:
     async def gaps_seen_by(self, batch: Batch) -> tuple[TelemetryGap, ...]:
         """Return where the chambers that the batch stood in gave no value, while it stood there."""
         return await gaps_of(batch, self.channels.values(), self.store, self.clock.now())
+
+    async def facts_of(self, batch: Batch) -> Facts:
+        """Return what a release decided now would look at, for whoever reviews the record."""
+        now = self.clock.now()
+        return Facts(
+            now=now,
+            actor=SYSTEM,
+            recipe=self.recipes.of(batch),
+            open_alarms=open_alarms(self.engine),
+            telemetry_gaps=await self.gaps_seen_by(batch),
+            equipment=equipment_facts(self.equipment, now, None),
+            lots=lot_facts(self.lots, now, None),
+        )
 
     async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None, command: Command | None = None) -> Facts:
         """Gather what a decision may look at, at this instant; of what a late step used, what held when it was used."""
@@ -344,6 +410,27 @@ class Lab:
             now = self.clock.now()
             self._accept([lag_reading(mirror.status().lag_s, now)])
             await self.clock.sleep_until(now + LAG_EVERY_MS)
+
+    async def _anchor(self) -> None:
+        """Take signed heads to where they are kept; a place that hangs holds up nothing else."""
+        while True:
+            with self.vitals.apart("the anchors"):
+                await self._take_heads()
+            await self.clock.sleep_until(self.clock.now() + TICK_MS)
+
+    async def _take_heads(self) -> None:
+        try:
+            await self.anchors.settle(self.clock.now())
+        except (StorageError, ChainBroken) as error:
+            log.error("a head could not be signed; tried again", error=str(error))
+
+    async def _watch_site(self, watch: SiteWatch) -> None:
+        while True:
+            with self.vitals.apart("the watch on the site file"):
+                now = self.clock.now()
+                if watch.is_due(now):
+                    await watch.settle(now)
+            await self.clock.sleep_until(self.clock.now() + TICK_MS)
 
     async def _record(self) -> None:
         """Keep the ledger up with what happens, and the lab with what commands beside it append.
@@ -410,7 +497,8 @@ class Lab:
 
     @property
     def _folds(self) -> tuple[Callable[[Event], None], ...]:
-        return self.batches.apply, self.equipment.apply, self.lots.apply, self.recipes.apply
+        own = (self.batches.apply, self.equipment.apply, self.lots.apply, self.recipes.apply)
+        return own if self.backups is None else (*own, self.backups.apply)
 
     def _project(self, event: Event) -> None:
         """Write an event's culture facts as readings of the batch."""
@@ -422,18 +510,31 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(
-    site: Site, data_dir: Path, clock: Clock, entropy: Entropy, *, gather_s: float = 0.0, seals_apart: bool = False
+    site: Site,
+    data_dir: Path,
+    clock: Clock,
+    entropy: Entropy,
+    *,
+    gather_s: float = 0.0,
+    seals_apart: bool = False,
+    site_watch: SiteWatch | None = None,
 ) -> AsyncIterator[Lab]:
-    """Open a lab on its data folder and let go of everything with the block; the last two are the store's.
+    """Open a lab on its data folder and let go of everything with the block.
+
+    ``gather_s`` and ``seals_apart`` are the store's; ``site_watch`` tells when the site file is not what is approved.
 
     Raises ConfigError for what the site file asks for and can't be, ChainBroken or Unreadable for a folder whose
     history is not whole.
     """
-    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy)
+    refuse_missing_ledger(data_dir, site.ledger)
+    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy, keys=site.ledger.key_folder(data_dir))
     try:
+        await ledger.introduce_key()
         store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)
         try:
-            lab = Lab(site, data_dir, clock, entropy, ledger, store, mirror_of(site, data_dir, clock, store))
+            access = await open_access(data_dir, ledger, site.access, clock, entropy)
+            mirror = mirror_of(site, data_dir, clock, store)
+            lab = Lab(site, data_dir, clock, entropy, ledger, store, access, mirror, site_watch)
             try:
                 await lab.remember()
                 async with mirroring(lab.mirror), publishing(lab.publisher):

@@ -20,6 +20,8 @@ def health_of(lab: Lab) -> dict[str, object]:
         "store_warning": warn_of_old_sqlite(),
         "store_failure": None if lab.store.failure is None else str(lab.store.failure),
         "ledger": {"position": head.position, "hash": head.hash},
+        "heads": asdict(lab.anchors.status()),
+        "access": asdict(lab.access.status()),
         "ledger_failure": None if lab.ledger_failure is None else str(lab.ledger_failure),
         "unreadable_events": list(lab.unread.positions),
         "faults": {"count": lab.vitals.fault_count, "latest": lab.vitals.fault},

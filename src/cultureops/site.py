@@ -7,34 +7,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cultureops.access.policy import Policy, access_from
 from cultureops.acquisition import DeviceRow, devices_from
 from cultureops.alarms.own import OwnLimits
+from cultureops.backup.settings import BackupSettings, RetentionSettings, backup_from, retention_from
 from cultureops.batch.process_alarms import ProcessLimits, process_limits_from
 from cultureops.batch.recipe import load_recipe
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.config import Table, load
 from cultureops.equipment import Chamber, Declared, EquipmentRegister, chambers_from
 from cultureops.equipment.calibration_alarms import CalibrationLimits, calibration_limits_from
+from cultureops.ledger.settings import LedgerSettings, ledger_from
 from cultureops.mqtt import MqttSettings, mqtt_from
 from cultureops.notify.settings import NotifySettings, notify_from
 from cultureops.self_check import self_check_from
 from cultureops.telemetry.mirror_lag import OWN_DEVICE
 from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
+from cultureops.web.settings import WebSettings, web_from
 
-__all__ = ["Site", "equipment_register", "read_site"]
+__all__ = ["Site", "equipment_register", "read_site", "site_from"]
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """A site file, read: everything but the alarm rules, which need the devices' channels first.
 
-    ``notify`` is None where a site tells nobody.
+    ``notify`` is None where a site tells nobody, ``backup`` where it has no backups made; ``file`` is the one read.
     """
 
     name: str
     zone: ZoneInfo
-    host: str
-    port: int
+    web: WebSettings
     chambers: Mapping[str, Chamber]
     devices: tuple[DeviceRow, ...]
     alarm_rows: tuple[Table, ...]
@@ -45,15 +48,23 @@ class Site:
     own_limits: OwnLimits = field(default_factory=OwnLimits)
     process_limits: ProcessLimits = field(default_factory=ProcessLimits)
     calibration_limits: CalibrationLimits = field(default_factory=CalibrationLimits)
+    backup: BackupSettings | None = None
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    file: Path | None = None
+    access: Policy = field(default_factory=Policy)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
 
 
 def read_site(path: Path) -> Site:
     """Read and check a site file; raise ConfigError with file and line."""
-    table = load(path)
-    site, web = table.table("site"), table.optional_table("web")
+    return site_from(load(path), path)
+
+
+def site_from(table: Table, path: Path) -> Site:
+    """Read and check what a site file holds; names of other files in it count from ``path``. Raises ConfigError."""
+    site, web = table.table("site"), web_from(table.optional_table("web"), path.parent)
     name, zone = site.text("name"), _zone(site)
     site.done()
-    host, port = ("127.0.0.1", 8080) if web is None else _address(web)
     chambers = chambers_from(table.tables("chamber"), table.tables("room"))
     devices = devices_from(table.tables("device"), chambers)
     alarm_rows = table.tables("alarm")
@@ -67,8 +78,16 @@ def read_site(path: Path) -> Site:
         process_limits_from(table.optional_table("process_alarms")),
         calibration_limits_from(table.optional_table("calibration_alarms")),
     )
+    backup, retention = (
+        backup_from(table.optional_table("backup")), retention_from(table.optional_table("retention"))
+    )  # fmt: skip
+    access = access_from(table.optional_table("access"), name, zone.key)
+    ledger = ledger_from(table.optional_table("ledger"), path.parent)
     table.done()
-    return Site(name, zone, host, port, chambers, devices, alarm_rows, influxdb, mqtt, recipes, notify, *limits)
+    return Site(
+        name, zone, web, chambers, devices, alarm_rows, influxdb, mqtt, recipes, notify, *limits, backup, retention,
+        path, access, ledger,
+    )  # fmt: skip
 
 
 def _recipes(folder: Path, rows: tuple[Table, ...]) -> tuple[Recipe, ...]:
@@ -106,12 +125,3 @@ def _zone(site: Table) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise site.error(f"{name!r} is no time zone; write e.g. Europe/Berlin", "time_zone") from None
-
-
-def _address(web: Table) -> tuple[str, int]:
-    host = web.text("host", "127.0.0.1")
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        raise web.error("pages have no log-in yet and are served to this machine only; use 127.0.0.1", "host")
-    port = web.integer("port", 8080, minimum=0, maximum=65535)
-    web.done()
-    return host, port

@@ -10,15 +10,14 @@ import math
 import subprocess
 import sys
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
 import pytest
+from tests.at_the_pages import AtThePages, lay_out_people
 from tests.ports import free_port
 from tests.services.test_mosquitto import Broker
 from tests.services.test_notify_smtp import Mail
@@ -136,11 +135,6 @@ async def until(condition: Callable[[], Any], within_s: float, what: str) -> Non
         await asyncio.sleep(0.01)
 
 
-def post(url: str, **fields: str) -> None:
-    with suppress(urllib.error.HTTPError):  # answered with the page that follows
-        urllib.request.urlopen(urllib.request.Request(url, urllib.parse.urlencode(fields).encode()), timeout=5).close()
-
-
 @asynccontextmanager
 async def told(folder: Path) -> AsyncIterator[tuple[Broker, Mail]]:
     broker, mail = Broker(folder), Mail(folder)
@@ -175,8 +169,9 @@ async def measured(folder: Path, broker: Broker, mail: Mail, rounds: int) -> tup
     async with start_fleet(folder / "fleet.json", 7, "2026-01-05T08:00:00Z", devices) as fleet:
         names = list(fleet.wires)
         await fleet.step(1.0)
+        await asyncio.to_thread(lay_out_people, folder / "data")
         async with running(folder, broker, mail, fleet) as web:
-            listening = asyncio.create_task(heard.listen(broker.port))
+            person, listening = AtThePages(web), asyncio.create_task(heard.listen(broker.port))
             try:
                 await until(
                     lambda: all(heard.at(name, "NORMAL") for name in names),
@@ -200,8 +195,8 @@ async def measured(folder: Path, broker: Broker, mail: Mail, rounds: int) -> tup
                         by_mail.append(letter["at"] - began[about])
                     for name in names:
                         await fleet.clear(name)
-                        path = f"http://127.0.0.1:{web}/alarms/{name}/co2/low/acknowledge"
-                        await asyncio.to_thread(post, path, name="op-1", reason="challenge")
+                        path = f"/alarms/{name}/co2/low/acknowledge"
+                        await asyncio.to_thread(person.send, path, reason="challenge")
                     await fleet.step(1.0)
                     await until(lambda: all(heard.at(name, "NORMAL") for name in names), 20, "every alarm is over")
                     await asyncio.sleep(0.5)  # what is told of the end must not be taken for the next alarm

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from proof.calls import read_calls, strace_command
 from proof.disk import Cut, Image, Recording
-from proof.ledger_writer import event
+from proof.ledger_writer import ANCHOR, event
 from proof.run import Run, finished, start
 
 from cultureops.clock import SystemClock, SystemEntropy
 from cultureops.errors import Unreadable
 from cultureops.ledger import SqlLedger, verify
+from cultureops.ledger.anchor_file import read_anchor
+from cultureops.ledger.examine import examine
 
 LEDGER = "ledger.sqlite"
 GRADES = ("strict", "journaled")
@@ -52,23 +54,28 @@ def some_cuts(recording: Recording, seeds: range) -> Iterator[Cut]:
         yield Cut(at, survival, dice.choice(GRADES), dice.choice(SECTORS) if survival == "rand" else 0, seed)
 
 
-async def check(path: Path, least: int) -> int:
+async def check(path: Path, least: int, anchor: Path) -> int:
     """Verify what is left, compare events and claims with the course, go on, and return how many events were left."""
+    heads = [known for known in read_anchor(anchor)[0] if known.size - 1 <= least]
     try:
-        found = verify(path).position
+        examined = examine(path, heads)
+        assert examined.findings == (), [str(finding) for finding in examined.findings]
+        assert examined.unsigned == 0, "each commit holds its head"
+        found = max(0, examined.head.position - 1)
     except Unreadable:
         assert least == 0, "what was reported is gone"
         found = 0
     assert least <= found <= least + 1
     ledger = SqlLedger.open(path, SystemClock(), SystemEntropy())
-    for stored in ledger.read_all():
-        course = event(stored.position)
+    for stored in ledger.read_all(after_position=1):
+        course = event(stored.position - 1)
         assert (stored.data, stored.claims, stored.releases) == (course.data, course.claims, course.releases)
     held = {f"place:{number % 3}/{number}": f"s{number % 3}" for number in range(max(1, found - 2), found + 1)}
     assert dict(ledger.claimed()) == held
+    before = ledger.head().position
     await ledger.append(f"s{(found + 1) % 3}", [event(found + 1)], found // 3)
     await ledger.close()
-    assert verify(path).position == found + 1
+    assert verify(path).position == before + 1
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return found
@@ -82,7 +89,7 @@ async def cut_and_check(recording: Recording, root: Path, seeds: range) -> int:
         left.mkdir()
         recording.after(cut).write_to(left, recording.root)
         try:
-            with_events += await check(left / LEDGER, recording.durable(cut.at)) > 0
+            with_events += await check(left / LEDGER, recording.durable(cut.at), root / ANCHOR) > 0
         except Exception as error:
             error.add_note(f"{cut}; what was left: {left}")
             raise

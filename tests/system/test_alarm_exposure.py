@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.people import act
 from tests.stock import put_on_shelf
 from tests.unit.batch.bench import before, transplant
 from tests.unit.batch.conftest import QA, QP
@@ -106,7 +107,7 @@ async def beside(path: Path, clock: SteppedClock) -> Any:
 
 async def seed_batch(lab: Lab, clock: SteppedClock, batch_id: str = "B-1", chamber: str = "incubator_1") -> None:
     async def step(details: Details, witness: Actor | None = None) -> None:
-        await lab.execute(Command(batch_id, details), OPERATOR, witness)
+        await act(lab, Command(batch_id, details), OPERATOR, witness)
 
     await put_on_shelf(lab.ledger, clock.now(), f"L-{batch_id}", f"M-{batch_id}")
     await step(do.CreateBatch(patient_token=TOKEN, recipe="tavakol_afshari_2021"))
@@ -216,7 +217,7 @@ async def test_a_stay_that_is_entered_late_appends_a_revision(opened: OpenLab, c
         await breathe(lab, clock, 3.0, 20)
         await breathe(lab, clock, 5.0, 30)
         assert batch_of(lab).exposures == ()
-        moved = await lab.execute(moved_late("B-1", "incubator_1", START + 15 * MINUTE_MS), OPERATOR)
+        moved = await act(lab, moved_late("B-1", "incubator_1", START + 15 * MINUTE_MS), OPERATOR)
         cause = moved.history[-1]
         await lab.settle()
         (revision,) = revisions(lab)
@@ -238,7 +239,7 @@ async def test_a_batch_that_had_left_before_is_withdrawn(opened: OpenLab, clock:
         await breathe(lab, clock, 3.0, 15)
         (exposure,) = batch_of(lab).exposures
         assert exposure.wants_assessment
-        await lab.execute(moved_late("B-1", "incubator_2", START + 5 * MINUTE_MS), OPERATOR)
+        await act(lab, moved_late("B-1", "incubator_2", START + 5 * MINUTE_MS), OPERATOR)
         await lab.settle()
         (revision,) = revisions(lab)
         assert revision.data["removed"] == ["B-1"] and revision.data["added"] == []
@@ -275,7 +276,7 @@ async def test_a_corrected_stay_appends_a_revision(opened: OpenLab, clock: Stepp
 async def correct(lab: Lab, event_type: str, field: str, value: str) -> Batch:
     target = next(event for event in reversed(lab.ledger.read("batch:B-1")) if event.type == event_type)
     slip = do.Correct(event_id=target.event_id, field=field, value=value)
-    batch = await lab.execute(Command("B-1", slip, reason="wrong label scanned"), OPERATOR)
+    batch = await act(lab, Command("B-1", slip, reason="wrong label scanned"), OPERATOR)
     await lab.settle()
     return batch
 
@@ -307,8 +308,8 @@ async def test_a_person_corrects_where_vessels_were_carried(opened: OpenLab, clo
     """They are found to have been carried into the chamber whose gas ran low."""
     async with opened() as lab:
         await seed_batch(lab, clock, "B-1", "incubator_1")
-        await lab.execute(Command("B-1", do.Move(vessels="B-1-P0", to_chamber="incubator_2")), OPERATOR)
-        await lab.execute(Command("B-1", do.Split(vessels="B-1-P0", into=HALVES)), OPERATOR)
+        await act(lab, Command("B-1", do.Move(vessels="B-1-P0", to_chamber="incubator_2")), OPERATOR)
+        await act(lab, Command("B-1", do.Split(vessels="B-1-P0", into=HALVES)), OPERATOR)
         await breathe(lab, clock, 3.0, 20)
         assert batch_of(lab).exposures == ()
         await correct(lab, "moved", "to_chamber", "incubator_1")
@@ -379,12 +380,12 @@ async def test_what_is_entered_and_asked_for_at_once_is_revised_before_a_gate_lo
         corrected = NewEvent("corrected", data, OPERATOR, Source.HUMAN, reason="wrong label scanned")
         await lab.ledger.append("batch:R-1", [corrected], None)
         with pytest.raises(GateFailed, match=r"major deviation R-1\.ALM-\w+ drafted by alarm incubator_1/co2/low@"):
-            await lab.execute(Command("R-1", do.Release()), QP)
+            await act(lab, Command("R-1", do.Release()), QP)
         (draft,) = [one for one in batch_of(lab, "R-1").open_deviations if one.drafted]
         found = do.InvestigateDeviation(deviation_id=draft.id, root_cause="cylinder empty", impact="none")
-        await lab.execute(Command("R-1", found), QA)
-        await lab.execute(Command("R-1", do.CloseDeviation(deviation_id=draft.id, conclusion="none")), QA)
+        await act(lab, Command("R-1", found), QA)
+        await act(lab, Command("R-1", do.CloseDeviation(deviation_id=draft.id, conclusion="none")), QA)
         with pytest.raises(GateFailed) as failed:
-            await lab.execute(Command("R-1", do.Release()), QP)
+            await act(lab, Command("R-1", do.Release()), QP)
         assert draft.id not in str(failed.value) and "is not assessed" in str(failed.value)
         assert began < clock.now()

@@ -1,19 +1,15 @@
 """A running lab is killed while people act on alarms: whatever the page confirmed holds after the restart."""
 
-import json
 import random
 import signal
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.at_the_pages import lay_out_people
 from tests.ports import free_port
-from tests.system.test_run import incubator_port, start, until  # noqa: F401 - a fixture
+from tests.system.test_run import at, incubator_port, start, until  # noqa: F401 - a fixture
 
 from cultureops.ledger.verify import verify
 
@@ -53,29 +49,13 @@ def rule_id(name: str) -> str:
 
 
 def states(port: int) -> dict[str, str] | None:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/alarms", timeout=5) as answer:
-            return {row["rule_id"]: row["state"] for row in json.load(answer) if row["device"] == "incubator_1"}
-    except (OSError, ValueError):
-        return None
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    rows = at(port).read("/api/alarms")
+    return None if rows is None else {row["rule_id"]: row["state"] for row in rows if row["device"] == "incubator_1"}
 
 
 def order(port: int, name: str, what: str, **more: str) -> bool:
     """Give an order on the page; return whether it was confirmed."""
-    fields = {"name": "op-1", "reason": "kill test", **more}
-    url = f"http://127.0.0.1:{port}/alarms/{rule_id(name)}/{what}"
-    try:
-        urllib.request.build_opener(_Stay).open(url, urllib.parse.urlencode(fields).encode(), timeout=5)
-    except urllib.error.HTTPError as answer:
-        return answer.code == 303
-    except OSError:
-        return False
-    return False
+    return at(port).send(f"/alarms/{rule_id(name)}/{what}", reason="kill test", **more)
 
 
 def kills(rounds: int, folder: Path, device_port: int) -> int:
@@ -84,6 +64,7 @@ def kills(rounds: int, folder: Path, device_port: int) -> int:
     text += "".join(RULE.format(channel=name, limit=limit) for name, limit in zip(NAMES, LIMITS, strict=True))
     site = folder / "site.toml"
     site.write_text(text)
+    lay_out_people(folder / "data")
     confirmed: dict[str, str] = {}
     shelved_until: dict[str, float] = {}
     orders = 0

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.people import act
 from tests.system.test_alarm_exposure import (
     ALARM,
     LOW,
@@ -33,6 +34,7 @@ from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import BatchError, TransitionRefused
 from cultureops.keeping.alarms import list_alarms
 from cultureops.lab import Lab, open_lab
+from cultureops.lab_health import health_of
 from cultureops.ledger.event import Actor, NewEvent, Source
 from cultureops.site import read_site
 
@@ -87,12 +89,12 @@ async def test_what_comes_with_an_unreadable_event_is_carried_out(
         await heard(lab, clock)
         view = lab.engine.view(RULE)
         assert view is not None and view.state is State.ACK
-        assert lab.health()["unreadable_events"] == [bad.position, bad.position + 1]
+        assert health_of(lab)["unreadable_events"] == [bad.position, bad.position + 1]
         own = lab.engine.view(UNREADABLE)
         assert own is not None and own.state is State.UNACK and own.value == 2.0
         assert lab.ledger.failed_hooks == 0
     async with opened() as lab:
-        assert lab.health()["unreadable_events"] == [bad.position, bad.position + 1]
+        assert health_of(lab)["unreadable_events"] == [bad.position, bad.position + 1]
         view = lab.engine.view(RULE)
         assert view is not None and view.state is State.ACK, "what came after it stands"
     capsys.readouterr()
@@ -117,8 +119,8 @@ async def test_a_batch_with_a_hole_is_refused_and_told_and_others_go_on(
             await heard(lab, clock)
             assert lab.batches.unreadable("B-1") == hole.position and lab.batches.unreadable("B-2") is None
             with pytest.raises(BatchError, match="'nobody_knows' is not known"):
-                await lab.execute(Command("B-1", note), OPERATOR)
-            await lab.execute(Command("B-2", note), OPERATOR)
+                await act(lab, Command("B-1", note), OPERATOR)
+            await act(lab, Command("B-2", note), OPERATOR)
             view = lab.engine.view("batch:B-1/record/unreadable")
             assert view is not None and view.state is State.UNACK and str(hole.position) in view.rule.cause
             assert lab.engine.view("batch:B-2/record/unreadable") is None
@@ -138,9 +140,9 @@ async def test_nothing_is_decided_by_a_register_with_a_hole(
         async with beside(tmp_path, clock) as other:
             await other.append("lot:M-B-1", [forged(clock, "nobody_knows")], None)
         await heard(lab, clock)
-        assert lab.health()["unreadable_events"]
+        assert health_of(lab)["unreadable_events"]
         with pytest.raises(TransitionRefused, match="lot:M-B-1"):
-            await lab.execute(Command("B-1", do.Note(text="looked at")), OPERATOR)
+            await act(lab, Command("B-1", do.Note(text="looked at")), OPERATOR)
 
 
 async def test_a_value_that_is_no_number_holds_no_other_alarm_up(tmp_path: Path, clock: SteppedClock) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cultureops import lab as lab_module
+from cultureops.access.desk import AccessDesk, open_access
 from cultureops.batch.register import BatchRegister
 from cultureops.clock import SECOND_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.errors import ConfigError
@@ -17,7 +18,6 @@ from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.verify import verify
 from cultureops.recording import LEDGER_FILE, open_ledger_beside
 from cultureops.site import Site, read_site
-from cultureops.telemetry import EmbeddedStore
 
 DEADLINE_S = 30.0
 NOTE = NewEvent("noted", {"text": "rack 2 wiped"}, Actor("operator-1", "OP"), Source.HUMAN)
@@ -81,33 +81,36 @@ async def test_a_running_lab_hears_what_a_command_appends(tmp_path: Path, site: 
         with contextlib.suppress(asyncio.CancelledError):
             await work
         assert lab.ledger_failure is None
-    assert [event.position for event in heard] == list(range(1, len(heard) + 1))
+    first = heard[0].position
+    assert [event.position for event in heard] == list(range(first, first + len(heard)))
     assert [event.version for event in heard if event.stream == "note:1"] == [1, 2, 3]
-    assert verify(tmp_path / LEDGER_FILE).position == len(heard)
+    assert verify(tmp_path / LEDGER_FILE).position == heard[-1].position
 
 
 async def test_what_is_appended_while_a_lab_opens_is_folded_once(
     tmp_path: Path, site: Site, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folded: list[int] = []
-    fold, opened = BatchRegister.apply, EmbeddedStore.open
+    fold, opened = BatchRegister.apply, open_access
 
     def note(register: BatchRegister, event: Event) -> None:
         folded.append(event.position)
         fold(register, event)
 
-    def open_slowly(*args: object, **options: object) -> EmbeddedStore:
-        command(tmp_path)
-        return opened(*args, **options)  # type: ignore[arg-type]
+    async def open_slowly(*args: object, **options: object) -> AccessDesk:
+        desk = await opened(*args, **options)  # type: ignore[arg-type]
+        await asyncio.to_thread(command, tmp_path)
+        return desk
 
     monkeypatch.setattr(BatchRegister, "apply", note)
-    monkeypatch.setattr(lab_module.EmbeddedStore, "open", open_slowly)
+    monkeypatch.setattr(lab_module, "open_access", open_slowly)
     command(tmp_path)
     async with open_lab(site, tmp_path, clock, SeededEntropy(1)) as lab:
-        assert folded == [1]
+        own = lab.ledger.version("ledger") + lab.ledger.version("access")
+        assert folded == list(range(1, own + 2)), "one noted before, and what a lab says of itself"
         await lab.ledger.catch_up()
         await lab.ledger.append("note:1", [NOTE], 2)
-    assert folded == [1, 2, 3]
+    assert folded == list(range(1, own + 4))
 
 
 async def test_a_command_works_without_a_lab_and_asks_for_its_folder(tmp_path: Path, clock: SteppedClock) -> None:

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.people import act
 from tests.system.test_lab import OPERATOR, START, seed_batch
 
 from cultureops.batch import commands as do
@@ -104,7 +105,7 @@ async def test_moved_out_of_it_a_batch_is_no_longer_exposed(tmp_path: Path) -> N
     (tmp_path / "site.toml").write_text(SITE.format(address="127.0.0.1:1") + other)
     async with open_lab(read_site(tmp_path / "site.toml"), tmp_path, clock, SeededEntropy(1)) as lab:
         await seed_batch(lab, clock, "reactor_1")
-        await lab.execute(Command("B-1", do.Move(vessels="B-1-P0", to_chamber="incubator_1")), OPERATOR)
+        await act(lab, Command("B-1", do.Move(vessels="B-1-P0", to_chamber="incubator_1")), OPERATOR)
         now = clock.advance(MINUTE_MS)
         assert lab.batches.exposed("reactor_1", now, now) == ()
         assert lab.batches.exposed("incubator_1", now, now) == ("B-1",)

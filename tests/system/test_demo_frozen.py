@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.system.playing import SLOWEST_SHARED_S, check_frozen, events_of, head_at, play
 
-RECIPE = ("--recipe", "karussis_2010")
+RECIPE = ("--recipe", "karussis_2010", "--step", "10")
 STREAM = "batch:B-2026-001"
 SLOWEST_S = 300
 

@@ -7,6 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.hired import hire
+from tests.signing import keep_equipment as execute
+from tests.signing import keep_lot as execute_on_lot
 
 from cultureops.batch.commands import Command as BatchCommand
 from cultureops.batch.commands import Note, Resuspend
@@ -15,12 +18,10 @@ from cultureops.conduct import Command
 from cultureops.device.reading import Quality, Reason
 from cultureops.device.registry import driver_folder
 from cultureops.equipment.events import Calibrated, ReturnedToService, TakenOutOfService
-from cultureops.equipment.handler import execute
 from cultureops.field import Details
 from cultureops.lab import Lab, open_lab
 from cultureops.ledger import Actor
 from cultureops.material.events import LotRecalled, LotReceived, LotReleased
-from cultureops.material.handler import execute as execute_on_lot
 from cultureops.site import read_site
 from cultureops_simulators.fleet import Fleet, parse_fleet
 
@@ -143,6 +144,7 @@ async def test_a_late_use_of_a_lot_and_a_late_release(lab: Lab, clock: SteppedCl
 async def test_a_command_beside_the_running_lab_reaches_it(lab: Lab, tmp_path: Path) -> None:
     asked = ("equipment", "out-of-service", "probe_1", "--reason", "door", "--actor", "operator-1", "--role", "OP")
     folder = ("--data-dir", str(tmp_path), "--site", str(tmp_path / "site.toml"))
+    await asyncio.to_thread(hire, tmp_path, (*asked, *folder))
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "cultureops", *asked, *folder)
     async with asyncio.timeout(60):
         assert await process.wait() == 0

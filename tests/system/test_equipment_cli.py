@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.hired import hire
 from typer.testing import CliRunner, Result
 
 from cultureops.cli import app
@@ -47,12 +48,14 @@ RECEIPT = (
 
 def cultureops(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     """Run one command in a process of its own, in the folder that holds the site file and the data."""
+    hire(folder, arguments)
     command = [sys.executable, "-m", "cultureops", *arguments]
     return subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
 
 
 def call(folder: Path, *arguments: str) -> Result:
     """Run one command in this process."""
+    hire(folder, arguments)
     return CliRunner().invoke(app, [*arguments, "--data-dir", str(folder / "data")])
 
 

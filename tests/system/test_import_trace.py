@@ -46,7 +46,7 @@ async def test_a_trace_is_kept_with_its_hash(trace: Path, tmp_path: Path) -> Non
     row = out.getvalue().splitlines()[1]
     assert row.startswith("2026-01-05T08:01:00.000Z,shipper_7/temperature,") and ",Cel,GOOD,NONE," in row
     assert check(data / "telemetry").readings == 120
-    with pytest.raises(ConfigError, match="was imported before, event 1 of the ledger says"):
+    with pytest.raises(ConfigError, match="was imported before, event 2 of the ledger says"):
         await import_trace(data, trace, "elitech_rc5", "shipper_7", "UTC")
     assert check(data / "telemetry").readings == 120
 

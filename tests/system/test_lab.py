@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.people import act
 from tests.stock import put_on_shelf
 from tests.system.conftest import START, OpenLab
 
@@ -16,6 +17,7 @@ from cultureops.clock import HOUR_MS, MINUTE_MS, SteppedClock
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import CultureOpsError, GateFailed
 from cultureops.lab import Lab
+from cultureops.lab_health import health_of
 from cultureops.ledger.event import Actor
 
 OPERATOR, WITNESS = Actor("operator-1", "OP"), Actor("operator-2", "OP")
@@ -28,7 +30,7 @@ def co2(value: float, at: int) -> Reading:
 
 async def seed_batch(lab: Lab, clock: SteppedClock, chamber: str = "incubator_1") -> None:
     async def step(details: Details, witness: Actor | None = None) -> None:
-        await lab.execute(Command("B-1", details), OPERATOR, witness)
+        await act(lab, Command("B-1", details), OPERATOR, witness)
         clock.advance(MINUTE_MS)
 
     await put_on_shelf(lab.ledger, clock.now(), "L1", "M1")
@@ -114,7 +116,7 @@ async def test_culture_facts_are_readings_of_the_batch_also_after_a_stop_in_betw
     look = do.ObserveConfluence(vessels="B-1-P0", confluence_pct=42.0, method="visual", n_fields=3)
     async with opened() as lab:
         await seed_batch(lab, clock)
-        await lab.execute(Command("B-1", look), OPERATOR)
+        await act(lab, Command("B-1", look), OPERATOR)
         await lab.store.flush()
         assert lab.store.latest()["batch:B-1/confluence"].value == 42.0
     shutil.rmtree(tmp_path / "telemetry")  # as if the store had kept none of it
@@ -153,7 +155,7 @@ async def test_a_dead_device_is_recorded_once_and_stored_as_bad(opened: OpenLab,
         gaps = await lab.store.gaps(START, clock.now() + 1)
         assert {gap.reason for gap in gaps} == {Reason.NOT_CONNECTED}
         assert len(gaps) == 8
-        assert lab.health()["devices"] == {"incubator_1": {"misses": 5, "reason": Reason.NOT_CONNECTED.text}}
+        assert health_of(lab)["devices"] == {"incubator_1": {"misses": 5, "reason": Reason.NOT_CONNECTED.text}}
 
 
 async def test_a_store_that_fails_is_an_alarm_and_alarms_go_on_from_memory(

@@ -14,6 +14,7 @@ from cultureops import lab as lab_module
 from cultureops.clock import HOUR_MS, MINUTE_MS, SECOND_MS, SeededEntropy, SteppedClock, SystemClock
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.lab import Lab, open_lab
+from cultureops.lab_health import health_of
 from cultureops.notify.status import NotifyStatus
 from cultureops.self_check import vitals as vitals_module
 from cultureops.site import read_site
@@ -156,7 +157,7 @@ async def fault_of(lab: Lab, clock: SteppedClock, monkeypatch: pytest.MonkeyPatc
             assert lab.vitals.fault_count >= before + 3
             assert "ZeroDivisionError: what nobody foresaw" in (lab._wrong() or "")
             assert standing(lab) == {"cultureops/fault/high"}
-            assert lab.health()["faults"] == {"count": lab.vitals.fault_count, "latest": lab.vitals.fault}
+            assert health_of(lab)["faults"] == {"count": lab.vitals.fault_count, "latest": lab.vitals.fault}
         await seconds(70)
         assert lab._wrong() is None and standing(lab) == set()
 

@@ -10,6 +10,7 @@ from cultureops.alarms.engine import describe
 from cultureops.clock import SeededEntropy, SteppedClock, parse_iso
 from cultureops.errors import ConfigError
 from cultureops.lab import open_lab
+from cultureops.lab_health import health_of
 from cultureops.site import read_site
 
 START = parse_iso("2026-01-05T08:00:00Z")
@@ -53,7 +54,7 @@ async def test_a_mirror_that_falls_behind_raises_an_alarm(tmp_path: Path) -> Non
         (alarm,) = lab.engine.active()
         said = describe(alarm.rule, alarm.value, ())
         assert said.startswith("cultureops: cultureops/mirror_lag ") and "the high limit 60 s" in said
-        mirror = lab.health()["influxdb"]
+        mirror = health_of(lab)["influxdb"]
         assert isinstance(mirror, dict) and mirror["lag_s"] >= 60 and mirror["sent"] == 0
         await until(lambda: "can't be reached" in str(lab.mirror and lab.mirror.status().last_error))
         work.cancel()

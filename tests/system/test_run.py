@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import json
 import random
 import signal
 import socket
@@ -11,13 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.at_the_pages import AtThePages, lay_out_people
 from tests.ports import free_port
 
 from cultureops.device.registry import driver_folder
@@ -85,13 +85,12 @@ def until(done: Any, what: str, within_s: float = 40.0) -> Any:
 
 
 def health(port: int) -> dict[str, Any] | None:
-    with (
-        contextlib.suppress(OSError, ValueError),
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2) as answer,
-    ):
-        said: dict[str, Any] = json.load(answer)
-        return said
-    return None
+    return at(port).read("/api/health")  # type: ignore[no-any-return]
+
+
+@cache
+def at(port: int) -> AtThePages:
+    return AtThePages(port)
 
 
 def start(site: Path, data_dir: Path) -> subprocess.Popen[bytes]:
@@ -134,6 +133,7 @@ def kills(rounds: int, tmp_path: Path, incubator_port: int) -> None:
     web_port, moment = free_port(), random.Random(20261121)
     site = tmp_path / "site.toml"
     site.write_text(SITE.format(web_port=web_port, device_port=incubator_port))
+    lay_out_people(tmp_path / "data")
     seen = [kill_and_check(site, tmp_path / "data", web_port, moment) for _ in range(rounds)]
     print(f"{rounds} kills; durable frames and ledger positions last seen: {seen}")
     assert all(later > earlier for (earlier, _), (later, _) in itertools.pairwise(seen))
@@ -158,11 +158,11 @@ def test_mbpoll_agrees_with_the_stored_values(tmp_path: Path, incubator_port: in
     web_port = free_port()
     site = tmp_path / "site.toml"
     site.write_text(SITE.format(web_port=web_port, device_port=incubator_port))
+    lay_out_people(tmp_path / "data")
     lab = start(site, tmp_path / "data")
     try:
         until(lambda: (health(web_port) or {"readings_stored": 0})["readings_stored"], "it stores")
-        with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/api/latest", timeout=5) as answer:
-            stored = json.load(answer)["readings"]
+        stored = at(web_port).read("/api/latest")["readings"]
     finally:
         lab.send_signal(signal.SIGTERM)
         assert lab.wait(15) == 0
@@ -182,6 +182,7 @@ async def test_ctrl_c_ends_a_running_lab_cleanly(tmp_path: Path, incubator_port:
     web_port = free_port()
     site = tmp_path / "site.toml"
     site.write_text(SITE.format(web_port=web_port, device_port=incubator_port))
+    await asyncio.to_thread(lay_out_people, tmp_path / "data")
     lab = await asyncio.to_thread(start, site, tmp_path / "data")
     await asyncio.to_thread(until, lambda: health(web_port), "the lab answers")
     lab.send_signal(signal.SIGINT)

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.signing import approve_recipe, signatures_for
 from tests.stock import put_on_shelf
+from tests.web.people import POLICY, Browser, copy_people, people_in
 
 from cultureops.app import web_context
 from cultureops.batch import commands as do
 from cultureops.batch.commands import Command
 from cultureops.batch.field import Details
+from cultureops.batch.recipe import find_recipe
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.lab import Lab, open_lab
@@ -58,6 +61,9 @@ response = "Check the gas."
 """
 
 
+OPERATOR = Actor("operator-1", "OP")
+
+
 @dataclass
 class Served:
     """A lab and where its pages are."""
@@ -77,19 +83,33 @@ class Served:
         await self.lab.recorder.accept([reading])
         await self.lab.settle()
 
-    async def do(self, details: Details, witness: Actor | None = None) -> None:
-        """Carry out a step of batch B-1."""
+    async def do(self, details: Details, witness: Actor | None = None, actor: Actor = OPERATOR) -> None:
+        """Carry out a step of batch B-1, signed where it must be."""
         self.clock.advance(MINUTE_MS)
-        await self.lab.execute(Command("B-1", details), Actor("operator-1", "OP"), witness)
+        command = Command("B-1", details)
+        if isinstance(details, do.CreateBatch):
+            await approve_recipe(self.lab.ledger, find_recipe(details.recipe), self.clock.now())
+        signed = signatures_for(self.lab.batches.get("B-1"), command, actor, witness, self.clock.now())
+        await self.lab.execute(command, actor, witness, signed)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which everybody has an account; to be copied."""
+    folder = tmp_path_factory.mktemp("people")
+    asyncio.run(people_in(folder, SteppedClock(START)))
+    return folder
 
 
 @pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    """A lab with one batch in culture for a day, on a free port."""
+async def served(tmp_path: Path, people: Path) -> AsyncIterator[Served]:
+    """A lab with people and one batch in culture for a day, on a free port."""
     (tmp_path / "site.toml").write_text(SITE)
+    copy_people(people, tmp_path)
     clock = SteppedClock(START)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with open_lab(read_site(tmp_path / "site.toml"), tmp_path, clock, SeededEntropy(1)) as lab:
+    site = replace(read_site(tmp_path / "site.toml"), access=POLICY)
+    async with open_lab(site, tmp_path, clock, SeededEntropy(1)) as lab:
         app = create_app(web_context(lab, None))
         serving = asyncio.create_task(serve(app, "127.0.0.1", 0, listening.set_result))
         lab_served = Served(lab, clock, (await listening).rstrip("/"))
@@ -104,9 +124,17 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 @pytest.fixture
-async def client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who asks the lab over its port."""
+async def stranger(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who asks the lab over its port and is not signed in."""
     async with httpx.AsyncClient(base_url=served.url, timeout=10) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[Browser]:
+    """operator-1, signed in over the lab's port."""
+    async with Browser(base_url=served.url, timeout=10) as opened:
+        await opened.log_in("operator-1")
         yield opened
 
 

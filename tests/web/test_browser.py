@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Page, Request, async_playwright, expect
+from tests.web.people import PASSWORD, cookies_of
 
 from cultureops.batch import commands as do
 
@@ -24,6 +25,7 @@ async def page(chromium: str, served: Any) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
         opened = await browser.new_page(viewport={"width": 820, "height": 1180})
+        await opened.context.add_cookies(await cookies_of(served.url, "operator-1"))
         opened.on("request", asked)
         opened.on("pageerror", lambda error: wrong.append(f"error {error}"))
         opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
@@ -50,11 +52,9 @@ async def test_an_alarm_appears_and_is_acknowledged_by_keyboard(served: Any, pag
     await page.goto(served.url)
     await page.locator("#link[data-state=live]").wait_for(timeout=5000)
     await served.read("co2", 3.0)
-    name = page.locator('[data-rule="incubator_1/co2/low"] input[name="name"]')
-    await name.wait_for(timeout=5000)
-    await name.focus()
-    await page.keyboard.type("operator-1")
-    await page.keyboard.press("Tab")
+    reason = page.locator('[data-rule="incubator_1/co2/low"] input[name="reason"]')
+    await reason.wait_for(timeout=5000)
+    await reason.focus()
     await page.keyboard.type("gas changed")
     await page.keyboard.press("Enter")
     await page.get_by_text("Acknowledged by operator-1").wait_for(timeout=5000)
@@ -74,7 +74,9 @@ async def test_every_form_works_without_scripts(chromium: str, served: Any) -> N
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
         page = await browser.new_page(java_script_enabled=False)
         await page.goto(served.url)
-        await page.fill('input[name="name"]', "operator-1")
+        await page.fill('input[name="username"]', "operator-1")
+        await page.fill('input[name="password"]', PASSWORD)
+        await page.click("form.fields button.main")
         await page.fill('input[name="reason"]', "gas changed")
         await page.click("form.ack button")
         await page.get_by_text("Acknowledged by operator-1").wait_for(timeout=5000)
@@ -112,7 +114,7 @@ async def test_what_somebody_writes_is_kept_when_alarms_change(served: Any, page
 async def test_no_page_is_wider_than_the_screen(served: Any, page: Page) -> None:
     for width in (390, 820, 1280):
         await page.set_viewport_size({"width": width, "height": 900})
-        for path in ("/", "/alarms", "/batches/B-1", "/chambers/incubator_1"):
+        for path in ("/", "/alarms", "/batches/B-1", "/chambers/incubator_1", "/account", "/log-in"):
             await page.goto(served.url + path)
             found = await page.evaluate("document.documentElement.scrollWidth")
             assert found <= width, f"{path} at {width}"

@@ -41,17 +41,17 @@ async def test_the_board_shows_value_unit_quality_age_and_marks(served: Any, cli
     assert "<svg class=" in page
 
 
-async def test_an_alarm_names_the_batch_and_is_acknowledged_with_name_and_reason(
+async def test_an_alarm_names_the_batch_and_is_acknowledged_with_a_reason(
     served: Any, client: httpx.AsyncClient
 ) -> None:
     await served.read("co2", 3.0)
     board = (await client.get("/")).text
     assert "batch inside: B-1" in board
     path = "/alarms/incubator_1/co2/low/acknowledge"
-    assert (await client.post(path, data={"name": "operator-1"})).status_code == 400
-    assert (await client.post(path, data={"name": "operator-1", "reason": "gas"})).status_code == 303
+    assert (await client.post(path, data={})).status_code == 400
+    assert (await client.post(path, data={"reason": "gas"})).status_code == 303
     assert [view.acknowledged_by for view in served.lab.engine.active()] == ["operator-1"]
-    again = await client.post(path, data={"name": "operator-1", "reason": "gas"})
+    again = await client.post(path, data={"reason": "gas"})
     assert again.status_code == 409 and "nothing to acknowledge" in again.text
     assert "acknowledged by operator-1: gas" in (await client.get("/alarms")).text
 
@@ -62,7 +62,7 @@ async def test_an_alarm_names_the_batch_and_is_acknowledged_with_name_and_reason
 )
 async def test_another_sites_page_changes_nothing(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
     for path in ("/alarms/incubator_1/co2/low/acknowledge", "/pace"):
-        answer = await client.post(path, data={"name": "x", "reason": "y", "action": "pause"}, headers=headers)
+        answer = await client.post(path, data={"reason": "y", "action": "pause"}, headers=headers)
         assert answer.status_code == 403
 
 

@@ -3,10 +3,13 @@
 import gzip
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+from tests.web.people import Browser
 
 from cultureops.app import web_context
 from cultureops.clock import DAY_MS, MINUTE_MS
@@ -17,10 +20,18 @@ from cultureops.web import server
 from cultureops.web.routes import api
 
 
+@asynccontextmanager
+async def signed_in(served: Any, transport: httpx.ASGITransport | None = None) -> AsyncIterator[Browser]:
+    base_url = served.url if transport is None else "http://127.0.0.1"
+    async with Browser(base_url=base_url, transport=transport, timeout=20) as browser:
+        await browser.log_in("operator-1")
+        yield browser
+
+
 async def test_a_trend_finer_than_the_polls_has_no_false_holes(served: Any) -> None:
     for minute in range(120):
         await served.read("temperature", 37.0 + minute % 2)
-    async with httpx.AsyncClient(base_url=served.url, timeout=10) as client:
+    async with signed_in(served) as client:
         chart = (await client.get("/api/chambers/incubator_1/chart?span=6h")).json()
     (trace,) = [t for t in chart["channels"] if t["channel"] == "incubator_1/temperature"]
     seen = trace["x"].index(next(x for x in trace["x"] if x >= served.clock.now() - 119 * MINUTE_MS))
@@ -33,7 +44,7 @@ async def test_a_gap_is_told_with_device_channels_and_reason(served: Any) -> Non
     await served.read("temperature", 37.0)
     await served.read("temperature", None, Reason.NOT_CONNECTED)
     await served.read("temperature", 37.0)
-    async with httpx.AsyncClient(base_url=served.url, timeout=10) as client:
+    async with signed_in(served) as client:
         gaps = (await client.get("/api/batches/B-1/chart")).json()["gaps"]
         page = (await client.get("/chambers/incubator_1")).text
     assert [gap["text"] for gap in gaps] == ["incubator_1: no Temperature, no link to the device"]
@@ -42,7 +53,7 @@ async def test_a_gap_is_told_with_device_channels_and_reason(served: Any) -> Non
 
 
 async def test_plotly_comes_zipped_and_is_asked_for_once(served: Any) -> None:
-    async with httpx.AsyncClient(base_url=served.url, timeout=20) as client:
+    async with signed_in(served) as client:
         plain = await client.get("/assets/plotly.min.js", headers={"accept-encoding": "identity"})
         async with client.stream("GET", "/assets/plotly.min.js", headers={"accept-encoding": "gzip"}) as zipped:
             raw = b"".join([part async for part in zipped.aiter_raw()])
@@ -63,7 +74,7 @@ async def test_a_store_that_fails_is_a_503_and_a_fault_of_ours_a_500_in_words(
 
     monkeypatch.setattr(api, "summary", fail)
     with caplog.at_level(logging.CRITICAL, "uvicorn.error"):
-        async with httpx.AsyncClient(base_url=served.url, timeout=10) as client:
+        async with signed_in(served) as client:
             full, fault = [await client.get("/api/batches/B-1") for _ in range(2)]
     assert (full.status_code, full.json()["detail"]) == (503, "telemetry.sqlite: disk full; make room")
     assert fault.status_code == 500 and "secret" not in fault.text
@@ -72,7 +83,7 @@ async def test_a_store_that_fails_is_a_503_and_a_fault_of_ours_a_500_in_words(
 
 
 async def test_pages_say_uncached_and_unknown_ones_are_answered_in_words(served: Any) -> None:
-    async with httpx.AsyncClient(base_url=served.url) as client:
+    async with signed_in(served) as client:
         assert (await client.get("/")).headers["cache-control"] == "no-cache"
         assert (await client.get("/static/app.css")).headers["cache-control"] == "no-cache"
         assert "there is no such page here" in (await client.get("/nothing")).text
@@ -81,7 +92,7 @@ async def test_pages_say_uncached_and_unknown_ones_are_answered_in_words(served:
 async def test_a_demo_is_paused_sped_up_and_left_where_it_was_asked_from(served: Any) -> None:
     pace = DemoPace(served.clock, 3600.0, headless=False)
     app = httpx.ASGITransport(server.create_app(web_context(served.lab, pace)))
-    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as client:
+    async with signed_in(served, app) as client:
         assert "Fast-forwarding to day 10: <b" in (await client.get("/")).text
         served.clock.advance(11 * DAY_MS)
         answer = await client.post("/pace", data={"action": "pause", "back": "/batches/B-1"})
@@ -105,7 +116,7 @@ async def test_a_demo_is_paused_sped_up_and_left_where_it_was_asked_from(served:
 async def test_a_pace_that_is_none_changes_nothing(served: Any, wrong: dict[str, str]) -> None:
     pace = DemoPace(served.clock, 3600.0, headless=False)
     app = httpx.ASGITransport(server.create_app(web_context(served.lab, pace)))
-    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as client:
+    async with signed_in(served, app) as client:
         assert (await client.post("/pace", data=wrong)).status_code == 400
     assert (pace.paused, pace.lab_seconds_per_second) == (False, 3600.0)
 
@@ -113,20 +124,20 @@ async def test_a_pace_that_is_none_changes_nothing(served: Any, wrong: dict[str,
 @pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil.example", "/batches/../../x"])
 async def test_a_change_of_pace_leads_to_our_own_pages_only(served: Any, back: str) -> None:
     app = httpx.ASGITransport(server.create_app(web_context(served.lab, DemoPace(served.clock, 60.0, headless=False))))
-    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as client:
+    async with signed_in(served, app) as client:
         answer = await client.post("/pace", data={"action": "pause", "back": back})
     assert answer.headers["location"] == "/"
 
 
 async def test_only_a_demo_is_paced(served: Any) -> None:
-    async with httpx.AsyncClient(base_url=served.url) as client:
+    async with signed_in(served) as client:
         answer = await client.post("/pace", data={"action": "pause"})
     assert answer.status_code == 404 and "only a demo can be paced" in answer.text
 
 
 async def test_answers_on_one_connection_do_not_wait_for_acknowledgements(served: Any) -> None:
     """Without TCP_NODELAY each answer waits 40 ms."""
-    async with httpx.AsyncClient(base_url=served.url) as client:
+    async with signed_in(served) as client:
         taken = []
         for _ in range(15):
             begun = time.perf_counter()

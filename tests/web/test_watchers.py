@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.web.people import Browser
 
 from cultureops.acquisition.live import QUEUE_LENGTH
 from cultureops.app import web_context
@@ -21,13 +22,18 @@ MESSAGES = 4 * QUEUE_LENGTH
 @asynccontextmanager
 async def silent_watcher(url: str) -> AsyncIterator[socket.socket]:
     """Ask for the stream over a small receive buffer and read none of the answer."""
+    async with Browser(base_url=url) as browser:
+        await browser.log_in("operator-1")
+        cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     host, port = url.removeprefix("http://").split(":")
     loop = asyncio.get_running_loop()
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.setblocking(False)
         await loop.sock_connect(line, (host, int(port)))
-        await loop.sock_sendall(line, f"GET /stream HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        await loop.sock_sendall(
+            line, f"GET /stream HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\n\r\n".encode()
+        )
         yield line
 
 
@@ -43,7 +49,8 @@ def longest_queue(served: Any) -> int:
 
 async def test_a_watcher_that_reads_nothing_loses_messages_and_holds_nobody_up(served: Any) -> None:
     feed = served.lab.feed
-    async with silent_watcher(served.url), httpx.AsyncClient(base_url=served.url, timeout=5) as client:
+    async with silent_watcher(served.url), Browser(base_url=served.url, timeout=5) as client:
+        await client.log_in("operator-1")
         await until(lambda: feed.has_subscribers)
         for number in range(MESSAGES):
             feed.publish(b": %d %s\n\n" % (number, b"x" * PIECE))

@@ -72,6 +72,10 @@ class AstmCounter:
             raise trouble
         return results
 
+    async def contents(self, result: Result) -> bytes | None:
+        """Return the message that a result came from, as it was kept."""
+        return await self._files.contents(result)
+
     def release(self, result: Result) -> None:
         """Let go of the message that a recorded result came from."""
         self._files.release(result)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-__all__ = ["is_name", "same_person"]
+__all__ = ["folded", "is_name", "looks_like", "same_person"]
 
 LONGEST: Final = 200
+_ALIKE: Final = str.maketrans("ilo", "110")
 _SCRIPTS: Final = frozenset({"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "HEBREW", "ARABIC", "CHEROKEE"})
 """Scripts with letters that look alike: a name is written in one of them."""
 
@@ -25,10 +26,18 @@ def is_name(text: str) -> bool:
 
 def same_person(one: str, other: str) -> bool:
     """Whether two names read the same, however they were typed."""
-    return _read(one) == _read(other)
+    return folded(one) == folded(other)
 
 
-def _read(name: str) -> str:
-    """Fold width, case, dashes and blanks, which nobody tells apart."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join("-" if unicodedata.category(char) == "Pd" else char for char in folded if not char.isspace())
+def looks_like(one: str, other: str) -> bool:
+    """Whether two names are taken for each other on a screen or on paper: ``qa-1`` and ``qa-l``, ``op-0`` and ``op-o``.
+
+    Too strict to say that they are one person's, but nobody needs both.
+    """
+    return folded(one).translate(_ALIKE) == folded(other).translate(_ALIKE)
+
+
+def folded(name: str) -> str:
+    """Return a name without what nobody tells apart: width, case, kinds of dash, blanks."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return "".join("-" if unicodedata.category(char) == "Pd" else char for char in text if not char.isspace())

@@ -18,10 +18,11 @@ import rfc8785
 from cultureops.access.roles import Role
 from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import CultureOpsError, SignatureInvalid
-from cultureops.ledger.event import Event, JsonValue, NewEvent
+from cultureops.ledger.event import Event, JsonValue, NewEvent, recorded_data
 from cultureops.ledger.head import GENESIS
 
 __all__ = [
+    "CLAIM",
     "SIGNATURES",
     "Meaning",
     "Shown",
@@ -175,7 +176,7 @@ def check_signatures(event: Event, history: Sequence[Event]) -> tuple[Signature,
 
 def content_sha256(event: Event) -> str:
     """Return the hash [hex] of what an event says, its signatures left out."""
-    return _content_sha256(event.stream, event.type, event.data, event.reason)
+    return _content_sha256(event.stream, event.type, recorded_data(event), event.reason)
 
 
 def _content_sha256(stream: str, kind: str, data: Mapping[str, Any], reason: str) -> str:

@@ -8,7 +8,7 @@ import structlog
 
 from cultureops.acquisition.poller import LinkEvent, LinkState, reason_of
 from cultureops.clock import Instant
-from cultureops.device.driver import HoldingSource, Identity, Result, ResultSource
+from cultureops.device.driver import HoldingSource, Identity, RawSource, Result, ResultSource
 from cultureops.device.reading import Reason
 from cultureops.errors import CultureOpsError
 
@@ -48,6 +48,10 @@ class Source:
             self._is_lost = False
             self._on_link_event(LinkEvent(self.device, LinkState.IDENTIFIED, now, Identity("", ""), Reason.NONE, ""))
         return results
+
+    async def contents(self, result: Result) -> bytes | None:
+        """Return the bytes that a result was read from; None where the instrument can't give them again."""
+        return await self._source.contents(result) if isinstance(self._source, RawSource) else None
 
     def release(self, result: Result) -> None:
         """Let go of what a result came from: it is on record."""

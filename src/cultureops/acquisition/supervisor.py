@@ -105,6 +105,13 @@ class Acquisition:
         found = [(source.device, await source.collect_due(now)) for source in self._sources]
         return tuple((device, result) for device, results in found for result in results)
 
+    async def contents(self, device: str, result: Result) -> bytes | None:
+        """Return the bytes that a push instrument read a result from; None where it can't give them again."""
+        for source in self._sources:
+            if source.device == device and (found := await source.contents(result)) is not None:
+                return found
+        return None
+
     def release(self, device: str, result: Result) -> None:
         """Tell a push instrument that a result of its is on record, so that it need not be handed over again."""
         for source in self._sources:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cultureops.access.name import same_person
 from cultureops.batch.field import BATCH_ID
 from cultureops.batch.parts import (
     AlarmExposure,
@@ -139,6 +140,14 @@ class Batch:
     def open_deviations(self) -> tuple[Deviation, ...]:
         """The deviations that nobody has closed."""
         return tuple(deviation for deviation in self.deviations if deviation.closed_at is None)
+
+    def was_handled_by(self, person: str) -> bool:
+        """Whether a person, however the name is typed, had a hand in this batch."""
+        return any(same_person(person, other) for other in self.operators)
+
+    def was_reviewed_by(self, person: str) -> bool:
+        """Whether a person, however the name is typed, has reviewed this batch."""
+        return any(same_person(person, other) for other in self.reviewers)
 
     def chamber_of(self, vessels: str) -> str | None:
         """Where one group of vessels stands now."""

@@ -21,7 +21,8 @@ class Plan:
 
     ``devices`` are the chambers and devices the step uses, ``lots`` the material, ``passage`` is the passage it leads
     to. ``also`` are events that follow from it. ``claims`` are names that the ledger lets one event hold at a time
-    (a vial, its place), ``releases`` those that it gives up.
+    (a vial, its place), ``releases`` those that it gives up. ``doubt`` says what of an entry by hand a second person
+    has to confirm.
     """
 
     event: type[Recorded]
@@ -33,6 +34,7 @@ class Plan:
     also: tuple[Recorded, ...] = ()
     claims: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

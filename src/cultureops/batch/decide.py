@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from cultureops.access import Role
+from cultureops.access import Role, Signature
+from cultureops.access.name import same_person
+from cultureops.access.roles import PEOPLE
+from cultureops.access.signature import signed
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.case import Case
 from cultureops.batch.commands import Command, CreateBatch, ReleaseExceptionally
-from cultureops.batch.events import EVENT_TYPES, BatchCreated, Recorded, data_of
+from cultureops.batch.events import EVENT_TYPES, BatchCreated, DeviationOpened, Recorded, data_of
 from cultureops.batch.facts import Facts
 from cultureops.batch.gates import pass_gates
 from cultureops.batch.rules import RULES, Rule
+from cultureops.batch.signed import RELEASES, SILENT, shown_of
 from cultureops.batch.state import State
+from cultureops.batch.steps.base import deviate
 from cultureops.clock import Instant, iso
 from cultureops.conduct import LATE_ENTRY_MS
 from cultureops.errors import TransitionRefused
 from cultureops.ledger.event import NewEvent, Source
+from cultureops.signing import Wanted, check_signed
 
 __all__ = ["decide"]
 
@@ -24,7 +31,8 @@ __all__ = ["decide"]
 def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEvent, ...]:
     """Return the events that carry out a command.
 
-    Raises TransitionRefused when state, role, time or contents do not allow it, GateFailed when a hard gate holds.
+    Raises TransitionRefused when state, role, time, contents or signatures do not allow it, GateFailed when a hard gate
+    holds.
     """
     stream_of(command.batch_id)
     at = facts.now if command.occurred_at is None else command.occurred_at
@@ -41,11 +49,18 @@ def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEven
     plan = rule.plan(case, command.details)
     named = command.details.failed_gates if isinstance(command.details, ReleaseExceptionally) else ()
     checks = pass_gates(rule.gates, case, plan, excepted=batch.excepted_gates.union(named))
-    witness_id = facts.witness.id if rule.witnesses and facts.witness is not None else None
+    if plan.doubt:
+        _check_second(case, PEOPLE, f"{plan.doubt}; {type(command.details).__name__}")
+    signatures = _check_signatures(case, rule, command)
+    witness_id = None if facts.witness is None else facts.witness.id
     fields = {name: getattr(command.details, name) for name in type(command.details).model_fields}
     recorded = plan.event(**fields | dict(plan.derived), checks=checks, warnings=plan.warnings, witness_id=witness_id)
     first = replace(_new(command, facts, at, recorded), claims=plan.claims, releases=plan.releases)
-    return (first, *(_new(command, facts, at, following) for following in plan.also))
+    also = plan.also + _entered_after_release(case, EVENT_TYPES[plan.event], plan.also)
+    return (
+        signed(first, stream_of(batch.id), signatures),
+        *(_new(command, facts, at, following) for following in also),
+    )
 
 
 def _create(batch: Batch | None, command: Command, details: CreateBatch, facts: Facts) -> BatchCreated:
@@ -82,8 +97,8 @@ def _check_rule(case: Case, rule: Rule) -> None:
     if batch.state not in rule.states:
         expected = ", ".join(state for state in State if state in rule.states)
         raise TransitionRefused(f"batch {batch.id}: {step} is not allowed in {batch.stage}, only in {expected}")
-    if rule.witnesses:
-        _check_witness(case, rule)
+    if rule.witnesses or facts.witness is not None:  # one who was named is on record, wanted or not
+        _check_second(case, rule.witnesses or PEOPLE, step)
     if rule.now_only and facts.now - case.at > LATE_ENTRY_MS:
         raise TransitionRefused(f"batch {batch.id}: {step} is a decision of now; it can't be entered late")
     earliest = _changed_last(batch) if rule.in_order else batch.created_at
@@ -101,11 +116,38 @@ def _changed_last(batch: Batch) -> Instant:
     return max(batch.since, *(max(stay.placed, stay.taken or 0) for stay in batch.occupancies), 0)
 
 
-def _check_witness(case: Case, rule: Rule) -> None:
-    witness, step = case.facts.witness, type(case.details).__name__
-    if witness is None or witness.id == case.facts.actor.id or witness.role not in rule.witnesses:
-        roles = ", ".join(sorted(rule.witnesses))
-        raise TransitionRefused(f"batch {case.batch.id}: {step} needs a second person ({roles}) as witness")
+def _check_second(case: Case, roles: frozenset[Role], step: str) -> None:
+    witness = case.facts.witness
+    if witness is None or same_person(witness.id, case.facts.actor.id) or witness.role not in roles:
+        raise TransitionRefused(
+            f"batch {case.batch.id}: {step} needs a second person ({', '.join(sorted(roles))}) as witness"
+        )
+
+
+def _check_signatures(case: Case, rule: Rule, command: Command) -> tuple[Signature, ...]:
+    """Return the signatures that the rule asks for, of those who act; without any, none may come along."""
+    facts, wanted = case.facts, list[Wanted]()
+    if rule.signed is not None:
+        wanted.append((facts.actor, rule.signed))
+    if rule.countersigned is not None and facts.witness is not None:
+        wanted.append((facts.witness, rule.countersigned))
+    if not wanted and not facts.signatures:
+        return ()
+    return check_signed(f"batch {case.batch.id}", wanted, facts.signatures, shown_of(case.batch, command), facts.now)
+
+
+def _entered_after_release(case: Case, event_type: str, also: Sequence[Recorded]) -> tuple[Recorded, ...]:
+    """Open a deviation for what changes a record that a release has covered, where the step opens none by itself."""
+    if case.batch.released_by is None or event_type in SILENT | {"deviation_opened"}:
+        return ()
+    if any(isinstance(following, DeviationOpened) for following in also):
+        return ()
+    released_at = next((e.occurred_at for e in reversed(case.batch.history) if e.type in RELEASES), None)
+    if event_type != "corrected" and (released_at is None or case.at >= released_at):
+        return ()
+    how = "was corrected" if event_type == "corrected" else f"was given an entry as of {iso(case.at)}"
+    text = f"the record {how} after the release had been signed"
+    return (deviate(case, "release", text, "major"),)
 
 
 def _new(command: Command, facts: Facts, at: Instant, recorded: Recorded) -> NewEvent:

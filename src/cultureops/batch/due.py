@@ -174,7 +174,13 @@ def _readings(batch: Batch, recipe: Recipe) -> list[Due]:
 
 
 def _deviations(batch: Batch) -> list[Due]:
-    return [
+    capa = [
+        Due(action.planned_at, f"check that action {action.id} of {deviation.id} works", "QA", action.due_at)
+        for deviation in batch.open_deviations
+        for action in deviation.actions
+        if not action.is_effective
+    ]
+    return capa + [
         Due(
             deviation.opened_at,
             f"{'close' if deviation.investigated_at is not None else 'investigate'} deviation {deviation.id}",

@@ -10,6 +10,7 @@ from cultureops.batch.batch import Batch, batch_of
 from cultureops.batch.changes import CHANGES
 from cultureops.batch.events import Recorded, read_event
 from cultureops.batch.parts import RecipeRef
+from cultureops.batch.signed import SILENT
 from cultureops.batch.state import State
 from cultureops.errors import BatchError
 from cultureops.ledger.event import Event
@@ -20,12 +21,11 @@ _JUDGEMENTS: Final = frozenset(
     {
         *("reviewed", "released", "conditionally_released", "exceptionally_released", "rejected", "thaw_authorised"),
         *("deviation_opened", "deviation_investigated", "action_planned", "deviation_closed", "held", "resumed"),
+        "effectiveness_checked",
         *("recalled", "closed", "alarm_exposed", "deviation_extended", "lot_stopped", "command_refused", "noted"),
     }
 )
 """Events by which people judge a batch and have no hand in it."""
-SILENT: Final = frozenset({"command_refused", "noted", "reviewed"})
-"""Events after which a review still covers the whole record."""
 
 
 def fold(events: Iterable[Event]) -> Batch | None:

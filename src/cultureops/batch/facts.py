@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cultureops.access.signature import Signature
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.clock import Instant, iso
 from cultureops.ledger.event import Actor
@@ -62,7 +63,8 @@ class LotFact:
 class Facts:
     """The lab at ``now`` [ms UTC]; ``equipment`` is by chamber id and by device id, ``lots`` by lot id.
 
-    ``telemetry_gaps`` are those of the chambers in which the batch has stood, while it stood there.
+    ``telemetry_gaps`` are those of the chambers in which the batch has stood, while it stood there. ``signatures`` are
+    those that came with the command.
     """
 
     now: Instant
@@ -73,3 +75,4 @@ class Facts:
     telemetry_gaps: tuple[TelemetryGap, ...] = ()
     equipment: Mapping[str, EquipmentFact] = field(default_factory=dict)
     lots: Mapping[str, LotFact] = field(default_factory=dict)
+    signatures: tuple[Signature, ...] = ()

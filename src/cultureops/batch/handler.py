@@ -7,21 +7,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from cultureops.access.signature import CLAIM
+from cultureops.batch.approval import RECIPES
 from cultureops.batch.batch import Batch, stream_of
-from cultureops.batch.commands import Command, CreateBatch, Review
+from cultureops.batch.commands import Command, CreateBatch
 from cultureops.batch.decide import decide
 from cultureops.batch.events import CommandRefused, data_of
 from cultureops.batch.evolve import evolve, fold
 from cultureops.batch.facts import Facts
 from cultureops.batch.recipe_schema import Recipe
-from cultureops.batch.shelf import RECIPES
+from cultureops.batch.rules import RULES
 from cultureops.conduct import REFUSALS
-from cultureops.errors import BatchError, ClaimTaken, ConcurrencyError, GateFailed, TransitionRefused
+from cultureops.errors import (
+    AccessError,
+    BatchError,
+    ClaimTaken,
+    ConcurrencyError,
+    CultureOpsError,
+    GateFailed,
+    TransitionRefused,
+)
 from cultureops.field import check_reason, printable
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
-__all__ = ["RecipeLookup", "execute"]
+__all__ = ["RecipeLookup", "execute", "record_refusal"]
 
 RecipeLookup: TypeAlias = Callable[[str, str | None], Recipe]
 """``lookup(name, sha256)``: the recipe, exactly that version where ``sha256`` is given; raises ConfigError."""
@@ -34,21 +44,23 @@ async def execute(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command,
 
     ``facts.recipe`` is replaced by the recipe that the batch pins. A refusal is itself recorded, then raised:
     TransitionRefused, GateFailed or BatchError. When somebody else appended first, the command is decided anew,
-    once; a second time raises ConcurrencyError. A review is not: somebody has to read what came in between.
+    once; a second time raises ConcurrencyError. What is signed is not: somebody has to read what came in between.
     """
     stream = stream_of(command.batch_id)
     try:
         return await _attempt(ledger, recipe_lookup, stream, command, facts)
     except ConcurrencyError:
-        if isinstance(command.details, Review):
-            raise  # it would cover what the reviewer has not read
+        if (rule := RULES.get(type(command.details))) is not None and rule.signed is not None:
+            refusal = _overtaken(command)
+            await record_refusal(ledger, command, facts, refusal)
+            raise refusal from None
         return await _attempt(ledger, recipe_lookup, stream, command, facts)
 
 
 async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, command: Command, facts: Facts) -> Batch:
     batch = fold(ledger.read(stream))
-    facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
     try:
+        facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
         check_reason(command.reason)
         events = decide(batch, command, facts)
         adopted = _adoption(ledger, facts) if batch is None else []
@@ -57,8 +69,7 @@ async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, com
         raise
     except (BatchError, ClaimTaken) as problem:
         refusal = problem if isinstance(problem, BatchError) else _taken(command, problem)
-        where = stream if batch is not None else REFUSALS
-        await ledger.append(where, [_refusal(command, facts, refusal)], None)
+        await record_refusal(ledger, command, facts, refusal)
         raise refusal from None
     for event in appended:
         if event.stream == stream:
@@ -67,9 +78,25 @@ async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, com
     return batch
 
 
+async def record_refusal(ledger: Ledger, command: Command, facts: Facts, refusal: CultureOpsError) -> None:
+    """Record that a command was refused: in its batch's stream, or among all refusals where there is no such batch."""
+    stream = stream_of(command.batch_id)
+    where = stream if ledger.version(stream) else REFUSALS
+    await ledger.append(where, [_refusal(command, facts, refusal)], None)
+
+
+def _overtaken(command: Command) -> TransitionRefused:
+    return TransitionRefused(
+        f"batch {command.batch_id}: the record has changed while {type(command.details).__name__} was being signed; "
+        "read it again and sign anew"
+    )
+
+
 def _taken(command: Command, problem: ClaimTaken) -> TransitionRefused:
     """Say of a vial, place or container that somebody else has it."""
     kind, _, name = problem.claim.partition(":")
+    if problem.claim.startswith(CLAIM):
+        return TransitionRefused(f"batch {command.batch_id}: this signature was used already; sign anew")
     whose = "" if problem.stream is None else f" by {problem.stream}"
     return TransitionRefused(f"batch {command.batch_id}: {kind} {name} is taken{whose}; choose another one")
 
@@ -94,8 +121,8 @@ def _recipe(lookup: RecipeLookup, batch: Batch | None, command: Command, facts: 
     return lookup(command.details.recipe, None) if isinstance(command.details, CreateBatch) else facts.recipe
 
 
-def _refusal(command: Command, facts: Facts, refusal: BatchError) -> NewEvent:
-    known = isinstance(refusal, TransitionRefused | GateFailed)
+def _refusal(command: Command, facts: Facts, refusal: CultureOpsError) -> NewEvent:
+    known = isinstance(refusal, TransitionRefused | GateFailed | AccessError)
     refused = CommandRefused.model_validate(
         {
             "command": type(command.details).__name__,

@@ -178,6 +178,9 @@ _TEXTS: Final[Mapping[type[Recorded], Callable[[Any], str]]] = {
         f"{e.deviation_id} investigated: {e.root_cause}; impact: {e.impact}{_regraded(e)}"
     ),
     happened.ActionPlanned: lambda e: f"{e.deviation_id}: action {e.action_id} by {e.owner}: {e.action}",
+    happened.EffectivenessChecked: lambda e: (
+        f"{e.deviation_id}: action {e.action_id} {'works' if e.is_effective else 'does not work'}: {e.evidence}"
+    ),
     happened.DeviationClosed: lambda e: f"{e.deviation_id} closed: {e.conclusion}",
     happened.Held: lambda e: "Held",
     happened.Resumed: lambda e: "Let go on",

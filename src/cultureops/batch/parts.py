@@ -13,6 +13,7 @@ __all__ = [
     "DOSES",
     "LABELLED",
     "VIALS",
+    "Action",
     "AlarmExposure",
     "Confluence",
     "CountRecord",
@@ -257,6 +258,19 @@ class LabellingRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """A corrective or preventive action (CAPA); ``is_effective`` is None until somebody has looked."""
+
+    id: str
+    action: str
+    owner: str
+    planned_at: Instant
+    due_at: Instant
+    checked_at: Instant | None = None
+    is_effective: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deviation:
     """Something that did not go as the recipe has it, and what became of it.
 
@@ -272,7 +286,7 @@ class Deviation:
     due_at: Instant | None
     investigated_at: Instant | None = None
     closed_at: Instant | None = None
-    actions: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
     drafted: bool = False
     rule_id: str | None = None
     exposures: tuple[str, ...] = ()

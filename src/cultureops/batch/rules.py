@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cultureops.access import Role
+from cultureops.access import Meaning, Role
 from cultureops.batch import commands as asked
 from cultureops.batch.case import Case, Plan
 from cultureops.batch.field import Details
@@ -25,7 +25,8 @@ class Rule:
     """One row of the transition table; ``witnesses`` are the roles of the second person where one is needed.
 
     ``in_order`` steps can't have happened before the last change of state, passage or chamber. ``now_only`` steps are
-    decisions: a signature is of now and never entered late.
+    decisions: a signature is of now and never entered late. ``signed`` is what the signature of who carries out the
+    step says, ``countersigned`` that of the second person; None where none is needed.
     """
 
     plan: Callable[[Case, Any], Plan]
@@ -35,6 +36,8 @@ class Rule:
     witnesses: frozenset[Role] = frozenset()
     in_order: bool = True
     now_only: bool = False
+    signed: Meaning | None = None
+    countersigned: Meaning | None = None
 
 
 OP, RV, QC, QA = Role.OPERATOR, Role.REVIEWER, Role.QUALITY_CONTROL, Role.QUALITY_ASSURANCE
@@ -49,6 +52,7 @@ _BEFORE_RELEASE: Final = _ALL - _ENDED - _OUT - {State.CREATED, State.HOLD}
 _SAMPLED: Final = _BEFORE_RELEASE - {State.RECEIVED, State.ISOLATED}
 _READ: Final = (_SAMPLED | _OUT | {State.HOLD}) | (_ENDED - {State.CLOSED})
 _HELD: Final = _ALL - _ENDED - {State.HOLD}
+_OPEN: Final = _ALL - {State.CLOSED}
 _REJECTABLE: Final = _ALL - _ENDED - {State.ADMINISTERED}
 _STORED: Final = _OUT | {
     *(State.CRYO, State.THAW_AUTHORISED, State.IN_TRANSFER, State.RECEIVED_LAB, State.THAWED, State.WASHED),
@@ -74,6 +78,12 @@ def _by(*roles: Role) -> frozenset[Role]:
     return frozenset(roles)
 
 
+def _decision(plan: Callable[[Case, Any], Plan], states: frozenset[State], roles: frozenset[Role],
+              gates: tuple[str, ...] = (), *, signed: Meaning = Meaning.APPROVED, **more: Any) -> Rule:  # fmt: skip
+    """Make a row of a step that is decided now, and signed."""
+    return Rule(plan, states, roles, gates, now_only=True, signed=signed, **more)
+
+
 _CULTURE: Final = _one(State.CULTURE)
 _RELEASED: Final = frozenset({State.RELEASED, State.CONDITIONALLY_RELEASED})
 
@@ -96,7 +106,7 @@ _CRYO_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.MoveVials: Rule(cryo.move_vials, _STORED, _by(OP, ST), ("G3",), witnesses=_PEOPLE),
     asked.DiscardVials: Rule(cryo.discard_vials, _STORED | {State.CLOSED}, _by(OP, ST), witnesses=_PEOPLE),
     asked.CheckStorage: Rule(cryo.check_storage, _STORED, _by(OP, ST), in_order=False),
-    asked.AuthoriseThaw: Rule(cryo.authorise_thaw, _one(State.CRYO), _by(QA), ("G1", "G6", "G12"), now_only=True),
+    asked.AuthoriseThaw: _decision(cryo.authorise_thaw, _one(State.CRYO), _by(QA), ("G1", "G6", "G12")),
     asked.TransferOut: Rule(cryo.transfer_out, _one(State.THAW_AUTHORISED), _by(ST), ("G2",)),
     asked.TransferIn: Rule(cryo.transfer_in, _one(State.IN_TRANSFER), _by(ST, OP), ("G2",)),
     asked.Thaw: Rule(cryo.thaw, _one(State.RECEIVED_LAB), _by(OP), ("G3",), witnesses=_PEOPLE),
@@ -107,17 +117,27 @@ _CRYO_RULES: Final[Mapping[type[Details], Rule]] = {
 _PRODUCT_RULES: Final[Mapping[type[Details], Rule]] = {
     asked.Resuspend: Rule(product.resuspend, frozenset({State.HARVESTED, State.WASHED}), _by(OP), ("G4", "G7", "G8")),
     asked.Formulate: Rule(product.formulate, _one(State.RESUSPENDED), _by(OP), ("G3",), witnesses=_PEOPLE),
-    asked.Review: Rule(
-        product.review, frozenset({State.CRYO, State.FORMULATED, State.REVIEWED}), _by(RV), now_only=True
+    asked.Review: _decision(
+        product.review, frozenset({State.CRYO, State.FORMULATED, State.REVIEWED}), _by(RV), signed=Meaning.REVIEWED
     ),
-    asked.Release: Rule(product.release, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, now_only=True),
-    asked.ReleaseConditionally: Rule(
-        product.release_conditionally, _one(State.REVIEWED), _by(QP), (*_RELEASE_GATES, "G16"), now_only=True
+    asked.Release: _decision(product.release, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, signed=Meaning.RELEASED),
+    asked.ReleaseConditionally: _decision(
+        product.release_conditionally,
+        _one(State.REVIEWED),
+        _by(QP),
+        (*_RELEASE_GATES, "G16"),
+        signed=Meaning.RELEASED,
     ),
-    asked.ReleaseExceptionally: Rule(
-        release_exceptionally, _one(State.REVIEWED), _by(QP), _RELEASE_GATES, witnesses=_by(QA), now_only=True
+    asked.ReleaseExceptionally: _decision(
+        release_exceptionally,
+        _one(State.REVIEWED),
+        _by(QP),
+        _RELEASE_GATES,
+        signed=Meaning.RELEASED,
+        witnesses=_by(QA),
+        countersigned=Meaning.APPROVED,
     ),
-    asked.Reject: Rule(product.reject, _REJECTABLE, _by(QP, QA)),
+    asked.Reject: _decision(product.reject, _REJECTABLE, _by(QP, QA), signed=Meaning.REJECTED),
     asked.Ship: Rule(product.ship, _RELEASED, _by(ST), _LEAVING_GATES, now_only=True),
     asked.ReceiveAtSite: Rule(product.receive_at_site, _one(State.SHIPPED), _by(CL, ST), ("G2",)),
     asked.Administer: Rule(
@@ -128,19 +148,25 @@ _PRODUCT_RULES: Final[Mapping[type[Details], Rule]] = {
         witnesses=_by(CL),
     ),
     asked.RecordAdverseEvent: Rule(product.record_adverse_event, _one(State.ADMINISTERED), _by(CL), in_order=False),
-    asked.Close: Rule(product.close, _one(State.ADMINISTERED), _by(QA)),
+    asked.Close: _decision(product.close, _one(State.ADMINISTERED), _by(QA)),
 }
 _QUALITY_RULES: Final[Mapping[type[Details], Rule]] = {
-    asked.OpenDeviation: Rule(quality.open_deviation, _ALL - {State.CLOSED}, _PEOPLE, in_order=False),
-    asked.InvestigateDeviation: Rule(quality.investigate_deviation, _ALL - {State.CLOSED}, _by(QA, QC), in_order=False),
-    asked.PlanAction: Rule(quality.plan_action, _ALL - {State.CLOSED}, _by(QA), in_order=False),
-    asked.CloseDeviation: Rule(quality.close_deviation, _ALL - {State.CLOSED}, _by(QA), in_order=False, now_only=True),
-    asked.Hold: Rule(quality.hold, _HELD, _by(QA, QP), now_only=True),
-    asked.Resume: Rule(quality.resume, _one(State.HOLD), _by(QA, QP), now_only=True),
+    asked.OpenDeviation: Rule(quality.open_deviation, _OPEN, _PEOPLE, in_order=False),
+    asked.InvestigateDeviation: _decision(quality.investigate_deviation, _OPEN, _by(QA, QC), in_order=False),
+    asked.PlanAction: _decision(quality.plan_action, _OPEN, _by(QA), in_order=False),
+    asked.CheckEffectiveness: _decision(quality.check_effectiveness, _OPEN, _by(QA), in_order=False),
+    asked.CloseDeviation: _decision(quality.close_deviation, _OPEN, _by(QA), in_order=False),
+    asked.Hold: _decision(quality.hold, _HELD, _by(QA, QP)),
+    asked.Resume: _decision(quality.resume, _one(State.HOLD), _by(QA, QP)),
     asked.Destroy: Rule(
-        quality.destroy, frozenset({State.REJECTED, State.RECALLED}), _by(OP, ST), witnesses=_by(QA, OP, ST)
+        quality.destroy,
+        frozenset({State.REJECTED, State.RECALLED}),
+        _by(OP, ST),
+        witnesses=_by(QA, OP, ST),
+        signed=Meaning.AUTHORED,
+        countersigned=Meaning.WITNESSED,
     ),
-    asked.Recall: Rule(quality.recall, _OUT | {State.HOLD}, _by(QA)),
+    asked.Recall: _decision(quality.recall, _OUT | {State.HOLD}, _by(QA)),
     asked.HandOver: Rule(
         quality.hand_over,
         _ALL - _ENDED - {State.CREATED, State.HOLD},

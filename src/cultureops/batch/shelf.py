@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
+from cultureops.batch.approval import RECIPES, Approval, approval_in
 from cultureops.batch.batch import Batch
 from cultureops.batch.due import Due, due
 from cultureops.batch.recipe import find_recipe, parse_recipe, shipped_hash
 from cultureops.batch.recipe_schema import Recipe
-from cultureops.errors import ConfigError
+from cultureops.errors import ConfigError, TransitionRefused
 from cultureops.ledger.event import Event
 
 __all__ = ["RECIPES", "RecipeShelf", "due_by"]
 
-RECIPES = "recipe:"
-"""How the streams begin that keep the recipes in use, word for word."""
+_KEPT: Final = frozenset({"recipe_adopted", "recipe_approved"})
 
 
 class RecipeShelf:
@@ -27,6 +28,7 @@ class RecipeShelf:
         """
         self._own: Mapping[str, Recipe] = {recipe.name: recipe for recipe in own}
         self._adopted: dict[str, Recipe] = {}
+        self._approvals: dict[str, Approval] = {}
         self._adopted_as: dict[tuple[str, int], set[str]] = {}
         self._unreadable: dict[str, str] = {}
         for recipe in self._own.values():
@@ -38,8 +40,10 @@ class RecipeShelf:
 
         A text that this program can't read stands in the way of its own batches only, not of the laboratory.
         """
-        if event.type != "recipe_adopted" or not event.stream.startswith(RECIPES):
+        if event.type not in _KEPT or not event.stream.startswith(RECIPES):
             return
+        if (approval := approval_in(event)) is not None:
+            self._approvals[approval.name] = approval
         text = str(event.data.get("text", ""))
         try:
             recipe = parse_recipe(text.encode(), f"{event.stream.removeprefix(RECIPES)} in the ledger")
@@ -50,7 +54,11 @@ class RecipeShelf:
         self._adopted_as.setdefault((recipe.name, recipe.version), set()).add(recipe.sha256)
 
     def lookup(self, name: str, sha256: str | None) -> Recipe:
-        """Return the recipe that new batches follow, or exactly the one of ``sha256``; raises ConfigError."""
+        """Return the recipe that new batches follow, or exactly the one of ``sha256``.
+
+        Raises ConfigError for one that is nowhere, TransitionRefused for new batches while quality assurance has not
+        approved what stands in the site's file, or nothing at all under this name.
+        """
         if sha256 is None:
             return self._for_new(name)
         if (adopted := self._adopted.get(sha256)) is not None:
@@ -63,12 +71,24 @@ class RecipeShelf:
         return find_recipe(name, sha256)
 
     def _for_new(self, name: str) -> Recipe:
-        """Return the recipe that new batches follow; name and version mean one text only."""
-        if (recipe := self._own.get(name)) is None:
-            return find_recipe(name)
-        if recipe.sha256 not in self._adopted_as.get((recipe.name, recipe.version), {recipe.sha256}):
-            raise _namesake(recipe, "the one that batches of this ledger follow")
-        return recipe
+        """Return the recipe that was approved last; what the site's own file says must be what was approved."""
+        own, approval = self._own.get(name), self._approvals.get(name)
+        recipe = find_recipe(name) if own is None else own
+        if own is not None and own.sha256 not in self._adopted_as.get((own.name, own.version), {own.sha256}):
+            raise _namesake(own, "the one that batches of this ledger follow")
+        if approval is None or (own is not None and own.sha256 != approval.sha256):
+            approved = (
+                "" if approval is None else f" (approved is v{approval.version}: approve this one or put it back)"
+            )
+            raise TransitionRefused(
+                f"recipe {recipe.label}: quality assurance has not approved it for new batches{approved}; "
+                f"see `cultureops recipe approve {name}`"
+            )
+        return recipe if recipe.sha256 == approval.sha256 else self.lookup(name, approval.sha256)
+
+    def approval(self, name: str) -> Approval | None:
+        """Return who approved the recipe that new batches follow; None where nobody has."""
+        return self._approvals.get(name)
 
     def of(self, batch: Batch) -> Recipe:
         """Return the recipe that a batch pins; raises ConfigError when it is nowhere."""

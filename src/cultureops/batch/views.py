@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ __all__ = [
     "due",
     "expected",
     "growth_points",
+    "history_rows",
     "summary",
     "timeline",
     "view",
@@ -97,13 +99,18 @@ def view(batch: Batch, recipe: Recipe, now: Instant) -> BatchView:
 
 def timeline(batch: Batch) -> tuple[TimelineRow, ...]:
     """Return every event of a batch by the time it happened; what was corrected stays and says so."""
+    return history_rows(batch.history)
+
+
+def history_rows(history: Sequence[Event]) -> tuple[TimelineRow, ...]:
+    """Return the same of a stream's events, which need not be folded for it."""
     corrections: dict[str, list[str]] = {}
-    for event in batch.history:
+    for event in history:
         if event.type == "corrected":
             data = event.data
             text = f"{data['field']}: {data['old_value']} -> {data['value']}"
             corrections.setdefault(str(data["event_id"]), []).append(text)
-    rows = [_row(event, corrections.get(event.event_id, [])) for event in batch.history]
+    rows = [_row(event, corrections.get(event.event_id, [])) for event in history]
     return tuple(sorted(rows, key=lambda row: row.at))
 
 

@@ -16,6 +16,7 @@ from cultureops.acquisition import DeviceRow
 from cultureops.challenge.loopback import NotLoopback, is_loopback
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
+from cultureops.ledger.settings import LedgerSettings
 from cultureops.site import Site
 
 __all__ = ["OUTLETS", "REGISTER_MAP", "SHARING", "Twin", "twin_of", "twin_site"]
@@ -23,12 +24,15 @@ __all__ = ["OUTLETS", "REGISTER_MAP", "SHARING", "Twin", "twin_of", "twin_site"]
 DEADLINE_S: Final = 1.0
 """Real time, and generous: a busy machine may hold a terminal's bytes up. Only a silenced wire ever takes it."""
 KEPT: Final = frozenset(
-    {"name", "zone", "host", "port", "chambers", "devices", "alarm_rows", "recipes"}
+    {"name", "zone", "web", "chambers", "devices", "alarm_rows", "recipes", "access", "retention", "file"}
     | {"own_limits", "process_limits", "calibration_limits"}
 )
 """What of a site its twin has."""
-OUTLETS: Final = frozenset({"influxdb", "mqtt", "notify"})
-"""What a site sends to others, and its twin does not."""
+OUTLETS: Final[Mapping[str, object]] = {
+    **dict.fromkeys(("influxdb", "mqtt", "notify", "backup")),
+    "ledger": LedgerSettings(),  # no anchor, and keys of its own
+}
+"""What a site sends to others or keeps elsewhere, and what its twin has instead."""
 
 _DEDICATED: Final = {
     "binder_mb1": ("binder_mb1", ("rtu",)),
@@ -151,7 +155,7 @@ def twin_site(
     replaced: dict[str, Any] = {}
     for part in fields(site):
         if part.name in OUTLETS:
-            replaced[part.name] = None
+            replaced[part.name] = OUTLETS[part.name]
         elif part.name not in KEPT:
             raise ConfigError(f"a challenge does not know whether {part.name!r} of a site file sends something out")
     devices = tuple(

@@ -8,7 +8,11 @@ from __future__ import annotations
 import typer
 
 from cultureops.cli import (
+    access,
     alarms,
+    attachments,
+    audit,
+    backup,
     batch,
     coldchain,
     confluence,
@@ -16,13 +20,18 @@ from cultureops.cli import (
     counts,
     devices,
     equipment,
+    evaluate,
     growth,
     ledger,
     lots,
+    pack,
+    qualification,
     recipe,
+    site,
     telemetry,
 )
 from cultureops.cli.running import check, demo, init, run, simulate
+from cultureops.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -32,10 +41,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, check, init, simulate, devices.capture, coldchain.coldchain, confluence.confluence):
+for command in (
+    demo,
+    run,
+    check,
+    init,
+    simulate,
+    devices.capture,
+    coldchain.coldchain,
+    confluence.confluence,
+    backup.restore,
+    qualification.qualify,
+    qualification.sbom,
+    backup.retention,
+):
     app.command()(command)
+app.command()(verify)
 app.add_typer(batch.group, name="batch")
+app.add_typer(access.group, name="access")
 app.add_typer(recipe.group, name="recipe")
+app.add_typer(site.group, name="site")
 app.add_typer(ledger.group, name="ledger")
 app.add_typer(telemetry.group, name="telemetry")
 app.add_typer(devices.group, name="devices")
@@ -45,6 +70,11 @@ app.add_typer(lots.group, name="lots")
 app.add_typer(counter.group, name="counter")
 app.add_typer(growth.group, name="growth")
 app.add_typer(alarms.group, name="alarms")
+app.add_typer(audit.group, name="audit")
+app.add_typer(evaluate.group, name="evaluate")
+app.add_typer(backup.group, name="backup")
+app.add_typer(pack.group, name="pack")
+app.add_typer(attachments.group, name="attachments")
 
 
 def main() -> None:

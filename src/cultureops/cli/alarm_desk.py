@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import Actor, AsJson, DataDir, Role, finish
+from cultureops.cli.shell import Actor, AsJson, DataDir, PasswordFile, Role, WitnessPasswordFile, finish
 
 __all__ = [
     "acknowledge",
@@ -46,19 +46,31 @@ def alarm_history(
 
 
 def acknowledge(
-    alarm: Alarm, actor: Actor, role: Role, reason: Why, data_dir: DataDir = Path("data"), wait: Wait = 5.0,
+    alarm: Alarm,
+    actor: Actor,
+    role: Role,
+    reason: Why,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("data"),
+    wait: Wait = 5.0,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Say that somebody has seen an alarm and looks after it."""
-    _order("acknowledge", alarm, actor, role, reason, data_dir, wait, as_json=as_json)
+    _order("acknowledge", alarm, actor, role, reason, data_dir, wait, password_file=password_file, as_json=as_json)
 
 
 def reset(
-    alarm: Alarm, actor: Actor, role: Role, reason: Why, data_dir: DataDir = Path("data"), wait: Wait = 5.0,
+    alarm: Alarm,
+    actor: Actor,
+    role: Role,
+    reason: Why,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("data"),
+    wait: Wait = 5.0,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Let go of a latched alarm whose condition is gone."""
-    _order("reset", alarm, actor, role, reason, data_dir, wait, as_json=as_json)
+    _order("reset", alarm, actor, role, reason, data_dir, wait, password_file=password_file, as_json=as_json)
 
 
 def shelve(
@@ -69,6 +81,8 @@ def shelve(
     reason: Why,
     witness: Witness = "",
     one_shot: Annotated[bool, typer.Option(help="End with the condition, if that is sooner.")] = False,
+    password_file: PasswordFile = None,
+    witness_password_file: WitnessPasswordFile = None,
     data_dir: DataDir = Path("data"),
     wait: Wait = 5.0,
     as_json: AsJson = False,
@@ -76,32 +90,65 @@ def shelve(
     """Keep an alarm quiet for a time; it goes on being evaluated and recorded."""
     _order(
         "shelve", alarm, actor, role, reason, data_dir, wait,
-        witness=witness, minutes=minutes, one_shot=one_shot, as_json=as_json,
+        witness=witness, minutes=minutes, one_shot=one_shot,
+        password_file=password_file, witness_password_file=witness_password_file, as_json=as_json,
     )  # fmt: skip
 
 
 def unshelve(
-    alarm: Alarm, actor: Actor, role: Role, reason: Why, data_dir: DataDir = Path("data"), wait: Wait = 5.0,
+    alarm: Alarm,
+    actor: Actor,
+    role: Role,
+    reason: Why,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("data"),
+    wait: Wait = 5.0,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """End the shelving of an alarm."""
-    _order("release", alarm, actor, role, reason, data_dir, wait, as_json=as_json)
+    _order("release", alarm, actor, role, reason, data_dir, wait, password_file=password_file, as_json=as_json)
 
 
 def out_of_service(
-    alarm: Alarm, actor: Actor, role: Role, reason: Why, witness: Witness = "", data_dir: DataDir = Path("data"),
-    wait: Wait = 5.0, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    alarm: Alarm,
+    actor: Actor,
+    role: Role,
+    reason: Why,
+    witness: Witness = "",
+    password_file: PasswordFile = None,
+    witness_password_file: WitnessPasswordFile = None,
+    data_dir: DataDir = Path("data"),
+    wait: Wait = 5.0,
+    as_json: AsJson = False,
+) -> None:
     """Take an alarm out of service, e.g. while its chamber is decontaminated."""
-    _order("take_out", alarm, actor, role, reason, data_dir, wait, witness=witness, as_json=as_json)
+    _order(
+        "take_out",
+        alarm,
+        actor,
+        role,
+        reason,
+        data_dir,
+        wait,
+        witness=witness,
+        password_file=password_file,
+        witness_password_file=witness_password_file,
+        as_json=as_json,
+    )
 
 
 def in_service(
-    alarm: Alarm, actor: Actor, role: Role, reason: Why, data_dir: DataDir = Path("data"), wait: Wait = 5.0,
+    alarm: Alarm,
+    actor: Actor,
+    role: Role,
+    reason: Why,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("data"),
+    wait: Wait = 5.0,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Put an alarm back into service."""
-    _order("release", alarm, actor, role, reason, data_dir, wait, as_json=as_json)
+    _order("release", alarm, actor, role, reason, data_dir, wait, password_file=password_file, as_json=as_json)
 
 
 def _order(
@@ -116,12 +163,14 @@ def _order(
     witness: str = "",
     minutes: float = 0.0,
     one_shot: bool = False,
+    password_file: Path | None = None,
+    witness_password_file: Path | None = None,
     as_json: bool,
 ) -> None:
     from cultureops.alarms.command import Order
     from cultureops.keeping.alarms import Asked, command_alarm
     from cultureops.keeping.entry import Entry
 
-    asked = Asked(witness, minutes, one_shot, wait_s)
-    entry = Entry(actor, role, reason)
+    asked = Asked(witness, minutes, one_shot, wait_s, witness_password_file)
+    entry = Entry(actor, role, reason, password_file=password_file)
     finish(lambda: command_alarm(data_dir, Order(order), alarm, entry, asked, as_json=as_json))

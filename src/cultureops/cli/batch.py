@@ -81,3 +81,45 @@ def batch_labels(
     from cultureops.keeping.labels import write_labels
 
     finish(lambda: write_labels(data_dir, batch, kind, out, as_json=as_json))
+
+
+Printer = Annotated[str | None, typer.Option("--actor", metavar="ID", help="Who prints it; else the account here.")]
+Site = Annotated[Path | None, typer.Option(help="The site file; site.toml in the data folder by default.")]
+
+
+@group.command("record")
+def batch_record(
+    batch: Id,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.pdf", help="Write the PDF/A to this new file.")] = None,
+    actor: Printer = None,
+    data_dir: DataDir = Path("data"),
+    site: Site = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the batch record: every step, person, lot, instrument, alarm, deviation and signature, with plots."""
+    from cultureops.keeping.batch_record import write_record
+
+    finish(lambda: write_record(data_dir, batch, out, actor, site, as_json=as_json))
+
+
+@group.command("forms")
+def batch_forms(
+    what: Annotated[str, typer.Argument(metavar="RECIPE|BATCH", help="A recipe or its .toml file, or a batch.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.pdf", help="Write the PDF/A to this new file.")],
+    actor: Printer = None,
+    data_dir: DataDir = Path("data"),
+    site: Site = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write paper forms, one for each step, for the time when no lab runs to type into."""
+    from cultureops.keeping.batch_record import write_forms
+
+    finish(lambda: write_forms(data_dir, what, out, actor, site, as_json=as_json))
+
+
+@group.command("review")
+def batch_review(batch: Id, data_dir: DataDir = Path("data"), site: Site = None, as_json: AsJson = False) -> None:
+    """List only what a person must judge, with the release checklist; everything else is in the record."""
+    from cultureops.keeping.reviewing import review_batch
+
+    finish(lambda: review_batch(data_dir, batch, site, as_json=as_json))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import Actor, AsJson, AsOf, At, DataDir, Reason, Role, command_group, finish
+from cultureops.cli.shell import Actor, AsJson, AsOf, At, DataDir, PasswordFile, Reason, Role, command_group, finish
 
 __all__ = ["group"]
 
@@ -62,6 +62,7 @@ def equipment_commission(
     serial_number: Annotated[str, typer.Option(help="As the maker wrote it.")] = "",
     reason: Reason = "",
     at: At = None,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     site: Site = None,
     as_json: AsJson = False,
@@ -74,7 +75,7 @@ def equipment_commission(
     def details() -> Commissioned:
         return Commissioned(document=document, title=title, serial_number=serial_number)
 
-    entry = Entry(actor, role, reason, at)
+    entry = Entry(actor, role, reason, at, password_file)
     finish(lambda: keep_equipment(data_dir, site, equipment_id, details, entry, as_json=as_json))
 
 
@@ -88,6 +89,7 @@ def equipment_calibrate(
     role: Role,
     reason: Reason = "",
     at: At = None,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     site: Site = None,
     as_json: AsJson = False,
@@ -104,7 +106,7 @@ def equipment_calibrate(
             due=instant(due, "--due"),
         )
 
-    entry = Entry(actor, role, reason, at)
+    entry = Entry(actor, role, reason, at, password_file)
     finish(lambda: keep_equipment(data_dir, site, equipment_id, details, entry, as_json=as_json))
 
 
@@ -117,6 +119,7 @@ def _keeps(name: str, event: str, about: str) -> None:
         actor: Actor,
         role: Role,
         at: At = None,
+        password_file: PasswordFile = None,
         data_dir: DataDir = Path("data"),
         site: Site = None,
         as_json: AsJson = False,
@@ -125,7 +128,7 @@ def _keeps(name: str, event: str, about: str) -> None:
         from cultureops.keeping.entry import Entry
         from cultureops.keeping.equipment import keep_equipment
 
-        entry = Entry(actor, role, reason, at)
+        entry = Entry(actor, role, reason, at, password_file)
         finish(lambda: keep_equipment(data_dir, site, equipment_id, getattr(events, event), entry, as_json=as_json))
 
     group.command(name, help=about)(keep)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import Actor, AsJson, AsOf, At, DataDir, Reason, Role, command_group, finish
+from cultureops.cli.shell import Actor, AsJson, AsOf, At, DataDir, PasswordFile, Reason, Role, command_group, finish
 
 __all__ = ["group"]
 
@@ -53,6 +53,7 @@ def lots_receive(
     certificate: Annotated[str, typer.Option(help="The maker's certificate, where it came along.")] = "",
     reason: Reason = "",
     at: At = None,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
 ) -> None:
@@ -71,7 +72,7 @@ def lots_receive(
             certificate=certificate,
         )
 
-    finish(lambda: keep_lot(data_dir, lot, details, Entry(actor, role, reason, at), as_json=as_json))
+    finish(lambda: keep_lot(data_dir, lot, details, Entry(actor, role, reason, at, password_file), as_json=as_json))
 
 
 @group.command("release")
@@ -82,6 +83,7 @@ def lots_release(
     certificate: Annotated[str, typer.Option(help="The certificate, where it did not come with the lot.")] = "",
     reason: Reason = "",
     at: At = None,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
 ) -> None:
@@ -90,34 +92,48 @@ def lots_release(
     from cultureops.keeping.lots import keep_lot
     from cultureops.material.events import LotReleased
 
-    entry = Entry(actor, role, reason, at)
+    entry = Entry(actor, role, reason, at, password_file)
     finish(lambda: keep_lot(data_dir, lot, lambda: LotReleased(certificate=certificate), entry, as_json=as_json))
 
 
 @group.command("quarantine")
 def lots_quarantine(
-    lot: Id, reason: Why, actor: Actor, role: Role, at: At = None, data_dir: DataDir = Path("data"),
+    lot: Id,
+    reason: Why,
+    actor: Actor,
+    role: Role,
+    at: At = None,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Keep a released lot from being used until somebody has decided."""
     from cultureops.keeping.entry import Entry
     from cultureops.keeping.lots import keep_lot
     from cultureops.material.events import LotQuarantined
 
-    finish(lambda: keep_lot(data_dir, lot, LotQuarantined, Entry(actor, role, reason, at), as_json=as_json))
+    finish(
+        lambda: keep_lot(data_dir, lot, LotQuarantined, Entry(actor, role, reason, at, password_file), as_json=as_json)
+    )
 
 
 @group.command("reject")
 def lots_reject(
-    lot: Id, reason: Why, actor: Actor, role: Role, at: At = None, data_dir: DataDir = Path("data"),
+    lot: Id,
+    reason: Why,
+    actor: Actor,
+    role: Role,
+    at: At = None,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Keep a lot from being used for ever."""
     from cultureops.keeping.entry import Entry
     from cultureops.keeping.lots import keep_lot
     from cultureops.material.events import LotRejected
 
-    finish(lambda: keep_lot(data_dir, lot, LotRejected, Entry(actor, role, reason, at), as_json=as_json))
+    finish(lambda: keep_lot(data_dir, lot, LotRejected, Entry(actor, role, reason, at, password_file), as_json=as_json))
 
 
 @group.command("recall")
@@ -128,6 +144,7 @@ def lots_recall(
     role: Role,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     at: At = None,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
 ) -> None:
@@ -135,4 +152,4 @@ def lots_recall(
     from cultureops.keeping.entry import Entry
     from cultureops.keeping.lots import recall_lot
 
-    finish(lambda: recall_lot(data_dir, lot, Entry(actor, role, reason, at), yes=yes, as_json=as_json))
+    finish(lambda: recall_lot(data_dir, lot, Entry(actor, role, reason, at, password_file), yes=yes, as_json=as_json))

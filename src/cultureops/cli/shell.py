@@ -20,9 +20,11 @@ __all__ = [
     "AsOf",
     "At",
     "DataDir",
+    "PasswordFile",
     "Reason",
     "Role",
     "SiteFile",
+    "WitnessPasswordFile",
     "command_group",
     "contents_of",
     "finish",
@@ -33,6 +35,22 @@ SiteFile = Annotated[Path, typer.Option("--site", help="The site file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Actor = Annotated[str, typer.Option("--actor", metavar="ID", help="Who enters it.")]
 Role = Annotated[str, typer.Option("--role", help="In which role: OP, RV, QC, QA, QP, ST, CL, EQ or AD.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        envvar="CULTUREOPS_PASSWORD_FILE",
+        help="File with the actor's password, for them alone to read; asked for without it.",
+    ),
+]
+WitnessPasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--witness-password-file",
+        envvar="CULTUREOPS_WITNESS_PASSWORD_FILE",
+        help="File with the second person's password; asked for without it.",
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; a late entry needs it.")]
 At = Annotated[str | None, typer.Option("--at", metavar="ISO", help="When it happened, with UTC offset; now if not.")]
 AsOf = Annotated[str | None, typer.Option("--at", metavar="ISO", help="As of when, with UTC offset; now if not.")]

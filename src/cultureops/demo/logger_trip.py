@@ -9,9 +9,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cultureops.analysis.cold_chain import assess
+from cultureops.attachments import keep_on_record
 from cultureops.clock import MINUTE_MS
 from cultureops.demo.lab import TIME_ZONE
 from cultureops.demo.work import Work
+from cultureops.ledger.event import Actor, Source
 from cultureops.logger_file import read_logger_file
 
 __all__ = ["Trip", "begin_trip", "end_trip"]
@@ -39,6 +41,8 @@ async def end_trip(work: Work, logger: str, low_c: float | None, high_c: float) 
     file = Path((await work.handle("read_logger", device=logger))["file"])
     contents = await asyncio.to_thread(file.read_bytes)
     trace = await asyncio.to_thread(read_logger_file, contents, file.name, zone=ZoneInfo(TIME_ZONE))
+    lab, reader = work.lab, Actor(logger, "DEV")
+    await keep_on_record(lab.ledger, lab.attachments, contents, file.name, reader, Source.IMPORT)
     judged = assess(trace.times_ms, trace.values_c, low_c=low_c, high_c=high_c)
     return Trip(
         round(judged.min_c, 2),

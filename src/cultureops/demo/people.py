@@ -7,9 +7,11 @@ from typing import Final
 from cultureops.ledger.event import Actor
 
 __all__ = [
+    "ADMINISTRATOR",
     "CLINIC",
     "CLINIC_WITNESS",
     "ENGINEER",
+    "EVERYBODY",
     "LABORATORY",
     "LOGISTICS",
     "OPERATOR",
@@ -18,6 +20,7 @@ __all__ = [
     "REVIEWER",
     "STORES",
     "WITNESS",
+    "printed_name",
 ]
 
 OPERATOR: Final = Actor("operator-1", "OP")
@@ -31,3 +34,17 @@ STORES: Final = Actor("storage-1", "ST")
 LOGISTICS: Final = Actor("logistics-1", "ST")
 CLINIC: Final = Actor("clinic-1", "CL")
 CLINIC_WITNESS: Final = Actor("clinic-2", "CL")
+ADMINISTRATOR: Final = Actor("administrator-1", "AD")
+
+EVERYBODY: Final = (
+    *(QUALITY_ASSURANCE, OPERATOR, WITNESS, LABORATORY, REVIEWER, QUALIFIED_PERSON, ENGINEER, STORES, LOGISTICS),
+    *(CLINIC, CLINIC_WITNESS),
+)
+"""All but the administrator."""
+_NUMBERS: Final = {"1": "One", "2": "Two"}
+
+
+def printed_name(person: Actor) -> str:
+    """Return the name that stands beside a signature, e.g. Operator One."""
+    *words, number = person.id.split("-")
+    return " ".join((*(word.capitalize() for word in words), _NUMBERS[number]))

@@ -29,6 +29,10 @@ time_zone = "{time_zone}"
 host = "127.0.0.1"
 port = {port}
 
+[access]
+argon2_memory_kib = 7168
+argon2_passes = 5
+
 [[room]]
 id = "clean_room_1"
 grade = "B"

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from cultureops.access import Meaning, Signature
+from cultureops.batch.approval import RECIPES, approve, approving
+from cultureops.batch.recipe import find_recipe
 from cultureops.clock import parse_iso
-from cultureops.conduct import Command
+from cultureops.conduct import Command, shown_of
 from cultureops.demo.people import ENGINEER, QUALITY_ASSURANCE, STORES
+from cultureops.demo.staff import Staff
+from cultureops.equipment.events import PREFIX as EQUIPMENT
 from cultureops.equipment.events import Calibrated, Commissioned
 from cultureops.equipment.handler import execute as keep_equipment
 from cultureops.lab import Lab
+from cultureops.ledger.event import Actor
+from cultureops.material.events import PREFIX as LOT
 from cultureops.material.events import LotReceived, LotReleased
 from cultureops.material.handler import execute as keep_lot
 
-__all__ = ["CRYO_MEDIUM", "FICOLL", "LOW_GLUCOSE_MEDIUM", "MEDIUM", "SALINE", "TRYPSIN", "stock"]
+__all__ = ["CRYO_MEDIUM", "FICOLL", "LOW_GLUCOSE_MEDIUM", "MEDIUM", "SALINE", "TRYPSIN", "approve_recipes", "stock"]
 
 FICOLL: Final = "FICOLL-2025-11"
 MEDIUM: Final = "MEDIUM-2026-01"
@@ -43,23 +51,38 @@ LOTS: Final = (
 )
 
 
-async def stock(lab: Lab) -> None:
+async def stock(lab: Lab, staff: Staff) -> None:
     """Put the lab's equipment into service and its material on the shelf."""
     for name in lab.equipment.ids():
-        await _commission(lab, name)
+        await _commission(lab, staff, name)
     for lot in LOTS:
-        await _receive(lab, lot)
+        await _receive(lab, staff, lot)
 
 
-async def _commission(lab: Lab, name: str) -> None:
+async def approve_recipes(lab: Lab, staff: Staff, names: Iterable[str]) -> None:
+    """Let quality assurance approve the newest version of recipes that come with cultureops."""
+    for name in names:
+        command = approving(find_recipe(name), "first use in this laboratory")
+        signed = await _signed(lab, staff, RECIPES, command, QUALITY_ASSURANCE)
+        await approve(lab.ledger, command, lab.clock.now(), QUALITY_ASSURANCE, signed)
+
+
+async def _signed(lab: Lab, staff: Staff, prefix: str, command: Command, person: Actor) -> tuple[Signature, ...]:
+    stream = prefix + command.subject_id
+    shown = shown_of(stream, lab.ledger.read(stream), command)
+    return await staff.sign(shown, [(person, Meaning.APPROVED)])
+
+
+async def _commission(lab: Lab, staff: Staff, name: str) -> None:
     declared, now = lab.equipment.declared(name), lab.clock.now()
     qualified = Command(name, Commissioned(document=f"qualification report {name}"))
     calibrated = Command(name, Calibrated(certificate=f"CAL-{name}", calibrated_at=now, due=CALIBRATED_UNTIL))
-    await keep_equipment(lab.ledger, declared, qualified, now, QUALITY_ASSURANCE)
-    await keep_equipment(lab.ledger, declared, calibrated, now, ENGINEER)
+    for command, person in ((qualified, QUALITY_ASSURANCE), (calibrated, ENGINEER)):
+        signed = await _signed(lab, staff, EQUIPMENT, command, person)
+        await keep_equipment(lab.ledger, declared, command, now, person, signed)
 
 
-async def _receive(lab: Lab, lot: _Lot) -> None:
+async def _receive(lab: Lab, staff: Staff, lot: _Lot) -> None:
     now = lab.clock.now()
     received = LotReceived(
         material=lot.material,
@@ -70,4 +93,6 @@ async def _receive(lab: Lab, lot: _Lot) -> None:
         certificate=f"COA-{lot.id}",
     )
     await keep_lot(lab.ledger, Command(lot.id, received), now, STORES)
-    await keep_lot(lab.ledger, Command(lot.id, LotReleased()), now, QUALITY_ASSURANCE)
+    released = Command(lot.id, LotReleased())
+    signed = await _signed(lab, staff, LOT, released, QUALITY_ASSURANCE)
+    await keep_lot(lab.ledger, released, now, QUALITY_ASSURANCE, signatures=signed)

@@ -6,6 +6,7 @@ commands as a person's would.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final
 
@@ -14,7 +15,8 @@ from cultureops.demo.fleet import Fleet
 from cultureops.demo.karussis import frozen_product
 from cultureops.demo.patient import FRESH, FROZEN, Patient
 from cultureops.demo.people import OPERATOR
-from cultureops.demo.stock import stock
+from cultureops.demo.staff import hire
+from cultureops.demo.stock import approve_recipes, stock
 from cultureops.demo.tavakol_afshari import fresh_product
 from cultureops.demo.work import Work
 from cultureops.lab import Lab
@@ -45,18 +47,14 @@ class Technician:
 
     def __init__(self, lab: Lab, fleet: Fleet, patients: Sequence[Patient], seed: int) -> None:
         self.batch_ids = tuple(patient.batch_id for patient in patients)
-        self._lab = lab
-        start = lab.clock.now()
-        self._is_stocked = False
-        self._plays = tuple(
-            _Play(SCRIPTS[patient.recipe](Work(lab, fleet, patient, seed)), start + patient.start_day * DAY_MS)
-            for patient in patients
-        )
+        self._lab, self._fleet, self._patients, self._seed = lab, fleet, patients, seed
+        self._start = lab.clock.now()
+        self._plays: tuple[_Play, ...] = ()
 
     @property
     def is_done(self) -> bool:
         """Whether every script is over."""
-        return all(play.wake is None for play in self._plays)
+        return bool(self._plays) and all(play.wake is None for play in self._plays)
 
     @property
     def idle_until(self) -> Instant:
@@ -65,13 +63,26 @@ class Technician:
 
     async def work(self, now: Instant) -> None:
         """Do what is due by ``now``; raises what a refused command says."""
-        if not self._is_stocked:
-            await stock(self._lab)
-            self._is_stocked = True
+        if not self._plays:
+            await self._begin()
         await self._acknowledge_alarms(now)
         for play in self._plays:
             if play.wake is not None and now >= play.wake:
                 await play.go_on()
+
+    async def _begin(self) -> None:
+        """Give people their accounts, put lab and recipes into use, and begin with every patient."""
+        staff = await hire(self._lab.access)
+        print(f"everybody here ({OPERATOR.id}, ...) logs in with: {staff.passphrase}", file=sys.stderr, flush=True)
+        await stock(self._lab, staff)
+        await approve_recipes(self._lab, staff, sorted({patient.recipe for patient in self._patients}))
+        self._plays = tuple(
+            _Play(
+                SCRIPTS[patient.recipe](Work(self._lab, self._fleet, staff, patient, self._seed)),
+                self._start + patient.start_day * DAY_MS,
+            )
+            for patient in self._patients
+        )
 
     async def _acknowledge_alarms(self, now: Instant) -> None:
         for alarm in self._lab.engine.active():

@@ -6,15 +6,19 @@ import random
 from collections.abc import Collection
 from typing import Any, Final
 
-from cultureops.batch import commands as do
+from cultureops.access import Signature
 from cultureops.batch.batch import Batch
+from cultureops.batch.commands import Command
 from cultureops.batch.field import Details
 from cultureops.batch.recipe_schema import Recipe
+from cultureops.batch.rules import RULES
+from cultureops.batch.signed import shown_of
 from cultureops.clock import DAY_MS, HOUR_MS, Instant
 from cultureops.demo.fleet import Fleet
 from cultureops.demo.lab import INCUBATOR_DEVICES
 from cultureops.demo.patient import Patient
 from cultureops.demo.people import OPERATOR
+from cultureops.demo.staff import Staff
 from cultureops.device.reading import Quality
 from cultureops.errors import CultureOpsError
 from cultureops.lab import Lab
@@ -28,8 +32,9 @@ MORNING_H: Final = 9
 class Work:
     """One patient's batch in hand: commands on it, acts on its cells, values off the instruments."""
 
-    def __init__(self, lab: Lab, fleet: Fleet, patient: Patient, seed: int) -> None:
+    def __init__(self, lab: Lab, fleet: Fleet, staff: Staff, patient: Patient, seed: int) -> None:
         self.lab = lab
+        self._staff = staff
         self.patient = patient
         self.recipe: Recipe = lab.recipes.lookup(patient.recipe, None)
         self.random = random.Random(f"technician {seed} {patient.batch_id}")
@@ -68,8 +73,18 @@ class Work:
     async def do(
         self, details: Details, actor: Actor = OPERATOR, witness: Actor | None = None, reason: str = ""
     ) -> None:
-        """Carry out one step; raises what the refusal says."""
-        await self.lab.execute(do.Command(self.patient.batch_id, details, reason=reason), actor, witness)
+        """Carry out one step, signed where it must be; raises what the refusal says."""
+        command = Command(self.patient.batch_id, details, reason=reason)
+        await self.lab.execute(command, actor, witness, await self._signed(command, actor, witness))
+
+    async def _signed(self, command: Command, actor: Actor, witness: Actor | None) -> tuple[Signature, ...]:
+        rule = RULES.get(type(command.details))
+        if rule is None or rule.signed is None:
+            return ()
+        wanted = [(actor, rule.signed)]
+        if witness is not None and rule.countersigned is not None:
+            wanted.append((witness, rule.countersigned))
+        return await self._staff.sign(shown_of(self.batch, command), wanted)
 
     async def act(self, act: str, **details: object) -> dict[str, Any]:
         """Do something with one's hands to the present culture, or to what it became."""

@@ -24,6 +24,7 @@ __all__ = [
     "Identity",
     "ImageResult",
     "Link",
+    "RawSource",
     "RejectedFile",
     "Result",
     "ResultSource",
@@ -179,6 +180,15 @@ class HoldingSource(Protocol):
 
     def release(self, result: Result) -> None:
         """Let go of what a recorded result came from; returns at once and never raises."""
+        ...
+
+
+@runtime_checkable
+class RawSource(Protocol):
+    """A ResultSource that can give the very bytes a result was read from, until the result is released."""
+
+    async def contents(self, result: Result) -> bytes | None:
+        """Return the bytes whose SHA-256 the result names; None where they are not at hand."""
         ...
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from cultureops.device.driver import RejectedFile, Result
-from cultureops.errors import DriverTimeout, NotConnected
+from cultureops.errors import DriverTimeout, NotConnected, StorageError
 
 __all__ = ["VISIT_DEADLINE_S", "Folder", "FolderSource", "Parse", "one_line"]
 
@@ -85,6 +85,22 @@ class Folder:
                 held.unrecorded.remove(result)
                 self._put_away(path, held)
                 break
+
+    def contents(self, result: Result) -> bytes | None:
+        """Return the bytes that a result was read from; None when they are not held, or no longer what they were.
+
+        Raises StorageError when the file can't be read just now.
+        """
+        for path, held in self._held.items():
+            if result in held.unrecorded:
+                try:
+                    contents = path.read_bytes()
+                except FileNotFoundError:
+                    return None
+                except OSError as error:
+                    raise StorageError(f"{path}: can't be read again: {error.strerror or error}") from None
+                return contents if hashlib.sha256(contents).hexdigest() == result.source_sha256 else None
+        return None
 
     def _whole_files(self) -> list[Path]:
         before, self._looks = self._looks, {}
@@ -174,6 +190,17 @@ class FolderSource:
             ) from None
         self._visit = None
         return visit.result()
+
+    async def contents(self, result: Result) -> bytes | None:
+        """Return the bytes that a result was read from, as ``Folder`` does; raises StorageError."""
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, self._folder.contents, result)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.shield(reading)
+        except TimeoutError:
+            raise StorageError(
+                f"{self.device}: {result.source_file} was not read again within {self._deadline_s:g} s; tried again"
+            ) from None
 
     def release(self, result: Result) -> None:
         """Note that a result is on record; its file is put away in the folder's own thread, however slow the disk."""

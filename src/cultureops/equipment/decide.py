@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from cultureops.access import Meaning
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.clock import Instant, iso
 from cultureops.conduct import ABSENT, Command, Rule, permit
@@ -27,10 +28,12 @@ _IN, _OUT = Service.IN_SERVICE, Service.OUT_OF_SERVICE
 _KEEPERS: Final = frozenset({Role.QUALITY_ASSURANCE, Role.EQUIPMENT})
 
 RULES: Final[Mapping[type[Details], Rule]] = {
-    Commissioned: Rule(frozenset({ABSENT, _IN, _OUT}), _KEEPERS),
-    Calibrated: Rule(frozenset({_IN, _OUT}), _KEEPERS | {Role.QUALITY_CONTROL}, in_order=False),
+    Commissioned: Rule(frozenset({ABSENT, _IN, _OUT}), _KEEPERS, signed=Meaning.APPROVED),
+    Calibrated: Rule(
+        frozenset({_IN, _OUT}), _KEEPERS | {Role.QUALITY_CONTROL}, in_order=False, signed=Meaning.APPROVED
+    ),
     TakenOutOfService: Rule(frozenset({_IN}), PEOPLE, needs_reason=True),  # to stop is for everybody
-    ReturnedToService: Rule(frozenset({_OUT}), _KEEPERS, needs_reason=True),
+    ReturnedToService: Rule(frozenset({_OUT}), _KEEPERS, needs_reason=True, signed=Meaning.APPROVED),
     Retired: Rule(frozenset({_IN, _OUT}), _KEEPERS, needs_reason=True),
 }
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from pydantic import model_validator
 
+from cultureops.access.signature import SIGNATURES
 from cultureops.errors import BatchError
 from cultureops.field import Details, Name, Text, Time
 
@@ -79,4 +80,4 @@ def read_event(event_type: str, data: Mapping[str, Any]) -> Details:
         raise BatchError(
             f"event {event_type!r} of equipment is not known to this version of cultureops; use a newer one"
         )
-    return kind(**data)
+    return kind(**{name: value for name, value in data.items() if name != SIGNATURES})

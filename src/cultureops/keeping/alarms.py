@@ -20,7 +20,8 @@ from cultureops.alarms.command import COMMAND, MOST_MINUTES, REFUSED, STALE_MS, 
 from cultureops.alarms.events import ALARM_EVENT_TYPES, StandingAlarms, alarm_stream
 from cultureops.clock import MINUTE_MS, Instant, SystemClock, iso
 from cultureops.errors import ConfigError, StorageError
-from cultureops.keeping.entry import Entry, history, ledger_of, print_grid, print_json, when
+from cultureops.keeping.entry import Entry, entering, history, ledger_of, print_grid, print_json, when
+from cultureops.keeping.proof import ALARMS, Secret, proven, recognised
 from cultureops.ledger.event import Event, NewEvent, Source
 from cultureops.ledger.store import Ledger
 
@@ -39,12 +40,18 @@ _DONE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of an alarm beside its name: a second person, how long [min], how long to wait [s]."""
+    """What is asked of an alarm beside its name: a second person and proof, how long [min], how long to wait [s]."""
 
     witness: str = ""
     minutes: float = 0.0
     one_shot: bool = False
     wait_s: float = 5.0
+    witness_password_file: Path | None = None
+
+    @property
+    def witness_secret(self) -> Secret:
+        """Where the proof comes from that it is the second person."""
+        return Secret(self.witness_password_file, "--witness-password-file")
 
 
 def list_alarms(data_dir: Path, *, as_json: bool) -> None:
@@ -162,7 +169,10 @@ def command_alarm(data_dir: Path, order: Order, rule_id: str, entry: Entry, aske
     act = Act(person.id, entry.reason.strip(), asked.witness.strip(), person.role)
 
     async def ask() -> tuple[AlarmCommand, Event | None]:
-        async with ledger_of(data_dir, clock) as ledger:
+        async with entering(data_dir, clock) as (ledger, desk):
+            await proven(desk, person, entry.secret, ALARMS)
+            if act.witness_id:
+                desk.permit_witness(await recognised(desk, act.witness_id, asked.witness_secret))
             command = AlarmCommand(
                 order, rule_id, act, clock.now(), asked.minutes, asked.one_shot, _seen(ledger, order, rule_id)
             )

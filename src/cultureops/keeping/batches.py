@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from cultureops.analysis.exposure import ChannelExposure
@@ -15,22 +15,28 @@ from cultureops.batch.clocks import clocks, minutes_out_of_storage
 from cultureops.batch.conditions import conditions
 from cultureops.batch.due import Due, DueRow, due
 from cultureops.batch.lineage import Handling, lineage
-from cultureops.batch.parts import VIALS, Occupancy
+from cultureops.batch.parts import VIALS, Action, Occupancy
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.shelf import RecipeShelf, due_by
 from cultureops.batch.state import State
-from cultureops.batch.views import Expected, expected, summary, timeline
+from cultureops.batch.views import Expected, TimelineRow, expected, history_rows, summary
 from cultureops.clock import Instant, SystemClock, local_text, parse_iso
+from cultureops.dossier import Place
 from cultureops.environment import StayEnvironment, environment_of, in_all, out_of_storage, silence_ms, time_above
 from cultureops.errors import ConfigError
 from cultureops.field import printable
-from cultureops.keeping.entry import ledger_of, print_grid, print_json, when
+from cultureops.keeping.dossiers import place_of
+from cultureops.keeping.entry import ledger_of, print_grid, print_json, stream_named, when
+from cultureops.pack.ledger import is_pack, site_text
+from cultureops.pack.place import place_from
 from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER
-from cultureops.site import Site, read_site
+from cultureops.site import read_site
 from cultureops.telemetry import Watch
 from cultureops.telemetry.folder import reading_folder
 
 __all__ = ["list_batches", "list_due", "open_records", "show_batch", "show_exposure", "show_history", "zone_of"]
+
+BATCHES: Final = "batch:"
 
 
 class Records:
@@ -43,8 +49,12 @@ class Records:
     def batch(self, batch_id: str) -> Batch:
         """Return a batch; raises ConfigError for an id that nobody knows."""
         if (batch := self.batches.get(batch_id)) is None:
-            raise ConfigError(f"no batch {batch_id[:60]!r} in this ledger; `batch list` names them")
+            raise _unknown(batch_id)
         return batch
+
+
+def _unknown(batch_id: str) -> ConfigError:
+    return ConfigError(f"no batch {batch_id[:60]!r} in this ledger; `batch list` names them")
 
 
 async def open_records(data_dir: Path) -> Records:
@@ -58,7 +68,9 @@ async def open_records(data_dir: Path) -> Records:
 
 
 def zone_of(data_dir: Path) -> ZoneInfo:
-    """Return the zone of the site file in a data folder, UTC where there is none."""
+    """Return the zone of the site file in a data folder or of an opened pack, UTC where there is none."""
+    if is_pack(data_dir):
+        return place_from(site_text(data_dir)).zone
     file = data_dir / SITE_FILE
     return read_site(file).zone if file.is_file() else ZoneInfo("UTC")
 
@@ -139,6 +151,7 @@ def show_batch(data_dir: Path, batch_id: str, *, as_json: bool) -> None:
         "deviations": [
             asdict(deviation)
             | {name: when(getattr(deviation, name)) for name in ("opened_at", "due_at", "investigated_at", "closed_at")}
+            | {"actions": [_action(action) for action in deviation.actions]}
             for deviation in batch.deviations
         ],
         "alarms": [
@@ -193,14 +206,17 @@ def _stay(stay: Occupancy) -> dict[str, Any]:
     }
 
 
+def _action(action: Action) -> dict[str, Any]:
+    return asdict(action) | {name: when(getattr(action, name)) for name in ("planned_at", "due_at", "checked_at")}
+
+
 def _handling(handling: Handling) -> dict[str, Any]:
     return asdict(handling) | {"at": when(handling.at), "lost_cells": handling.lost_cells}
 
 
 def show_history(data_dir: Path, batch_id: str, *, as_json: bool) -> None:
     """Print every event of a batch in words, corrections and refusals included."""
-    batch = asyncio.run(open_records(data_dir)).batch(batch_id)
-    rows = timeline(batch)
+    rows = asyncio.run(_history(data_dir, batch_id))
     if as_json:
         print_json([asdict(row) | {"at": when(row.at), "recorded_at": when(row.recorded_at)} for row in rows])
         return
@@ -217,6 +233,14 @@ def show_history(data_dir: Path, batch_id: str, *, as_json: bool) -> None:
         ],
         "no event",
     )
+
+
+async def _history(data_dir: Path, batch_id: str) -> tuple[TimelineRow, ...]:
+    async with ledger_of(data_dir, SystemClock()) as ledger:
+        events = ledger.read(stream_named(BATCHES, batch_id))
+    if not events:
+        raise _unknown(batch_id)
+    return history_rows(events)
 
 
 def list_due(data_dir: Path, role: str | None, *, as_json: bool) -> None:
@@ -246,8 +270,11 @@ def list_due(data_dir: Path, role: str | None, *, as_json: bool) -> None:
 
 def show_exposure(data_dir: Path, batch_id: str, site: Path | None, *, as_json: bool) -> None:
     """Print what every chamber did while the batch stood in it; the site file says which channels look into which."""
-    file = data_dir / SITE_FILE if site is None else site
-    shown = asyncio.run(_exposure(data_dir, batch_id, read_site(file)))
+    if is_pack(data_dir):
+        place = place_from(site_text(data_dir))
+    else:
+        place = place_of(read_site(data_dir / SITE_FILE if site is None else site))
+    shown = asyncio.run(_exposure(data_dir, batch_id, place))
     if as_json:
         print_json(shown)
         return
@@ -272,21 +299,18 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-async def _exposure(data_dir: Path, batch_id: str, site: Site) -> dict[str, Any]:
+async def _exposure(data_dir: Path, batch_id: str, place: Place) -> dict[str, Any]:
     records, now = await open_records(data_dir), SystemClock().now()
     batch = records.batch(batch_id)
     recipe = records.recipes.of(batch)
-    from cultureops.lab import Lab
-
-    channels, _ = Lab.plan(site)
     now = _until(batch, now)
 
     def watched(stay: Occupancy) -> Sequence[Watch]:
-        chamber = site.chambers.get(stay.chamber)
+        chamber = place.chambers.get(stay.chamber)
         wanted = conditions(recipe, stay, "" if chamber is None else chamber.chamber_class)
         return [
             Watch(row.id, wanted[row.channel.name].low, wanted[row.channel.name].high, silence_ms(row.period_ms))
-            for row in channels.values()
+            for row in place.channels
             if row.chamber == stay.chamber and row.channel.name in wanted
         ]
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from cultureops.access import Role
 from cultureops.alarms.journal import SYSTEM
+from cultureops.attachments import Attachments, keep_on_record
 from cultureops.batch.facts import EquipmentFact, Facts
 from cultureops.batch.recipe import load_recipe, recipe_names
 from cultureops.batch.results import UNATTRIBUTED, take_result
@@ -129,13 +130,24 @@ async def _import_all(
     async with ledger_of(data_dir, clock) as ledger:
         for event in ledger.read_all():
             known.apply(event)
-        return [await _import_file(ledger, known, one, device, clock, retry=retry) for one in files]
+        attachments = Attachments(data_dir)
+        return [await _import_file(ledger, attachments, known, one, device, clock, retry=retry) for one in files]
 
 
 async def _import_file(
-    ledger: Ledger, known: _OnRecord, file: CountFile, device: str, clock: Clock, *, retry: bool
+    ledger: Ledger,
+    attachments: Attachments,
+    known: _OnRecord,
+    file: CountFile,
+    device: str,
+    clock: Clock,
+    *,
+    retry: bool,
 ) -> _Imported:
     known_at = known.imported.get(file.sha256)
+    if file.sha256:
+        name = Path(file.file).name
+        await keep_on_record(ledger, attachments, file.contents, name, SYSTEM, Source.IMPORT)
     if file.status is Status.REFUSED:
         return await _refuse(ledger, known, file, device, clock)
     if known_at is not None and not retry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -14,24 +15,54 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from cultureops.access import Role
+from cultureops.access.desk import AccessDesk
 from cultureops.clock import Clock, Instant, SystemClock, iso, parse_iso
 from cultureops.conduct import Command, subject_of
 from cultureops.errors import BatchError, ConfigError
 from cultureops.field import Details, printable
+from cultureops.keeping.proof import Secret, desk_of, nobody_yet
 from cultureops.ledger.event import Actor, Event, JsonValue
 from cultureops.ledger.store import Ledger
+from cultureops.pack.ledger import PackLedger, is_pack
 from cultureops.recording import LEDGER_FILE, open_ledger_beside
 
-__all__ = ["Entry", "as_of", "history", "instant", "ledger_of", "print_grid", "print_json", "stream_named", "when"]
+__all__ = [
+    "Entry",
+    "as_of",
+    "entering",
+    "history",
+    "instant",
+    "ledger_of",
+    "print_grid",
+    "print_json",
+    "stream_named",
+    "when",
+]
 
 
 @asynccontextmanager
 async def ledger_of(data_dir: Path, clock: Clock, *, is_new_allowed: bool = False) -> AsyncIterator[Ledger]:
     """Open the ledger of a data folder, beside a running lab or without one; raises ConfigError where there is none."""
+    if is_pack(data_dir):
+        yield await asyncio.to_thread(PackLedger.open, data_dir)
+        return
     if not is_new_allowed:
         _check_ledger(data_dir / LEDGER_FILE)
     async with open_ledger_beside(data_dir, clock) as ledger:
         yield ledger
+
+
+@asynccontextmanager
+async def entering(data_dir: Path, clock: Clock) -> AsyncIterator[tuple[Ledger, AccessDesk]]:
+    """Open the ledger of a data folder and its access desk, to enter something; raises AccessError without accounts."""
+    if await asyncio.to_thread(_is_new, data_dir):
+        raise nobody_yet(data_dir)
+    async with ledger_of(data_dir, clock) as ledger:
+        yield ledger, await desk_of(data_dir, ledger, clock)
+
+
+def _is_new(data_dir: Path) -> bool:
+    return data_dir.is_dir() and not (data_dir / LEDGER_FILE).is_file()
 
 
 def _check_ledger(file: Path) -> None:
@@ -50,12 +81,18 @@ def stream_named(prefix: str, subject_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a person enters: who in which role, why, and when it happened [ISO 8601] where that is not now."""
+    """What a person enters: who in which role, why, when it happened [ISO 8601], and the proof."""
 
     actor: str
     role: str
     reason: str = ""
     at: str | None = None
+    password_file: Path | None = None
+
+    @property
+    def secret(self) -> Secret:
+        """Where the proof comes from that it is this person."""
+        return Secret(self.password_file)
 
     def command(self, prefix: str, subject_id: str, details: Callable[[], Details]) -> Command:
         """Build the command; raises ConfigError for what can't be an id, a field or a time."""

@@ -8,13 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from cultureops.clock import Instant, SystemClock, iso
+from cultureops.conduct import shown_of
+from cultureops.equipment.decide import RULES
 from cultureops.equipment.events import PREFIX
 from cultureops.equipment.handler import execute
 from cultureops.equipment.register import EquipmentRegister
 from cultureops.equipment.state import EquipmentState
 from cultureops.errors import ConfigError
 from cultureops.field import Details
-from cultureops.keeping.entry import Entry, as_of, history, ledger_of, print_grid, print_json, stream_named, when
+from cultureops.keeping.entry import (
+    Entry,
+    as_of,
+    entering,
+    history,
+    ledger_of,
+    print_grid,
+    print_json,
+    stream_named,
+    when,
+)
+from cultureops.keeping.proof import RECORDS, proven
 from cultureops.ledger.store import Ledger
 from cultureops.site import equipment_register, read_site
 
@@ -90,8 +103,13 @@ def keep_equipment(
     declared, clock = _declared(site).declared(equipment_id), SystemClock()
 
     async def keep() -> EquipmentState:
-        async with ledger_of(data_dir, clock, is_new_allowed=True) as ledger:
-            return await execute(ledger, declared, command, clock.now(), person)
+        async with entering(data_dir, clock) as (ledger, desk):
+            rule, stream = RULES.get(type(command.details)), stream_named(PREFIX, equipment_id)
+            meaning = None if rule is None else rule.signed
+            signatures = await proven(
+                desk, person, entry.secret, RECORDS, meaning, lambda: shown_of(stream, ledger.read(stream), command)
+            )
+            return await execute(ledger, declared, command, clock.now(), person, signatures)
 
     state, now = asyncio.run(keep()), clock.now()
     if as_json:

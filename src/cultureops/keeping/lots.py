@@ -10,12 +10,28 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from cultureops.access import Signature
+from cultureops.access.desk import AccessDesk
 from cultureops.batch.lot_stop import tell_batches
 from cultureops.clock import SystemClock, iso
+from cultureops.conduct import Command, shown_of
 from cultureops.errors import BatchError, ConfigError
 from cultureops.field import Details, printable
-from cultureops.keeping.entry import Entry, as_of, history, ledger_of, print_grid, print_json, stream_named, when
+from cultureops.keeping.entry import (
+    Entry,
+    as_of,
+    entering,
+    history,
+    ledger_of,
+    print_grid,
+    print_json,
+    stream_named,
+    when,
+)
+from cultureops.keeping.proof import RECORDS, proven
+from cultureops.ledger.event import Actor
 from cultureops.ledger.store import Ledger
+from cultureops.material.decide import RULES
 from cultureops.material.events import PREFIX, LotRecalled
 from cultureops.material.handler import execute
 from cultureops.material.lot import LotState, Status
@@ -86,8 +102,10 @@ def keep_lot(data_dir: Path, lot_id: str, details: Callable[[], Details], entry:
     command, person, clock = entry.command(PREFIX, lot_id, details), entry.person(), SystemClock()
 
     async def keep() -> LotState:
-        async with ledger_of(data_dir, clock, is_new_allowed=True) as ledger:
-            return await execute(ledger, command, clock.now(), person, partial(tell_batches, ledger, lot_id))
+        async with entering(data_dir, clock) as (ledger, desk):
+            signatures = await _signed(ledger, desk, command, person, entry)
+            told = partial(tell_batches, ledger, lot_id)
+            return await execute(ledger, command, clock.now(), person, told, signatures)
 
     lot = asyncio.run(keep())
     if as_json:
@@ -106,8 +124,10 @@ def recall_lot(data_dir: Path, lot_id: str, entry: Entry, *, yes: bool, as_json:
             return uses_of(lot_id, ledger.read_all(limit=known)), known
 
     async def keep(known: int) -> tuple[LotState, tuple[LotUse, ...]]:
-        async with ledger_of(data_dir, clock) as ledger:
-            lot = await execute(ledger, command, clock.now(), person, partial(tell_batches, ledger, lot_id))
+        async with entering(data_dir, clock) as (ledger, desk):
+            signatures = await _signed(ledger, desk, command, person, entry)
+            told = partial(tell_batches, ledger, lot_id)
+            lot = await execute(ledger, command, clock.now(), person, told, signatures)
             return lot, uses_of(lot_id, ledger.read_all(after_position=known))
 
     uses, known = asyncio.run(touched())
@@ -122,6 +142,17 @@ def recall_lot(data_dir: Path, lot_id: str, entry: Entry, *, yes: bool, as_json:
         print_json({"id": lot_id, "lot": _lot_json(lot), "batches": _touched(uses)})
     else:
         print(_line(lot))
+
+
+async def _signed(
+    ledger: Ledger, desk: AccessDesk, command: Command, person: Actor, entry: Entry
+) -> tuple[Signature, ...]:
+    """Have a person prove who they are, and sign where the step asks for it."""
+    rule, stream = RULES.get(type(command.details)), PREFIX + command.subject_id
+    meaning = None if rule is None else rule.signed
+    return await proven(
+        desk, person, entry.secret, RECORDS, meaning, lambda: shown_of(stream, ledger.read(stream), command)
+    )
 
 
 def _confirm(lot_id: str) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from cultureops.access.signature import check_signatures
 from cultureops.clock import Instant, SystemClock, parse_iso
 from cultureops.errors import ConfigError
-from cultureops.ledger.head import Head
+from cultureops.ledger.head import parse_head
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.progress import patience, steps
 from cultureops.recording import LEDGER_FILE, SITE_FILE, TELEMETRY_FOLDER
@@ -43,7 +44,7 @@ _END_OF_TIME: Final = 253_402_300_800_000
 
 def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
     """Hash every stored event again and say where the chain ends; ``known`` is a head noted elsewhere."""
-    head = verify(data_dir / LEDGER_FILE, None if known is None else Head.parse(known))
+    head = verify(data_dir / LEDGER_FILE, None if known is None else parse_head(known), check_signatures)
     if as_json:
         print(json.dumps({"events": head.position, "head": head.hash}))
     else:
@@ -53,8 +54,8 @@ def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
 def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
     """Compare every frame and chunk with its checksum, and every sealed hour with its root in the ledger."""
     folder = data_dir / TELEMETRY_FOLDER
-    if not folder.exists() and is_archive(data_dir):
-        _verify_archive(data_dir, as_json=as_json)
+    if (archive := _archive_in(data_dir)) is not None:
+        _verify_archive(archive, as_json=as_json)
         return
     from cultureops.anchor import STREAM, check_roots
 
@@ -112,15 +113,23 @@ def _readings(
 ) -> Iterator[tuple[Iterator[Stretch], ZoneInfo]]:
     """Give what a data folder or an archive holds, and the zone that was asked for or is the source's own."""
     asked_for = None if zone is None else zone_named(zone)
-    if (data_dir / TELEMETRY_FOLDER).exists() or not is_archive(data_dir):
+    if (path := _archive_in(data_dir)) is None:
         kept = kept_readings(data_dir / TELEMETRY_FOLDER, channels, start, end)
         yield kept, asked_for or _zone_of(data_dir)
         return
-    archive = Archive.open(data_dir)
+    archive = Archive.open(path)
     try:
         yield archive.kept(channels, start, end), asked_for or archive.zone
     finally:
         archive.close()
+
+
+def _archive_in(path: Path) -> Path | None:
+    """Return the archive that a path is or, as an opened pack does, holds in place of a store; None for a store."""
+    folder = path / TELEMETRY_FOLDER
+    if folder.exists():
+        return folder if is_archive(folder) else None
+    return path if is_archive(path) else None
 
 
 def _zone_of(data_dir: Path) -> ZoneInfo:

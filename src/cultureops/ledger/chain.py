@@ -11,15 +11,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain
+from typing import NamedTuple
 
 from cultureops.errors import ClaimTaken, Unreadable
 from cultureops.ledger.claims import Holder, claim_changes
 from cultureops.ledger.event import Event, decode
+from cultureops.ledger.finding import Kind
 from cultureops.ledger.head import GENESIS, Head
+from cultureops.ledger.merkle import Leaves, MerkleTree
+from cultureops.ledger.place import Place, place_of, read_place
 
-__all__ = ["Damage", "Fault", "Row", "Tail", "Tip", "diagnose", "link"]
+__all__ = ["Fault", "Row", "Tail", "Tip", "diagnose", "link"]
 
 
 def link(previous: bytes, canonical: bytes) -> bytes:
@@ -27,28 +30,13 @@ def link(previous: bytes, canonical: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + previous + canonical).digest()
 
 
-class Damage(StrEnum):
-    """How a stored chain was broken, as far as the bytes can tell."""
-
-    EDITED = "edited"
-    DELETED = "deleted"
-    INSERTED = "inserted"
-    REORDERED = "reordered"
-    VERSION_GAP = "stream version gap"
-    CLAIM = "claim"
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """The first place where a chain does not hold."""
 
     position: int
-    damage: Damage
+    kind: Kind
     detail: str
-
-    def __str__(self) -> str:
-        """Say where and what in one line."""
-        return f"position {self.position}: {self.damage}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +61,7 @@ class Row:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(NamedTuple):
     """The last event of one stream."""
 
     position: int = 0
@@ -83,14 +70,15 @@ class Tip:
 
 
 class Tail:
-    """Where a chain stands: its last position and hash, the tip of every stream, and who holds which name."""
+    """Where a chain stands: last position and hash, the tip of every stream, who holds which name, and the tree."""
 
-    def __init__(self) -> None:
+    def __init__(self, leaves: Leaves | None = None) -> None:
         self.position = 0
         self.hash = GENESIS
         self.stream = ""
         self.tips: dict[str, Tip] = {}
         self.held: dict[str, Holder] = {}
+        self.tree = MerkleTree(leaves)
 
     @property
     def head(self) -> Head:
@@ -103,56 +91,87 @@ class Tail:
 
     def advance(self, event: Event) -> None:
         """Take the next event as given; raises ClaimTaken, and takes nothing, when its claims can't be."""
-        changed = claim_changes(self.held, [event])
-        self.position = event.position
-        self.hash = bytes.fromhex(event.hash)
-        self.stream = event.stream
-        self.tips[event.stream] = Tip(event.position, event.version, self.hash)
-        for name, holder in changed.items():
-            if holder is None:
-                self.held.pop(name, None)
-            else:
-                self.held[name] = holder
+        self._advance(place_of(event), event.canonical, bytes.fromhex(event.hash))
 
-    def follow(self, row: Row) -> Event | Fault:
-        """Take the next stored row as an event when it follows from all before, else say what is wrong with it."""
-        expected = self.position + 1
-        if not row.sound:
-            return Fault(expected, Damage.EDITED, "a column is not of its type")
-        if row.position != expected:
-            damage = Damage.DELETED if row.position > expected else Damage.INSERTED
-            return Fault(expected, damage, f"row {row.position} stands where {expected} is expected")
-        if link(self.hash, row.canonical) != row.hash:
-            return Fault(expected, Damage.EDITED, "its hash does not follow from its bytes and the one before")
+    def _advance(self, place: Place, canonical: bytes, chain_hash: bytes) -> None:
+        if place.claims or place.releases:
+            for name, holder in claim_changes(self.held, [place]).items():
+                if holder is None:
+                    self.held.pop(name, None)
+                else:
+                    self.held[name] = holder
+        self.position = place.position
+        self.hash = chain_hash
+        self.stream = place.stream
+        self.tips[place.stream] = Tip(place.position, place.version, chain_hash)
+        self.tree.append(canonical)
+
+    def follow(self, row: Row) -> Place | Fault:
+        """Take the next stored row when it follows from all before, else say what is wrong with it.
+
+        Of an event's bytes only what gives it its place is looked at.
+        """
+        if fault := self._unlinked(row):
+            return fault
+        try:
+            place = read_place(row.canonical, row.hash)
+        except Unreadable as error:
+            return self._rewritten(error)
+        return self._placed(place, row) or place
+
+    def follow_whole(self, row: Row) -> Event | Fault:
+        """Do as ``follow``, and read the whole event."""
+        if fault := self._unlinked(row):
+            return fault
         try:
             event = decode(row.canonical, row.hash)
         except Unreadable as error:
-            return Fault(expected, Damage.EDITED, f"rewritten with a fitting hash: {error}")
-        if fault := self._misplaced(event, row):
+            return self._rewritten(error)
+        return self._placed(place_of(event), row) or event
+
+    def _unlinked(self, row: Row) -> Fault | None:
+        expected = self.position + 1
+        if not row.sound:
+            return Fault(expected, Kind.EDITED, "a column is not of its type")
+        if row.position != expected:
+            kind = Kind.DELETED if row.position > expected else Kind.INSERTED
+            return Fault(expected, kind, f"row {row.position} stands where {expected} is expected")
+        if link(self.hash, row.canonical) != row.hash:
+            return Fault(expected, Kind.EDITED, "its hash does not follow from its bytes and the one before")
+        return None
+
+    def _rewritten(self, error: Unreadable) -> Fault:
+        return Fault(self.position + 1, Kind.EDITED, f"rewritten with a fitting hash: {error}")
+
+    def _placed(self, place: Place, row: Row) -> Fault | None:
+        """Take a row that follows, at its place."""
+        expected = self.position + 1
+        if fault := self._misplaced(place, row):
             return fault
         try:
-            self.advance(event)
+            self._advance(place, row.canonical, row.hash)
         except ClaimTaken as error:
             holder = f"position {error.position}, stream {error.stream!r}" if error.position else "nobody"
             detail = f"claims or releases {error.claim!r}, which is held by {holder}"
-            return Fault(expected, Damage.CLAIM, detail)
-        return event
+            return Fault(expected, Kind.CLAIM, detail)
+        return None
 
-    def _misplaced(self, event: Event, row: Row) -> Fault | None:
+    def _misplaced(self, place: Place, row: Row) -> Fault | None:
         expected = self.position + 1
-        tip = self.tip(event.stream)
-        if event.position != expected:
-            damage = Damage.DELETED if event.position > expected else Damage.INSERTED
-            return Fault(expected, damage, f"holds the event recorded as position {event.position}")
-        if (event.stream, event.version) != (row.stream, row.version):
+        tip = self.tip(place.stream)
+        if place.position != expected:
+            kind = Kind.DELETED if place.position > expected else Kind.INSERTED
+            return Fault(expected, kind, f"holds the event recorded as position {place.position}")
+        if (place.stream, place.version) != (row.stream, row.version):
             filed = f"filed as {row.stream!r} version {row.version}"
-            return Fault(expected, Damage.EDITED, f"{filed}, recorded as {event.stream!r} version {event.version}")
-        if event.version != tip.version + 1:
-            step = f"version {tip.version} to {event.version}"
-            return Fault(expected, Damage.VERSION_GAP, f"stream {event.stream!r} goes from {step}")
-        if event.previous_stream_hash != tip.hash.hex():
+            return Fault(expected, Kind.EDITED, f"{filed}, recorded as {place.stream!r} version {place.version}")
+        if place.version != tip.version + 1:
+            kind = Kind.DELETED if place.version > tip.version else Kind.INSERTED
+            step = f"version {tip.version} to {place.version}"
+            return Fault(expected, kind, f"stream {place.stream!r} goes from {step}, with fitting hashes")
+        if place.previous_stream_hash != tip.hash.hex():
             detail = f"position {expected} of the same stream remembers another hash of it"
-            return Fault(tip.position or expected, Damage.EDITED, detail)
+            return Fault(tip.position or expected, Kind.EDITED, detail)
         return None
 
 
@@ -166,22 +185,33 @@ def diagnose(tail: Tail, fault: Fault, rows: Iterable[Row]) -> Fault:
     if first is None or not first.sound:
         return fault
     expected = tail.position + 1
-    if first.position == expected and link(tail.hash, first.canonical) == first.hash:
-        return fault
-    successor, denied = _search(tail, chain([first], remaining))
+    if link(tail.hash, first.canonical) == first.hash:
+        second = next(remaining, None)
+        if first.position == expected or (second is not None and second.position == expected):
+            return fault
+        return Fault(expected, Kind.EDITED, f"its number was changed to {first.position} where it stands")
     claimed = _claims(first)[0]
+    if claimed is not None and link(tail.hash, _renumbered(first.canonical, claimed, expected)) == first.hash:
+        return Fault(expected, Kind.EDITED, f"its own number was changed to {claimed}")
+    successor, denied = _search(tail, chain([first], remaining))
     if successor is not None:
         foreign = first.position == expected and (claimed is None or claimed <= expected)
-        damage = Damage.INSERTED if foreign else Damage.REORDERED
-        return Fault(expected, damage, f"the event recorded here stands at position {successor}")
+        kind = Kind.INSERTED if foreign else Kind.REORDERED
+        return Fault(expected, kind, f"the event recorded here stands at position {successor}")
     if first.position > expected or (claimed is not None and claimed > expected):
-        return Fault(expected, Damage.DELETED, f"the event recorded here is missing, {claimed} follows")
+        return Fault(expected, Kind.DELETED, f"the event recorded here is missing, {claimed} follows")
     if claimed is not None and claimed < expected:
-        return Fault(expected, Damage.INSERTED, f"holds the event recorded as position {claimed}")
+        return Fault(expected, Kind.INSERTED, f"holds the event recorded as position {claimed}")
     if denied is not None:
         detail = f"rewritten with a fitting hash; position {denied} remembers another hash of it"
-        return Fault(tail.position, Damage.EDITED, detail)
+        return Fault(tail.position, Kind.EDITED, detail)
     return fault
+
+
+def _renumbered(canonical: bytes, claimed: int, expected: int) -> bytes:
+    """Return an event's bytes with another position; the last such key is the event's own."""
+    before, _, behind = canonical.rpartition(b'"position":%d,' % claimed)
+    return before + b'"position":%d,' % expected + behind
 
 
 def _search(tail: Tail, rows: Iterator[Row]) -> tuple[int | None, int | None]:

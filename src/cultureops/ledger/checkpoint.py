@@ -16,6 +16,7 @@ import structlog
 
 from cultureops.ledger.event import Event
 from cultureops.ledger.file import cause
+from cultureops.ledger.guard import read_only
 
 __all__ = ["Checkpoint"]
 
@@ -35,6 +36,7 @@ class Checkpoint:
         self._connection = sqlite3.connect(path, 0.0, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+        read_only(self._connection)
 
     def note(self, committed: Iterable[Event]) -> None:
         """Count what a commit added to the log, about; its file never shrinks, so its length does not tell."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cultureops.errors import ClaimTaken
 from cultureops.ledger.event import Event
+from cultureops.ledger.place import Place
 
 __all__ = ["Holder", "claim_changes", "named"]
 
@@ -22,7 +23,7 @@ class Holder(NamedTuple):
     position: int
 
 
-def claim_changes(held: Mapping[str, Holder], events: Iterable[Event]) -> dict[str, Holder | None]:
+def claim_changes(held: Mapping[str, Holder], events: Iterable[Event | Place]) -> dict[str, Holder | None]:
     """Return the holder of every name that events touch as it is after them, None where nobody holds it.
 
     Raises ClaimTaken at the first claim of a held name, or release of one that its stream does not hold.

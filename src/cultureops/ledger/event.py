@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,8 @@ import rfc8785
 
 from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import ConfigError, StorageError, Unreadable
+from cultureops.kernel_clock import ClockQuality
+from cultureops.ledger.upcast import upcast
 
 __all__ = [
     "MAX_INTEGER",
@@ -28,6 +31,7 @@ __all__ = [
     "check_stream",
     "decode",
     "draft",
+    "recorded_data",
     "seal",
 ]
 
@@ -87,7 +91,9 @@ class Event:
     """A recorded fact.
 
     ``position`` counts all events of the ledger from 1, ``version`` those of the stream from 1, neither with
-    gaps. ``canonical`` are the hashed bytes, ``hash`` the chain's hash at this position (hex),
+    gaps. ``data`` and ``schema_version`` are as this program reads them, ``recorded_data`` tells what was written.
+    ``clock_quality`` says what ``recorded_at`` is worth, None where that is not real time or was not noted.
+    ``canonical`` are the hashed bytes, ``hash`` the chain's hash at this position (hex),
     ``previous_stream_hash`` that of the stream's event before (hex).
     """
 
@@ -109,6 +115,7 @@ class Event:
     hash: str
     claims: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
+    clock_quality: ClockQuality | None = None
 
 
 def check_stream(stream: str) -> str:
@@ -116,7 +123,9 @@ def check_stream(stream: str) -> str:
     return _name(stream, "stream name")
 
 
-def draft(new: NewEvent, stream: str, event_id: str, recorded_at: Instant, origin: str) -> dict[str, Any]:
+def draft(
+    new: NewEvent, stream: str, event_id: str, recorded_at: Instant, origin: str, quality: ClockQuality | None = None
+) -> dict[str, Any]:
     """Check a new event and copy it as plain JSON fields, all but its place in the ledger.
 
     Raises StorageError naming the stream, the event and the field.
@@ -147,6 +156,8 @@ def draft(new: NewEvent, stream: str, event_id: str, recorded_at: Instant, origi
     for key, names in (("claims", new.claims), ("releases", new.releases)):
         if checked := _names(names, f"{where}{key}"):
             fields[key] = checked
+    if quality is not None:
+        fields["clock_quality"] = quality.value
     return fields
 
 
@@ -164,7 +175,7 @@ def seal(fields: dict[str, Any], stream: str, position: int, version: int, previ
 def decode(canonical: bytes, chain_hash: bytes) -> Event:
     """Read an event from its canonical bytes; raise Unreadable when they don't hold exactly one event."""
     try:
-        fields = _DECODER.decode(canonical.decode())
+        fields = (_DECODER if _LONG_NUMBER.search(canonical) else _PLAIN_DECODER).decode(canonical.decode())
         algorithm = fields.pop("algorithm")
         if algorithm != _ALGORITHM:
             raise Unreadable(f"hashed by {algorithm!r}, only {_ALGORITHM} is known here; use a newer cultureops")
@@ -174,9 +185,18 @@ def decode(canonical: bytes, chain_hash: bytes) -> Event:
         fields["recorded_at"] = parse_iso(fields["recorded_at"])
         for key in _CLAIM_KEYS & fields.keys():
             fields[key] = _read_names(fields[key])
+        if "clock_quality" in fields:
+            fields["clock_quality"] = ClockQuality(fields["clock_quality"])
+        fields["schema_version"], fields["data"] = upcast(fields["type"], fields["schema_version"], fields["data"])
         return Event(**fields, canonical=canonical, hash=chain_hash.hex())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ConfigError) as error:
         raise Unreadable(f"not an event of this ledger: {type(error).__name__}: {error}") from None
+
+
+def recorded_data(event: Event) -> Mapping[str, JsonValue]:
+    """Return an event's data as it was written, whatever form of it this program reads."""
+    found: Mapping[str, JsonValue] = _DECODER.decode(event.canonical.decode())["data"]
+    return found
 
 
 def _number(digits: str) -> int | float:
@@ -190,6 +210,9 @@ def _refuse_constant(name: str) -> None:
 
 
 _DECODER: Final = json.JSONDecoder(parse_int=_number, parse_constant=_refuse_constant)
+_PLAIN_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")
+"""Fewer digits never go beyond 2^53, and need not be looked at one by one."""
 
 
 def _is_integer(value: object) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import structlog
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -25,8 +26,10 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.schema import CreateTable
 
 from cultureops.errors import StorageError, Unreadable
-from cultureops.ledger import claim_table
+from cultureops.ledger import claim_table, head_table
 from cultureops.ledger.chain import Row
+from cultureops.ledger.guard import append_only, read_only
+from cultureops.ledger.merkle import Leaves
 
 __all__ = [
     "EVENTS",
@@ -36,14 +39,17 @@ __all__ = [
     "cause",
     "is_locked",
     "last_row",
+    "leaves_of",
     "open_reader",
     "read_rows",
     "reader_engine",
     "writer_engine",
 ]
 
-SCHEMA_VERSION: Final = 2
-"""1 had no table of claims; such a file gets an empty one when it is opened for writing."""
+log = structlog.get_logger(__name__)
+
+SCHEMA_VERSION: Final = 3
+"""1 had no table of claims, 2 none of heads; such a file gets them, empty, when it is opened for writing."""
 
 WAIT_S: Final = 5.0
 """How long a transaction waits for another process to end its own."""
@@ -63,17 +69,18 @@ EVENTS: Final = Table(
     CheckConstraint("length(hash) = 32"),
 )
 
-_GUARDS: Final = (
-    """CREATE TRIGGER events_stay BEFORE UPDATE ON events
+_GUARDS: Final = {
+    "events_stay": """CREATE TRIGGER events_stay BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no event is ever changed'); END""",
-    """CREATE TRIGGER events_last BEFORE DELETE ON events
+    "events_last": """CREATE TRIGGER events_last BEFORE DELETE ON events
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no event is ever deleted'); END""",
     # INSERT OR REPLACE deletes without asking delete triggers, so every insert must be exactly the next one.
-    """CREATE TRIGGER events_follow BEFORE INSERT ON events
+    "events_follow": """CREATE TRIGGER events_follow BEFORE INSERT ON events
     WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM events)
       OR NEW.version IS NOT (SELECT coalesce(max(version), 0) + 1 FROM events WHERE stream = NEW.stream)
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: positions and versions have no gaps'); END""",
-)
+    **head_table.GUARDS,
+}
 
 
 def writer_engine(path: Path) -> Engine:
@@ -87,6 +94,7 @@ def writer_engine(path: Path) -> Engine:
     try:
         connection.text_factory = _lenient_text
         _prepare(connection, path)
+        append_only(connection)
     except BaseException:
         connection.close()
         raise
@@ -97,9 +105,15 @@ def writer_engine(path: Path) -> Engine:
 
 def reader_engine(path: Path) -> Engine:
     """Open a pool of read-only connections, usable from any thread."""
-    engine = create_engine("sqlite://", creator=lambda: _connect_read_only(path), poolclass=QueuePool)
+    engine = create_engine("sqlite://", creator=lambda: _limited(path), poolclass=QueuePool)
     event.listen(engine, "begin", lambda opened: opened.exec_driver_sql("BEGIN"))
     return engine
+
+
+def _limited(path: Path) -> sqlite3.Connection:
+    connection = _connect_read_only(path)
+    read_only(connection)
+    return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -136,6 +150,22 @@ def read_rows(connection: sqlite3.Connection, after_position: int | None = None)
     after, values = ("", ()) if after_position is None else (" WHERE position > ?", (after_position,))
     for values_of_row in connection.execute(f"{columns}{after} ORDER BY position", values):
         yield Row(*values_of_row)
+
+
+def leaves_of(path: Path) -> Leaves:
+    """Return what reads events again, as leaves of the Merkle tree; it raises Unreadable."""
+
+    def read(first: int, end: int) -> list[bytes]:
+        connection = open_reader(path)
+        try:
+            query = "SELECT canonical FROM events WHERE position > ? AND position <= ? ORDER BY position"
+            return [canonical for (canonical,) in connection.execute(query, (first, end))]
+        except SQLITE_FAILURES as error:
+            raise Unreadable(f"{path}: can't be read: {cause(error)}; run `cultureops verify`") from None
+        finally:
+            connection.close()
+
+    return read
 
 
 def last_row(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
@@ -181,23 +211,31 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # see checkpoint.py
-        if version < SCHEMA_VERSION or not claim_table.is_there(connection):
-            _create(connection)
+        if version < SCHEMA_VERSION or _missing(connection):
+            _create(connection, path)
     except SQLITE_FAILURES as error:
         raise Unreadable(f"{path}: can't be opened as a ledger: {cause(error)}") from None
     if mode != "wal":
         raise StorageError(f"{path}: no write-ahead log on this file system (got {mode}); use a local disk")
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _missing(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the statements that make the tables and guards that a file lacks, by name."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    events = str(CreateTable(EVENTS).compile(dialect=sqlite.dialect()))
+    wanted = {"events": events, "claims": claim_table.DEFINITION, **head_table.DEFINITIONS, **_GUARDS}
+    return {name: statement for name, statement in wanted.items() if name not in there}
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
     """Make what is missing; another process may have made it just now."""
     connection.execute("BEGIN IMMEDIATE")
-    if not _has_events(connection):
-        connection.execute(str(CreateTable(EVENTS).compile(dialect=sqlite.dialect())))
-        for guard in _GUARDS:
-            connection.execute(guard)
-    if not claim_table.is_there(connection):
-        connection.execute(claim_table.DEFINITION)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    missing = _missing(connection)
+    if version == SCHEMA_VERSION and (removed := sorted(missing.keys() - {"claims"})):
+        log.error("guards were missing and are made anew; find out who removed them", ledger=str(path), guards=removed)
+    for statement in missing.values():
+        connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from cultureops.ledger.claims import Holder
 from cultureops.ledger.event import Event, NewEvent
 from cultureops.ledger.head import Head
+from cultureops.ledger.signed_head import SignedHead
 
 __all__ = ["Group", "Hook", "Ledger"]
 
@@ -78,6 +79,17 @@ class Ledger(Protocol):
 
     def head(self) -> Head:
         """Return the last position and its hash."""
+        ...
+
+    def signed_heads(self, after_size: int = 0) -> tuple[SignedHead, ...]:
+        """Return the signed heads of more than ``after_size`` events, by size. From any thread."""
+        ...
+
+    async def sign_head(self) -> SignedHead | None:
+        """Sign the end of the ledger, where it is not signed yet, and return the newest head.
+
+        None when there is no event, or no key at hand. Raises as ``catch_up`` does.
+        """
         ...
 
     async def close(self) -> None:

@@ -8,21 +8,23 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, Executable, Row, Select, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cultureops.clock import Clock, Entropy
+from cultureops.clock import Clock, Entropy, Instant, SystemClock
 from cultureops.errors import ConcurrencyError, StorageError, Unreadable
+from cultureops.kernel_clock import ClockStateReader, kernel_clock, quality_of
 from cultureops.ledger.chain import Tail, link
 from cultureops.ledger.checkpoint import Checkpoint
 from cultureops.ledger.claim_table import change_claims
 from cultureops.ledger.claims import Holder, claim_changes
-from cultureops.ledger.event import Event, NewEvent, check_stream, decode, draft, seal
+from cultureops.ledger.event import Actor, Event, NewEvent, check_stream, decode, draft, seal
 from cultureops.ledger.file import (
     EVENTS,
+    SQLITE_FAILURES,
     WAIT_S,
     cause,
     is_locked,
@@ -30,13 +32,23 @@ from cultureops.ledger.file import (
     reader_engine,
     writer_engine,
 )
+from cultureops.ledger.generation import Generation, generation_of
 from cultureops.ledger.head import GENESIS, Head
+from cultureops.ledger.head_table import StoredStamp, last_head, put_head, put_stamp, read_heads, read_stamps
+from cultureops.ledger.key_chain import STREAM, KeyEntry, introduction, rotation
+from cultureops.ledger.keys import KeyFolder, PublicKey, SigningKey
 from cultureops.ledger.ledger import Group, Hook, Ledger
+from cultureops.ledger.merkle import MerkleTree
+from cultureops.ledger.search import Search, windowed
+from cultureops.ledger.signed_head import SignedHead, sign_head
+from cultureops.ledger.signer import Signer, SignerStatus
 from cultureops.ledger.verify import follow, restore
 
 __all__ = ["Group", "Hook", "Ledger", "SqlLedger"]
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _COMMIT_DEADLINE_S: Final = 30.0
 _PAGE: Final = 500
@@ -59,7 +71,17 @@ class _Outcome(NamedTuple):
 class SqlLedger:
     """A ledger in one SQLite file, written by one thread of each process with one commit for each append."""
 
-    def __init__(self, path: Path, writer: Engine, tail: Tail, clock: Clock, entropy: Entropy, origin: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: Engine,
+        tail: Tail,
+        clock: Clock,
+        entropy: Entropy,
+        origin: str,
+        keys: KeyFolder | None = None,
+        generation: Generation | None = None,
+    ) -> None:
         self.on_append: list[Hook] = []
         self.failed_hooks = 0
         self._path = path
@@ -70,15 +92,23 @@ class SqlLedger:
         self._seen_data_version = 0
         self._tail_lock = threading.Lock()
         self._clock = clock
+        self.clock_state: ClockStateReader | None = kernel_clock if isinstance(clock, SystemClock) else None
+        """Asked with each append what its time is worth; None where lab time is stepped."""
         self._entropy = entropy
         self._origin = origin
+        self._signer = Signer(keys)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._closed = False
+        self._generation = generation or Generation()
+        self._begin_signing()
 
     @classmethod
-    def open(cls, path: Path, clock: Clock, entropy: Entropy, origin: str = "local") -> Self:
+    def open(
+        cls, path: Path, clock: Clock, entropy: Entropy, origin: str = "local", keys: KeyFolder | None = None
+    ) -> Self:
         """Open or create a ledger file and follow its whole chain; a table of claims that differs is made anew.
 
+        Heads are signed with the key in ``keys``, and by nobody without; see ``introduce_key``.
         Raises ChainBroken when the stored events are not as written, Unreadable when the file can't be read
         or was written by a newer program, StorageError when its folder is absent or can't hold it.
         """
@@ -86,7 +116,8 @@ class SqlLedger:
         try:
             with writer.connect() as connection:
                 tail = restore(_driver(connection), path)
-            return cls(path, writer, tail, clock, entropy, origin)
+                generation = generation_of(_driver(connection), path)
+            return cls(path, writer, tail, clock, entropy, origin, keys, generation)
         except BaseException:
             writer.dispose()
             raise
@@ -105,8 +136,8 @@ class SqlLedger:
         if self._closed:
             raise StorageError(f"{self._path}: the ledger is closed; open it again to append")
         # Times and ids are drawn here, in the order of calls, so that no seeded run depends on thread timing.
-        drafted = self._drafted(groups)
-        return (await self._take_turn(lambda: self._commit(drafted))).own
+        drafted, now = self._drafted(groups), self._clock.now()
+        return (await self._take_turn(lambda: self._commit(drafted, now))).own
 
     async def catch_up(self) -> tuple[Event, ...]:
         """Take in what other processes have appended since; see Ledger."""
@@ -127,6 +158,118 @@ class SqlLedger:
         if brought.refusal is not None:
             raise brought.refusal
         return brought
+
+    async def sign_head(self) -> SignedHead | None:
+        """Sign the end of the ledger, where it is not signed yet, and return the newest head; see Ledger."""
+        if self._closed:
+            raise StorageError(f"{self._path}: the ledger is closed; open it again to sign its head")
+        now = self._clock.now()
+        await self._take_turn(lambda: self._commit((), now, signs=True))
+        return self._signer.newest
+
+    async def sign_head_if_due(self, now: Instant) -> None:
+        """Sign a head when the newest is a minute behind the end, 256 events, or a signature of a person."""
+        if not self._closed and self._signer.is_due((), self.head().position, now):
+            await self._take_turn(lambda: self._commit((), now, signs=True))
+
+    def signed_heads(self, after_size: int = 0) -> tuple[SignedHead, ...]:
+        """Return the stored heads of more than ``after_size`` events; see Ledger."""
+        heads = (stored.head for stored in self._read_table(lambda connection: list(read_heads(connection))))
+        return tuple(head for head in heads if head is not None and head.size > after_size)
+
+    def _read_table(self, read: Callable[[sqlite3.Connection], Sequence[T]]) -> tuple[T, ...]:
+        if self._closed:
+            raise StorageError(f"{self._path}: the ledger is closed; open it again to read")
+        try:
+            with self._reader.connect() as connection:
+                return tuple(read(_driver(connection)))
+        except (SQLAlchemyError, *SQLITE_FAILURES) as error:
+            raise Unreadable(f"{self._path}: can't be read: {cause(error)}; run `cultureops verify`") from None
+
+    def keys(self) -> tuple[KeyEntry, ...]:
+        """Return the keys of the ledger's heads in their order, with who introduced each and why."""
+        return tuple(self._signer.chain.entries)
+
+    def public_key(self, key_id: str) -> PublicKey | None:
+        """Return a key of the ledger, None where it has none of this id."""
+        return next((entry.key for entry in self.keys() if entry.key.id == key_id), None)
+
+    def stamps(self) -> tuple[StoredStamp, ...]:
+        """Return the time stamps that stand beside heads. From any thread."""
+        return self._read_table(read_stamps)
+
+    def stamped_size(self, authority: str) -> int:
+        """Return the size of the newest head that an authority has stamped, 0 where there is none. From any thread."""
+        return max((stamp.size for stamp in self.stamps() if stamp.authority == authority), default=0)
+
+    async def add_stamp(self, size: int, authority: str, token: bytes) -> None:
+        """Keep a time stamp beside the head of a size; raises StorageError."""
+        if self._closed:
+            raise StorageError(f"{self._path}: the ledger is closed; open it again to keep a time stamp")
+        await self._take_turn(lambda: self._put_stamp(size, authority, token))
+
+    def _put_stamp(self, size: int, authority: str, token: bytes) -> _Outcome:
+        try:
+            with self._writer.begin() as connection:
+                put_stamp(_driver(connection), size, authority, token)
+        except Exception as error:
+            return _Outcome(refusal=self._refusal(error))
+        return _Outcome()
+
+    def signing(self) -> SignerStatus:
+        """Say how heads are signed; from any thread."""
+        return self._signer.status()
+
+    @property
+    def tree(self) -> MerkleTree:
+        """The Merkle tree over all events, for roots and proofs; it reads the file where a proof needs events."""
+        return self._tail.tree
+
+    async def introduce_key(self, actor: Actor | None = None, reason: str = "") -> None:
+        """Make a key and introduce it: the first by the program itself, each other by a person for a reason.
+
+        Raises StorageError where there is no folder, or a key and nobody to vouch for the next; nothing is lost then.
+        """
+        folder = self._key_folder()
+        current = self._signer.chain.current
+        if actor is None and current is not None:
+            return
+        if actor is not None and not reason.strip():
+            raise StorageError(f"{self._path}: a new key needs a reason; say what became of the one before")
+        key = SigningKey.make(self._entropy)
+        event = introduction(key.public) if actor is None else introduction(key.public, actor, reason)
+        try:
+            await self._replace_key(folder, key, event)
+        except ConcurrencyError:
+            if actor is not None:
+                raise
+            await self.catch_up()  # another process was first
+
+    async def rotate_key(self, actor: Actor, reason: str) -> str:
+        """Make a new key that the present one vouches for; return its id. Raises StorageError where there is none."""
+        folder, old = self._key_folder(), self._signer.key
+        if old is None:
+            raise StorageError(f"{self._path}: {self._signer.status().problem or 'has no key yet'}")
+        if not reason.strip():
+            raise StorageError(f"{self._path}: a new key needs a reason; say why it takes the place of {old.public.id}")
+        new = SigningKey.make(self._entropy)
+        await self._replace_key(folder, new, rotation(old, new.public, self._origin, actor, reason))
+        folder.destroy(old.public.id)
+        return new.public.id
+
+    async def _replace_key(self, folder: KeyFolder, key: SigningKey, event: NewEvent) -> None:
+        """Keep a key's file, then record the event; where that is refused, the file goes again."""
+        await asyncio.to_thread(folder.keep, key)
+        try:
+            await self.append(STREAM, [event], self.version(STREAM))
+        except (ConcurrencyError, StorageError):
+            await asyncio.to_thread(folder.destroy, key.public.id)
+            raise
+
+    def _key_folder(self) -> KeyFolder:
+        if self._signer.folder is None:
+            raise StorageError(f"{self._path}: was opened without a folder of keys; name it by [ledger] keys")
+        return self._signer.folder
 
     def holder(self, name: str) -> Holder | None:
         """Return who holds a name; see Ledger."""
@@ -156,6 +299,12 @@ class SqlLedger:
             after_position = page[-1].position
             remaining = None if remaining is None else remaining - size
 
+    def search(
+        self, search: Search, after: int, up_to: int, limit: int, *, newest_first: bool = False
+    ) -> tuple[Event, ...]:
+        """Return the first events with ``after < position <= up_to`` that have what is looked for. From any thread."""
+        return self._events(windowed(search, after, up_to, limit, newest_first=newest_first))
+
     def streams(self, prefix: str = "") -> tuple[str, ...]:
         """Return the names of all streams that start so, sorted."""
         with self._tail_lock:
@@ -176,47 +325,82 @@ class SqlLedger:
         if self._closed:
             return
         self._closed = True
+        now = self._clock.now()
         self._reader.dispose()
-        release = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
+        release = asyncio.get_running_loop().run_in_executor(self._thread, self._release, now)
         self._thread.shutdown(wait=False)
         await asyncio.shield(release)
 
     def _drafted(self, groups: Sequence[Group]) -> tuple[_Drafted, ...]:
         now = self._clock.now()
+        quality = None if self.clock_state is None else quality_of(self.clock_state())
         return tuple(
             _Drafted(
                 check_stream(stream),
-                tuple(draft(new, stream, self._entropy.event_id(now), now, self._origin) for new in events),
+                tuple(draft(new, stream, self._entropy.event_id(now), now, self._origin, quality) for new in events),
                 expected_version,
             )
             for stream, events, expected_version in groups
         )
 
-    def _release(self) -> None:
+    def _begin_signing(self) -> None:
+        """Take over keys and newest head of the file, before anything is appended."""
+        self._signer.read_keys(self.read(STREAM))
+        with self._writer.connect() as connection:
+            stored = last_head(_driver(connection))
+        self._signer.signed(None if stored is None else stored.head)
+        self._signer.begin(self._tail.position, self._clock.now())
+
+    def _release(self, now: Instant) -> None:
+        if self._signer.is_due((), self._tail.position, now):
+            self._commit((), now, signs=True)
         self._checkpoint.close()
         self._writer.dispose()
 
-    def _commit(self, groups: Sequence[_Drafted]) -> _Outcome:
-        """Seal and store events behind what others have appended, in the writer's thread."""
+    def _commit(self, groups: Sequence[_Drafted], now: Instant, *, signs: bool = False) -> _Outcome:
+        """Seal and store events behind what others have appended, with a head where one is due.
+
+        With ``signs`` the end is signed in any case.
+        """
         foreign: list[Event] = []
         try:
             with self._writer.begin() as connection:
                 driver = _driver(connection)
                 self._follow(driver, foreign)
                 events = self._sealed(groups)
-                change_claims(driver, self._tail.held, claim_changes(self._tail.held, events))
                 if events:
+                    change_claims(driver, self._tail.held, claim_changes(self._tail.held, events))
                     connection.execute(insert(EVENTS), [_row(event) for event in events])
+                head = self._head_after(events, now, signs=signs)
+                if head is not None:
+                    put_head(driver, head)
         except Exception as error:
             return _Outcome(tuple(foreign), refusal=self._refusal(error))
         with self._tail_lock:
             for event in events:
                 self._tail.advance(event)
+        self._signer.take(events)
+        self._signer.signed(head)
         self._checkpoint.note(events)
         if self._checkpoint.is_due:
             with self._writer.connect() as connection:
                 self._checkpoint.make(_driver(connection))
         return _Outcome(tuple(foreign), events)
+
+    def _head_after(self, events: Sequence[Event], now: Instant, *, signs: bool) -> SignedHead | None:
+        """Sign the ledger as it is with these events at its end, None where that is not due or can't be."""
+        position = self._tail.position + len(events)
+        is_new = self._signer.newest is None or self._signer.newest.size < position
+        if not is_new or position == 0 or not (signs or self._signer.is_due(events, position, now)):
+            return None
+        key = self._signer.key_after(events)
+        if key is None:
+            return None
+        frontier = self._tail.tree.frontier.copy()
+        for event in events:
+            frontier.append(event.canonical)
+        chain_hash = bytes.fromhex(events[-1].hash) if events else self._tail.hash
+        return sign_head(key, position, frontier.root(), chain_hash, now, self._origin)
 
     def _look(self) -> _Outcome:
         """Follow what others have appended, in the writer's thread."""
@@ -245,8 +429,11 @@ class SqlLedger:
             with self._tail_lock:
                 event = next(events, None)
             if event is None:
+                stored = last_head(connection)
+                self._signer.signed(None if stored is None else stored.head)
                 return
             found.append(event)
+            self._signer.take([event])
             self._checkpoint.note([event])
 
     def _refusal(self, error: Exception) -> Exception:
@@ -307,9 +494,11 @@ class SqlLedger:
 
     def _event(self, position: int, canonical: bytes, chain_hash: bytes) -> Event:
         try:
-            return decode(canonical, chain_hash)
+            event = decode(canonical, chain_hash)
         except Unreadable as error:
             raise Unreadable(f"{self._path}: position {position}: {error}; run `ledger verify`") from None
+        self._generation.check(event)
+        return event
 
 
 _STORED: Final = select(EVENTS.c.position, EVENTS.c.canonical, EVENTS.c.hash)

@@ -7,7 +7,9 @@ from typing import Final
 
 import structlog
 
+from cultureops.errors import Unreadable
 from cultureops.ledger.event import Event
+from cultureops.ledger.upcast import is_newer
 
 __all__ = ["Unread"]
 
@@ -31,6 +33,8 @@ class Unread:
     def take(self, event: Event, readers: Iterable[Callable[[Event], None]]) -> bool:
         """Hand an event to every reader; False, once logged, where one of them could not read it. Never raises."""
         problem: Exception | None = None
+        if is_newer(event.type, event.schema_version):
+            problem, readers = Unreadable(f"version {event.schema_version} is not known here; update this program"), ()
         for reader in readers:
             try:
                 reader(event)

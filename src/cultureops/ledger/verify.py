@@ -1,4 +1,4 @@
-"""Proof that a stored ledger is the one that was written."""
+"""Proof that a stored ledger is the one that was written, and how one is followed by those who open it."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ from pathlib import Path
 import structlog
 
 from cultureops.errors import ChainBroken, StorageError, Unreadable
-from cultureops.ledger.chain import Fault, Tail, diagnose
+from cultureops.ledger.chain import Fault, Tail
 from cultureops.ledger.claim_table import disagreement, read_claims, replace_claims
 from cultureops.ledger.event import Event, decode
-from cultureops.ledger.file import SQLITE_FAILURES, cause, open_reader, read_rows
-from cultureops.ledger.head import Head
+from cultureops.ledger.examine import CheckSignatures, examine, named
+from cultureops.ledger.file import SQLITE_FAILURES, cause, leaves_of, open_reader, read_rows
+from cultureops.ledger.finding import Finding, Kind
+from cultureops.ledger.head import Head, PrintedHead
+from cultureops.ledger.head_table import are_there, last_head
+from cultureops.ledger.known import Known, fits
 
-__all__ = ["follow", "read_stream", "restore", "trace", "verify"]
+__all__ = ["complaint", "follow", "read_stream", "restore", "verify"]
 
 log = structlog.get_logger(__name__)
 
 
-def verify(path: Path, known: Head | None = None) -> Head:
+def verify(
+    path: Path, known: Head | PrintedHead | None = None, check_signatures: CheckSignatures | None = None
+) -> Head:
     """Hash every stored event again, read-only and beside a running writer, and return the head.
 
-    A bare chain can't show that its tail was cut off or that all of it was written anew; a head kept
-    elsewhere, given as ``known``, does. Raises ChainBroken with the first bad position and the kind of damage
-    (edited, deleted, inserted, reordered, stream version gap, claim, cut off, rewritten) or when the table of claims
-    is not what the events say, Unreadable when file, page or row can't be read at all.
+    Without a head kept elsewhere, given as ``known``, nothing shows that file and heads together were put back to an
+    earlier state. Raises ChainBroken with the first bad position and the kind of damage (see ``Kind``), Unreadable
+    when file, page or row can't be read at all.
     """
-    connection = open_reader(path)
-    try:
-        connection.execute("BEGIN")
-        tail = trace(connection, path, known)
-        edited = disagreement(read_claims(connection), tail.held)
-        faults = [str(text) for (text,) in connection.execute("PRAGMA integrity_check(1)")]
-    except SQLITE_FAILURES as error:
-        raise Unreadable(f"{path}: can't be read: {cause(error)}; restore a verified backup") from None
-    finally:
-        connection.close()
-    if faults != ["ok"]:
-        structure = " ".join(faults[0].split())
-        raise Unreadable(f"{path}: events are intact, but the file is damaged: {structure}; restore a backup")
-    if edited is not None:
-        raise ChainBroken(f"{path}: events are intact, but {edited}; open the ledger to have the table made anew")
-    return tail.head
+    found = examine(path, [] if known is None else [Known("the head given", known)], check_signatures)
+    if found.findings:
+        raise complaint(path, found.findings[0])
+    return found.head
+
+
+def complaint(path: Path, finding: Finding) -> ChainBroken | Unreadable:
+    """Return the error that says what is wrong with a ledger's file, and what to do."""
+    text = (
+        f"{path}: {finding}; keep the folder as evidence, run `cultureops verify --data-dir {path.parent}` to see all "
+        "of it, and restore the newest verified backup"
+    )
+    return Unreadable(text) if finding.kind is Kind.UNREADABLE else ChainBroken(text)
 
 
 def read_stream(path: Path, stream: str) -> tuple[Event, ...]:
@@ -57,32 +59,22 @@ def read_stream(path: Path, stream: str) -> tuple[Event, ...]:
         connection.close()
 
 
-def trace(connection: sqlite3.Connection, path: Path, known: Head | None = None) -> Tail:
-    """Follow the chain over all rows; raise ChainBroken or Unreadable where it does not hold."""
-    tail = Tail()
-    for _ in follow(connection, path, tail):
-        if known is not None and tail.position == known.position:
-            _compare(path, tail.head, known)
-    if known is not None and tail.position < known.position:
-        raise _broken(path, f"position {tail.position + 1}: cut off: position {known.position} was there once")
-    return tail
-
-
 def restore(connection: sqlite3.Connection, path: Path) -> Tail:
     """Follow the whole chain as its writer, and make the table of claims anew where it is not what the events say.
 
-    Raises ChainBroken or Unreadable where the chain does not hold, StorageError where the table can't be written.
+    The newest head of the file is compared where it stands. Raises ChainBroken or Unreadable where the chain does not
+    hold, StorageError where the table can't be written.
     """
+    tail = Tail(leaves_of(path))
     try:
         connection.execute("BEGIN")
-        tail = trace(connection, path)
+        _trace(connection, path, tail)
         edited = disagreement(read_claims(connection), tail.held)
         connection.execute("COMMIT")
         if edited is not None:
             log.error("the table of claims is made anew from the events", ledger=str(path), found=edited)
             connection.execute("BEGIN IMMEDIATE")
-            for _ in follow(connection, path, tail):
-                pass
+            _trace(connection, path, tail)
             replace_claims(connection, tail.held)
             connection.execute("COMMIT")
     except SQLITE_FAILURES as error:
@@ -90,25 +82,44 @@ def restore(connection: sqlite3.Connection, path: Path) -> Tail:
     return tail
 
 
+def _trace(connection: sqlite3.Connection, path: Path, tail: Tail) -> None:
+    """Move a tail to the end; what stands in events is not read, those who fold them do that."""
+    try:
+        newest = last_head(connection) if are_there(connection) else None
+        head = None if newest is None else newest.head
+        for row in read_rows(connection, tail.position or None):
+            found = tail.follow(row)
+            if isinstance(found, Fault):
+                raise complaint(path, named(connection, tail, found))
+            if head is not None and tail.position == head.size and not fits(head, tail):
+                raise complaint(path, _first_bad(path))
+        if head is not None and head.size > tail.position:
+            raise complaint(path, _first_bad(path))
+    except SQLITE_FAILURES as error:
+        raise _unread(path, tail, error) from None
+
+
+def _first_bad(path: Path) -> Finding:
+    """Look at everything, to name what the newest head contradicts."""
+    detail = "the newest head contradicts the events"
+    return next(iter(examine(path).findings), Finding(Kind.HEAD, "newest head", detail))
+
+
 def follow(connection: sqlite3.Connection, path: Path, tail: Tail) -> Iterator[Event]:
     """Move a tail over the rows behind it and yield their events; raise ChainBroken or Unreadable where that ends."""
     try:
         for row in read_rows(connection, tail.position or None):
-            found = tail.follow(row)
+            found = tail.follow_whole(row)
             if isinstance(found, Fault):
-                rows = read_rows(connection, tail.position)
-                raise _broken(path, str(diagnose(tail, found, rows)))
+                raise complaint(path, named(connection, tail, found))
             yield found
     except SQLITE_FAILURES as error:
-        where = f"{path}: can't be read after position {tail.position}"
-        raise Unreadable(f"{where}: {cause(error)}; restore a verified backup") from None
+        raise _unread(path, tail, error) from None
 
 
-def _compare(path: Path, found: Head, known: Head) -> None:
-    if found != known:
-        raise _broken(path, f"position {known.position}: rewritten: its hash is not the known one")
-
-
-def _broken(path: Path, what: str) -> ChainBroken:
-    """Say that a ledger is not as it was written, and what to do."""
-    return ChainBroken(f"{path}: {what}; keep the file as evidence and restore a verified backup")
+def _unread(path: Path, tail: Tail, error: Exception) -> Unreadable:
+    at = tail.position + 1
+    finding = Finding(Kind.UNREADABLE, f"position {at}", f"can't be read: {cause(error)}", at)
+    broken = complaint(path, finding)
+    assert isinstance(broken, Unreadable)
+    return broken

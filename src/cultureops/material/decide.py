@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from cultureops.access import Meaning
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.clock import Instant, iso
 from cultureops.conduct import ABSENT, Command, Rule, permit
@@ -33,15 +34,16 @@ def _when(*states: str) -> frozenset[str]:
 
 RULES: Final[Mapping[type[Details], Rule]] = {
     LotReceived: Rule(_when(ABSENT), _STORES),
-    LotReleased: Rule(_when(Status.QUARANTINED), _QUALITY),
+    LotReleased: Rule(_when(Status.QUARANTINED), _QUALITY, signed=Meaning.APPROVED),
     # To stop is for everybody, also what has expired: batches that used it wait then.
     LotQuarantined: Rule(_when(Status.RELEASED, Status.EXPIRED), PEOPLE, needs_reason=True),
-    LotRejected: Rule(_when(Status.QUARANTINED, Status.EXPIRED), _QUALITY, needs_reason=True),
+    LotRejected: Rule(_when(Status.QUARANTINED, Status.EXPIRED), _QUALITY, needs_reason=True, signed=Meaning.REJECTED),
     # What must not be used any more may have been used before: a recall looks for whom it touched.
     LotRecalled: Rule(
         _when(Status.QUARANTINED, Status.RELEASED, Status.EXPIRED, Status.REJECTED),
         frozenset({Role.QUALITY_ASSURANCE}),
         needs_reason=True,
+        signed=Meaning.APPROVED,
     ),
 }
 

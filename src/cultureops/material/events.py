@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cultureops.access.signature import SIGNATURES
 from cultureops.errors import BatchError
 from cultureops.field import Details, Name, Quantity, Text, Time, UnitCode
 
@@ -71,4 +72,4 @@ def read_event(event_type: str, data: Mapping[str, Any]) -> Details:
     kind = EVENTS.get(event_type)
     if kind is None:
         raise BatchError(f"event {event_type!r} of a lot is not known to this version of cultureops; use a newer one")
-    return kind(**data)
+    return kind(**{name: value for name, value in data.items() if name != SIGNATURES})

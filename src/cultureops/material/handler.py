@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cultureops.access.signature import Signature
 from cultureops.clock import Instant
 from cultureops.conduct import Also, Command, carry_out, subject_of
 from cultureops.ledger.event import Actor, Event, NewEvent
 from cultureops.ledger.store import Ledger
-from cultureops.material.decide import decide
+from cultureops.material.decide import RULES, decide
 from cultureops.material.events import PREFIX
 from cultureops.material.lot import LotState, aged, fold, happening
 
 __all__ = ["execute"]
 
 
-async def execute(ledger: Ledger, command: Command, now: Instant, actor: Actor, also: Also | None = None) -> LotState:
+async def execute(
+    ledger: Ledger,
+    command: Command,
+    now: Instant,
+    actor: Actor,
+    also: Also | None = None,
+    signatures: Sequence[Signature] = (),
+) -> LotState:
     """Carry out one command and return the lot after it; ``also`` gives what others are told of it in one transaction.
 
+    ``signatures`` are those that came with the command; ``RULES`` says which steps need one.
     A refusal is itself recorded, then raised: TransitionRefused. Raises ConcurrencyError when others keep appending.
     """
 
@@ -28,6 +37,8 @@ async def execute(ledger: Ledger, command: Command, now: Instant, actor: Actor, 
         return decide(folded(events), command, now, actor)
 
     stream = subject_of(PREFIX, command.subject_id)
-    lot = folded(await carry_out(ledger, stream, decided, command, now, actor, also))
+    rule = RULES.get(type(command.details))
+    meaning = None if rule is None else rule.signed
+    lot = folded(await carry_out(ledger, stream, decided, command, now, actor, also, meaning, signatures))
     assert lot is not None
     return aged(lot, now)

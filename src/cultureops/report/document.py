@@ -20,6 +20,7 @@ from cultureops.clock import Instant, iso, local_text
 from cultureops.errors import CultureOpsError
 from cultureops.ledger.event import JsonValue
 from cultureops.ledger.head import Head
+from cultureops.ledger.signed_head import SignedHead
 
 if TYPE_CHECKING:
     import typst
@@ -38,7 +39,8 @@ _ROUNDS: Final = 8
 class Imprint:
     """What every report says of itself, for ``frame.typ``; ``printed_at`` is ms UTC, shown in ``zone``.
 
-    ``head`` is the last event of the ledger that the report is made from; None where there is none.
+    ``head`` is the last event of the ledger that the report is made from; None where there is none. ``signed_head`` is
+    the newest Merkle tree head that the ledger's key has signed; None where nobody has.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Imprint:
     printed_at: Instant
     zone: ZoneInfo
     head: Head | None
+    signed_head: SignedHead | None = None
 
     def data(self) -> dict[str, JsonValue]:
         """Return it as the template's data."""
@@ -57,6 +60,9 @@ class Imprint:
             "printed_at": iso(self.printed_at),
             "printed_at_text": local_text(self.printed_at, self.zone),
             "ledger": None if self.head is None else {"position": self.head.position, "hash": self.head.hash},
+            "signed_head": None
+            if self.signed_head is None
+            else self.signed_head.data() | {"printed": str(self.signed_head.printed)},
         }
 
 

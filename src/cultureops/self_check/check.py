@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from cultureops.access.desk import AccessStatus
 from cultureops.alarms.own import (
     LEDGER_BEHIND,
     PEOPLE_NOT_REACHED,
@@ -27,6 +28,9 @@ from cultureops.alarms.own import (
     own_reading,
     record_rules,
 )
+from cultureops.alarms.own_access import ACCESS_LOST, ACCOUNTS_LOCKED, SOURCES_SLOWED, access_rules
+from cultureops.alarms.own_backup import BACKUP_AGE, BACKUP_FAILED, backup_rules
+from cultureops.alarms.own_heads import HEADS_NOT_KEPT, head_rules
 from cultureops.alarms.own_machine import (
     CLOCK_JUMP,
     CLOCK_UNSYNCHRONISED,
@@ -34,9 +38,11 @@ from cultureops.alarms.own_machine import (
     DISK_FREE_SHARE,
     machine_rules,
 )
+from cultureops.alarms.own_site import SITE_DIFFERS, site_file_rules
 from cultureops.alarms.rule import Rule
 from cultureops.clock import SECOND_MS, Clock, Instant
 from cultureops.device.reading import Reading
+from cultureops.kernel_clock import ClockQuality, quality_of
 from cultureops.ledger.event import NewEvent
 from cultureops.self_check.clock_watch import ClockWatch
 from cultureops.self_check.forecast import DiskForecast
@@ -50,8 +56,6 @@ log = structlog.get_logger(__name__)
 
 ASK_DEADLINE_S: Final = 5.0
 """A disk that does not answer for so long is not known to have space [OWN]."""
-MOST_CLOCK_ERROR_S: Final = 5.0
-"""A clock that may be wrong by more counts as one that nothing steers: what an inspector's test lets it drift [OWN]."""
 
 
 def _nothing() -> None:
@@ -65,7 +69,10 @@ class Surroundings:
     ``accepted`` counts the readings handed to the store since the start, ``durable`` those that it holds.
     ``published`` says whether the broker has everything as it stands, ``routes_failing`` counts routes to people.
     ``undelivered_s`` is how long an alarm has reached nobody [s], ``record_behind_s`` how far the ledger lags [s].
-    ``unreadable_events`` counts the events of the ledger that were set aside since the start.
+    ``unreadable_events`` counts the events of the ledger that were set aside since the start. ``backup_age_s`` is how
+    old the last good backup is [s], ``backup_failed`` whether the last attempt made none. ``site_differs``
+    is whether the site file says something else than what is approved, ``heads_failing_s`` for how long the ledger's
+    heads have not been signed or taken to every anchor [s].
     """
 
     accepted: Callable[[], int]
@@ -77,6 +84,11 @@ class Surroundings:
     undelivered_s: Callable[[], float | None] = _nothing
     record_behind_s: Callable[[], float | None] = _nothing
     unreadable_events: Callable[[], int | None] = _nothing
+    backup_age_s: Callable[[], float | None] = _nothing
+    backup_failed: Callable[[], bool | None] = _nothing
+    access: Callable[[], AccessStatus | None] = _nothing
+    site_differs: Callable[[], bool | None] = _nothing
+    heads_failing_s: Callable[[], float | None] = _nothing
     is_mirrored: bool = False
 
 
@@ -107,7 +119,14 @@ class SelfCheck:
         self._deadline_s = deadline_s
         has_lag_rule = any(rule.channel == LAG_ID for rule in site_rules)
         lag_rules = (lag_rule(LAG_ID, limits),) if around.is_mirrored and not has_lag_rule else ()
-        self.rules = (*record_rules(limits), *lag_rules, *(machine_rules(limits) if watches_machine else ()))
+        backed_up = () if limits.backup_age_s is None else backup_rules(limits.backup_age_s)
+        of_machine = machine_rules(limits) if watches_machine else ()
+        of_heads = () if around.heads_failing_s() is None else head_rules()
+        of_site = () if around.site_differs() is None else site_file_rules()
+        self.rules = (
+            *(*record_rules(limits), *access_rules(), *lag_rules, *backed_up),
+            *(*of_site, *of_heads, *of_machine),
+        )
         self._durability, self._clock_watch, self._forecast = Durability(), ClockWatch(), DiskForecast()
         self._durable_before = around.durable()
         self._unpublished_since: Instant | None = None
@@ -132,6 +151,18 @@ class SelfCheck:
             found.append(own_reading(RECORD_BEHIND, behind_s, now))
         if (unreadable := around.unreadable_events()) is not None:
             found.append(own_reading(RECORD_UNREADABLE, float(unreadable), now))
+        if (age_s := around.backup_age_s()) is not None:
+            found.append(own_reading(BACKUP_AGE, age_s, now))
+        if (has_failed := around.backup_failed()) is not None:
+            found.append(own_reading(BACKUP_FAILED, float(has_failed), now))
+        if (differs := around.site_differs()) is not None:
+            found.append(own_reading(SITE_DIFFERS, float(differs), now))
+        if (failing_s := around.heads_failing_s()) is not None:
+            found.append(own_reading(HEADS_NOT_KEPT, failing_s, now))
+        if (access := around.access()) is not None:
+            found.append(own_reading(ACCOUNTS_LOCKED, float(len(access.locked)), now))
+            found.append(own_reading(SOURCES_SLOWED, float(len(access.slowed_sources)), now))
+            found.append(own_reading(ACCESS_LOST, float(bool(access.problem)), now))
         if self._watches_machine:
             found += self._of_machine(now)
         return found
@@ -181,7 +212,7 @@ class SelfCheck:
             "disk_full_in_d": self._forecast.days_left(),
             "clock": "unknown: this machine does not say whether its clock is synchronised"
             if self._has_asked and clock is None
-            else None if clock is None else asdict(clock),
+            else None if clock is None else asdict(clock) | {"quality": quality_of(clock).value},
         }  # fmt: skip
 
     def _unpublished_s(self, is_published: bool, now: Instant) -> float:
@@ -206,7 +237,7 @@ class SelfCheck:
             found.append(own_reading(DISK_FREE, self._disk.free_gb, now))
             found.append(own_reading(DISK_FREE_SHARE, self._disk.free_pct, now))
         if (state := self._machine_clock) is not None:
-            is_off = not state.is_synchronised or state.most_error_s > MOST_CLOCK_ERROR_S
+            is_off = quality_of(state) is ClockQuality.UNSYNCED
             found.append(own_reading(CLOCK_UNSYNCHRONISED, float(is_off), now))
         return found
 

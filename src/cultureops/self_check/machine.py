@@ -1,21 +1,18 @@
-"""What the operating system knows of the disk under a folder and of its own clock."""
+"""What the operating system knows of the disk under a folder; what it knows of its clock is in ``kernel_clock``."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from cultureops.kernel_clock import ClockState, ClockStateReader, kernel_clock
+
 __all__ = ["ClockState", "ClockStateReader", "DiskReader", "DiskSpace", "FileSystem", "disk_space", "kernel_clock"]
 
-STA_UNSYNC: Final = 0x0040
-"""The status bit that says that nothing steers the clock; adjtimex(2)."""
 _GIGABYTE: Final = 1e9
-_MICROSECOND_S: Final = 1e-6
 
 
 class FileSystem(Protocol):
@@ -45,16 +42,7 @@ class DiskSpace:
     free_pct: float
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
-    """Whether anything steers the machine's clock, and how wrong it is at most [s], as the kernel reckons."""
-
-    is_synchronised: bool
-    most_error_s: float
-
-
 DiskReader: TypeAlias = Callable[[Path], DiskSpace]
-ClockStateReader: TypeAlias = Callable[[], ClockState | None]
 
 
 def disk_space(folder: Path, ask: Callable[[Path], FileSystem] = os.statvfs) -> DiskSpace:
@@ -62,34 +50,3 @@ def disk_space(folder: Path, ask: Callable[[Path], FileSystem] = os.statvfs) -> 
     found = ask(folder)
     share = found.f_bavail / found.f_blocks if found.f_blocks else 0.0
     return DiskSpace(found.f_bavail * found.f_frsize / _GIGABYTE, 100 * share)
-
-
-class _Timex(ctypes.Structure):
-    """``struct timex`` up to what is read here; what follows is room for the kernel to write into."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_byte * 512),
-    )
-
-
-def kernel_clock() -> ClockState | None:
-    """Return how the kernel's clock stands; None where there is no such call or it is not allowed.
-
-    Asks only (``modes`` 0), which needs no privilege. Source: adjtimex(2), Linux manual pages.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
-    except (OSError, AttributeError):
-        return None
-    answer = _Timex()
-    if adjtimex(ctypes.byref(answer)) < 0:
-        return None
-    return ClockState(not answer.status & STA_UNSYNC, answer.maxerror * _MICROSECOND_S)

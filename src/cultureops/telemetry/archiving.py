@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -13,12 +13,12 @@ from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.telemetry.archive_contents import Archived, Contents, Digest, archived, month_range
-from cultureops.telemetry.exchange import kept_readings
+from cultureops.telemetry.exchange import Stretch, kept_readings
 from cultureops.telemetry.parquet import FORMAT, ParquetFile, ParquetWriter
 from cultureops.telemetry.reader import Reader
 from cultureops.telemetry.store import ChannelInfo
 
-__all__ = ["archive_month", "check_archive"]
+__all__ = ["archive_month", "check_archive", "write_month"]
 
 
 def archive_month(
@@ -35,20 +35,35 @@ def archive_month(
     if now < end and not so_far:
         raise ConfigError(f"{month} is not over in UTC; archive it then, or give --so-far for what there is")
     infos, notes = _look(folder, month, start, end, so_far=so_far)
-    names = sorted(infos)
-    digest, writer, steps = Digest(), ParquetWriter(out, zone), 2 * len(names)
-    for name, info, points in kept_readings(folder, names, start, end):
-        digest.add(name, points)
-        writer.write(name, info, points)
-        infos[name] = info
-        show(names.index(name), steps)
-    entries = digest.entries(infos)
-    found = archived(month, entries)
+    kept = kept_readings(folder, sorted(infos), start, end)
+    found = write_month(kept, infos, month, zone, notes, out, show)
     if not found.readings:
         raise StorageError(f"{folder}: holds no readings of {month}")
+    return found
+
+
+def write_month(
+    kept: Iterable[Stretch], infos: Mapping[ChannelId, ChannelInfo], month: str, zone: ZoneInfo,
+    notes: Mapping[str, str], out: BinaryIO, show: Callable[[int, int], None],
+) -> Archived:  # fmt: skip
+    """Write readings of one month, by channel and time, to a file of the archives' layout, read them back and compare.
+
+    ``infos`` describes every channel, ``notes`` hold ``latest`` and ``frames``. Raises StorageError when the file does
+    not give back what was written.
+    """
+    names = sorted(infos)
+    described = dict(infos)
+    digest, writer, steps = Digest(), ParquetWriter(out, zone), 2 * len(names)
+    for name, info, points in kept:
+        digest.add(name, points)
+        writer.write(name, info, points)
+        described[name] = info
+        show(names.index(name), steps)
+    entries = digest.entries(described)
+    found = archived(month, entries)
     rows = [entry.row() for entry in entries]
     writer.close(
-        notes
+        {**notes}
         | {"format": FORMAT, "month": month, "zone": zone.key, "readings": str(found.readings), "sha256": found.sha256}
         | {"channels": json.dumps(rows, ensure_ascii=False)}
     )

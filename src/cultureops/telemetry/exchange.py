@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +13,7 @@ from typing import BinaryIO, Final, TextIO, TypeAlias
 from zoneinfo import ZoneInfo
 
 from cultureops.clock import HOUR_MS, Instant, iso, parse_iso
+from cultureops.csv_text import CsvWriter, read_csv
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import ConfigError, StorageError, Unreadable
@@ -76,13 +76,12 @@ def write_csv(readings: Iterable[Stretch], out: TextIO, zone: ZoneInfo) -> int:
 
     Of several readings of one instant all are written, in order of arrival; ``standing`` tells the last of them.
     """
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer = CsvWriter(out, COLUMNS)
     count = 0
     for name, info, points in readings:
         shown, offsets = is_shown(points.source_ms).tolist(), utc_offsets_min(zone, points.source_ms).tolist()
         for reading, is_last, offset_min in zip(as_readings([name] * points.size, points), shown, offsets, strict=True):
-            writer.writerow((*_row(reading, info, is_last), offset_text(offset_min)))
+            writer.write((*_row(reading, info, is_last), offset_text(offset_min)))
             count += 1
     return count
 
@@ -202,20 +201,24 @@ def _opened(source: Path) -> Iterator[TextIO]:
 
 def _from_csv(source: Path) -> Iterator[tuple[Reading, str, ChannelInfo]]:
     with _opened(source) as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            head = tuple(next(rows, ()))
-            if head not in (COLUMNS, FIRST_COLUMNS):
-                raise ConfigError(f"{source}:1: expected the columns {','.join(COLUMNS)}")
-            for fields in rows:
-                place = f"{source}:{rows.line_num}"
-                try:
-                    reading, info = _checked(_typed(fields, len(head)))
-                except (ValueError, OverflowError, ConfigError) as error:
-                    raise ConfigError(f"{place}: {error}; nothing was imported") from None
-                yield reading, place, info
-        except csv.Error as error:
-            raise ConfigError(f"{source}:{rows.line_num}: not CSV: {error}; nothing was imported") from None
+        rows = _unless_broken(read_csv(file, str(source)))
+        head = tuple(next(rows, (1, []))[1])
+        if head not in (COLUMNS, FIRST_COLUMNS):
+            raise ConfigError(f"{source}:1: expected the columns {','.join(COLUMNS)}")
+        for line, fields in rows:
+            place = f"{source}:{line}"
+            try:
+                reading, info = _checked(_typed(fields, len(head)))
+            except (ValueError, OverflowError, ConfigError) as error:
+                raise ConfigError(f"{place}: {error}; nothing was imported") from None
+            yield reading, place, info
+
+
+def _unless_broken(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    try:
+        yield from rows
+    except ConfigError as error:
+        raise ConfigError(f"{error}; nothing was imported") from None
 
 
 def _typed(fields: Sequence[str], expected: int) -> Row:
@@ -269,8 +272,9 @@ def _in_one_unit(
         yield reading
 
 
-def check(folder: Path) -> Checked:
-    """Read every frame and chunk and compare it with its checksum.
+def check(folder: Path, months: Collection[str] | None = None) -> Checked:
+    """Read every frame and chunk and compare it with its checksum; ``months`` names the only files to read chunks of;
+    which chunks each pass wrote is told of all.
 
     Raises Unreadable for what can't be read, StorageError for a frame that is missing; both name it.
     """
@@ -285,7 +289,8 @@ def check(folder: Path) -> Checked:
                 total += frame.decode([(seq, payload)]).frame.size
                 if total != noted:
                     raise Unreadable(f"{folder}: frame {seq}: {total} readings up to it, {noted} noted; restore it")
-            chunks = [month.opened(row).size for month in view.months for row in month.all_chunk_rows()]
+            wanted = [month for month in view.months if months is None or month.path.name in months]
+            chunks = [month.opened(row).size for month in wanted for row in month.all_chunk_rows()]
             passes = tuple(one for month in view.months for one in month.passes(0))
             return Checked(expected, total, len(chunks), sum(chunks), passes)
     except Unreadable as error:

@@ -151,6 +151,11 @@ class Month:
         """Let go of the file."""
         self.db.close()
 
+    def sealed_counts(self) -> tuple[int, int]:
+        """Return how many chunks the file holds, and how many readings are in them."""
+        chunks, readings = self.db.execute("SELECT count(*), coalesce(sum(readings), 0) FROM chunks").fetchone()
+        return int(chunks), int(readings)
+
     def _hour_range(self) -> tuple[int, int]:
         first, last = self.db.execute("SELECT (SELECT min(id) FROM chunks), (SELECT max(id) FROM chunks)").fetchone()
         return (0, 0) if first is None else (Key.of(first).hour, Key.of(last).hour + 1)
@@ -264,6 +269,11 @@ class Month:
             (_day_number(channel, first_day), _day_number(channel, end_day)),
         )
         return {_day_of(number): payload for number, payload in rows}
+
+    def all_days(self) -> Iterator[tuple[tuple[int, int], bytes]]:
+        """Yield every packed roll-up, with channel number and day since 1970."""
+        for number, payload in self.db.execute("SELECT id, payload FROM rollups ORDER BY id"):
+            yield (number // _DAYS, _day_of(number)), payload
 
     def latest(self) -> Iterator[tuple[int, Points]]:
         """Yield channel number and last sealed reading by arrival."""

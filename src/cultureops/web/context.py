@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from cultureops.access.desk import AccessDesk
+from cultureops.access.signature import Signature
 from cultureops.acquisition.live import LiveFeed
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms import AlarmView, Engine
 from cultureops.alarms.command import AlarmCommand
 from cultureops.alarms.kpi import AlarmKpi
 from cultureops.batch.alarm_told import EndangeredBatch
+from cultureops.batch.batch import Batch
+from cultureops.batch.commands import Command
+from cultureops.batch.facts import Facts, TelemetryGap
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import Clock, Instant
 from cultureops.device.channel import ChannelId
+from cultureops.dossier import Dossier
 from cultureops.equipment import Chamber
+from cultureops.ledger.event import Actor
 from cultureops.ledger.store import Ledger
 from cultureops.telemetry.store import TelemetryStore
+from cultureops.web.settings import WebSettings
 
-__all__ = ["AlarmLinks", "Pace", "WebContext"]
+__all__ = ["AlarmLinks", "Execute", "Pace", "WebContext"]
+
+
+class Execute(Protocol):
+    """Carries out a command on a batch; raises AccessError or BatchError when it is refused."""
+
+    def __call__(
+        self, command: Command, actor: Actor, witness: Actor | None = None, signatures: Sequence[Signature] = ()
+    ) -> Awaitable[Batch]:
+        """Return the batch after it."""
+        ...
 
 
 class Pace(Protocol):
@@ -63,6 +81,13 @@ class WebContext:
     batches: BatchRegister
     recipes: RecipeShelf
     feed: LiveFeed
+    access: AccessDesk
+    execute: Execute
+    gaps: Callable[[Batch], Awaitable[Sequence[TelemetryGap]]]
+    """Where the chambers in which a batch stood gave no value, while it stood there."""
+    facts: Callable[[Batch], Awaitable[Facts]]
+    """What a release decided now would look at."""
+    settings: WebSettings
     command: Callable[[AlarmCommand], Awaitable[AlarmView | None]]
     """Carry out what a person asks of an alarm: the alarm as it stands, None when it is back to normal.
 
@@ -75,3 +100,5 @@ class WebContext:
     performance: Callable[[Instant, Instant], AlarmKpi]
     health: Callable[[], Mapping[str, object]]
     pace: Pace | None = None
+    dossier: Callable[[str], Awaitable[Dossier]] | None = None
+    """All there is to know of a batch, for its record; None where records are not printed."""

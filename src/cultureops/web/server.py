@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -18,25 +18,60 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
 from cultureops import __version__
-from cultureops.errors import CultureOpsError, StorageError
+from cultureops.conduct import REFUSALS
+from cultureops.errors import AccessError, CultureOpsError, StorageError
+from cultureops.field import printable
+from cultureops.ledger.event import Actor, NewEvent, Source
+from cultureops.web.connection import Connection
 from cultureops.web.context import WebContext
+from cultureops.web.csrf import check_form
+from cultureops.web.door import Door
 from cultureops.web.guard import HEADERS, Guard, problem
-from cultureops.web.routes import alarms, api, assets, batch, board, chamber, pace
+from cultureops.web.intake import Intake
+from cultureops.web.routes import (
+    access_review,
+    account,
+    accounts,
+    alarms,
+    api,
+    assets,
+    audit,
+    batch,
+    board,
+    chamber,
+    health,
+    log_in,
+    pace,
+    record,
+    review,
+    signing,
+)
+from cultureops.web.settings import Tls
 from cultureops.web.templating import page
+from cultureops.web.visitor import NotInThisRole, person_of
 
 __all__ = ["create_app", "serve"]
 
+ROUTES: Final = (
+    *(log_in, account, accounts, access_review),
+    *(board, chamber, alarms, pace),
+    *(batch, signing, review, record, audit),
+    *(assets, api, health),
+)
 STATIC: Final = Path(__file__).parent / "static"
 GRACE_S: Final = 1
 MOST_CONNECTIONS: Final = 256
 COMPRESSION: Final = 4
+LONGEST_PATH: Final = 200
 
 
 def create_app(context: WebContext) -> FastAPI:
     """Build the application for one lab."""
-    app = FastAPI(title="cultureops", version=__version__, docs_url=None, redoc_url=None)
+    checked = [Depends(check_form)]
+    app = FastAPI(title="cultureops", version=__version__, docs_url=None, redoc_url=None, dependencies=checked)
     app.state.context = context
-    for routes in (board, batch, chamber, alarms, pace, assets, api):
+    over_tls = context.settings.tls is not None
+    for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(HTTPException, _refused)
@@ -44,7 +79,9 @@ def create_app(context: WebContext) -> FastAPI:
     app.add_exception_handler(CultureOpsError, _refused)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=COMPRESSION)
-    app.add_middleware(Guard, public_url=context.public_url)
+    app.add_middleware(Intake)
+    app.add_middleware(Door, access=context.access, over_tls=over_tls)
+    app.add_middleware(Guard, public_url=context.public_url, names=context.settings.names, over_tls=over_tls)
     return app
 
 
@@ -56,7 +93,23 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         return _problem(request, 400, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}")
-    return _problem(request, 503 if isinstance(error, StorageError) else 409, str(error))
+    if isinstance(error, NotInThisRole):
+        await _record(request, error)
+    status = 503 if isinstance(error, StorageError) else 403 if isinstance(error, AccessError) else 409
+    return _problem(request, status, str(error))
+
+
+async def _record(request: Request, refusal: NotInThisRole) -> None:
+    """Record that somebody asked for what is not for their roles."""
+    context, person = request.app.state.context, person_of(request)
+    data = {
+        "command": f"{request.method} {printable(request.url.path)[:LONGEST_PATH]}",
+        "error": AccessError.__name__,
+        "message": printable(str(refusal)),
+    }
+    actor = Actor(person.username, "+".join(sorted(person.roles)) or "none")
+    event = NewEvent("command_refused", data, actor, Source.HUMAN, context.clock.now())
+    await context.ledger.append(REFUSALS, [event], None)
 
 
 async def _failed(request: Request, _error: Exception) -> Response:
@@ -73,18 +126,27 @@ def _problem(request: Request, status: int, detail: str) -> Response:
     return page(request, "problem.html", {"detail": detail, "status": status}, status)
 
 
-async def serve(app: FastAPI, host: str, port: int, on_listening: Callable[[str], None]) -> None:
+async def serve(
+    app: FastAPI, host: str, port: int, on_listening: Callable[[str], None], tls: Tls | None = None
+) -> None:
     """Serve until cancelled; port 0 takes a free one. Raises CultureOpsError in one line when the port is taken.
 
-    ``on_listening`` is told the address of the pages.
+    ``on_listening`` is told the address of the pages. With ``tls`` no word is said in the clear; raises ConfigError for
+    a certificate or key that is none.
     """
+    secured = None if tls is None else await asyncio.to_thread(tls.context)
     listener = _listen(host, port)
-    on_listening(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
+    scheme = "http" if tls is None else "https"
+    on_listening(f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_level="warning",
         access_log=False,
         lifespan="off",
+        server_header=False,
+        proxy_headers=False,  # who asks is who is connected: nobody names another source for their guesses
+        ssl_context_factory=None if secured is None else lambda *_: secured,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_S,
     )

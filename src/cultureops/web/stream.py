@@ -56,15 +56,18 @@ def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any
     }
 
 
-async def events(feed: LiveFeed, greeting: Callable[[], bytes]) -> AsyncIterator[bytes]:
+async def events(feed: LiveFeed, greeting: Callable[[], bytes], may_watch: Callable[[], bool]) -> AsyncIterator[bytes]:
     """Yield how things stand, then what happens, until the watcher goes; a comment keeps a quiet line open.
 
-    ``greeting`` is asked once nothing can be missed any more.
+    ``greeting`` is asked once nothing can be missed any more, ``may_watch`` before each message: a session that has
+    ended sees no more.
     """
     with feed.subscribe() as subscription:
         yield _RETRY + greeting()
         while True:
             message = await subscription.next(KEEP_ALIVE_S)
+            if not may_watch():
+                return
             yield _KEEP_ALIVE if message is None else message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,15 +12,21 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup
 from starlette.responses import Response
 
+from cultureops.access.roles import PEOPLE, Role
 from cultureops.clock import DAY_MS, Instant, iso
 from cultureops.units import label
 from cultureops.web.context import WebContext
+from cultureops.web.csrf import FIELD, token_of
+from cultureops.web.visitor import Visitor, visitor_of
 
-__all__ = ["context_of", "local", "number", "page", "title"]
+__all__ = ["context_of", "local", "number", "page", "stamp", "title"]
 
 FAST_FORWARD_MS: Final = 10 * DAY_MS
+_PRIVATE: Final = re.compile(r"/(account|accounts|log-in|set-up)(/|$)|.*/sign/")
+"""Pages of which nothing may be left in a browser that somebody else uses next."""
 _TEMPLATES: Final = Jinja2Templates(Path(__file__).parent / "templates")
 
 
@@ -30,9 +37,10 @@ def context_of(request: Request) -> WebContext:
 
 def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
     """Render a template with what every page needs."""
-    context = context_of(request)
+    context, visitor = context_of(request), visitor_of(request)
     now = context.clock.now()
     common = {
+        **_of(visitor),
         "site": context.site_name,
         "simulated": context.simulated,
         "now": now,
@@ -42,8 +50,27 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
         "pace": context.pace,
         "progress": _progress(context),
         "path": request.url.path,
+        "has_keys": bool(context.access.policy.webauthn_origin),
     }
-    return _TEMPLATES.TemplateResponse(request, template, {**common, **values}, status)
+    answer = _TEMPLATES.TemplateResponse(request, template, {**common, **values}, status)
+    if _PRIVATE.match(request.url.path):
+        answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+def _of(visitor: Visitor) -> dict[str, Any]:
+    """Return who looks at a page, and in which roles they may act on it; a display looks only."""
+    identity = visitor.identity
+    roles = frozenset[Role]() if identity is None or visitor.is_display else identity.roles
+    field = '<input type="hidden" name="{}" value="{}">'
+    return {
+        "identity": identity,
+        "is_display": visitor.is_display,
+        "acting_roles": sorted(roles & PEOPLE),
+        "keeps_accounts": bool(roles & {Role.ADMINISTRATOR, Role.QUALITY_ASSURANCE, Role.QUALIFIED_PERSON}),
+        "idle_left_s": visitor.idle_left_s,
+        "csrf_field": Markup(field).format(FIELD, token_of(visitor.secret)) if visitor.secret else "",
+    }
 
 
 def _progress(context: WebContext) -> dict[str, float] | None:
@@ -60,6 +87,12 @@ def local(instant: Instant | None, zone: ZoneInfo) -> str:
     if instant is None:
         return ""
     return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def stamp(instant: Instant, zone: ZoneInfo | str) -> str:
+    """Write an instant to the second with zone and offset, as it stands under a signature."""
+    there = datetime.fromtimestamp(instant / 1000, UTC).astimezone(ZoneInfo(zone) if isinstance(zone, str) else zone)
+    return f"{there:%Y-%m-%d %H:%M:%S} {zone} (UTC{there.isoformat()[-6:]})"
 
 
 def utc_offset(instant: Instant, zone: ZoneInfo) -> tuple[int, str]:
@@ -86,5 +119,6 @@ _TEMPLATES.env.filters["iso"] = lambda instant: "" if instant is None else iso(i
 _TEMPLATES.env.filters["unit"] = label
 _TEMPLATES.env.filters["number"] = number
 _TEMPLATES.env.filters["local"] = local
+_TEMPLATES.env.filters["stamp"] = stamp
 _TEMPLATES.env.filters["segment"] = lambda text: quote(str(text), safe="")
 _TEMPLATES.env.trim_blocks = _TEMPLATES.env.lstrip_blocks = True

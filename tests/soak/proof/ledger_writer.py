@@ -1,4 +1,8 @@
-"""The ledger's writer whose power is cut: two ledgers on one file take turns, and say each word as it is given."""
+"""The ledger's writer whose power is cut: two ledgers on one file take turns, and say each word as it is given.
+
+The key's event comes first, each append brings a signed head, and every head is anchored: key and anchor stand on
+another disk, whose power stays.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,14 @@ import asyncio
 import os
 from pathlib import Path
 
-from cultureops.clock import SeededEntropy, SteppedClock
-from cultureops.ledger import Actor, NewEvent, Source, SqlLedger
+from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock
+from cultureops.ledger import Actor, KeyFolder, NewEvent, Source, SqlLedger
+from cultureops.ledger.anchors import Anchors
+from cultureops.ledger.settings import LedgerSettings
 
-__all__ = ["event", "main"]
+__all__ = ["ANCHOR", "event", "main"]
+
+ANCHOR = "elsewhere.jsonl"
 
 BULK = 8
 """Every so many appends a large one comes, so that the log is folded back and begun anew."""
@@ -33,12 +41,18 @@ def event(number: int) -> NewEvent:
 async def run(path: Path, appends: int, sessions: int) -> None:
     clock = SteppedClock(0)
     for session in range(sessions):
-        ledgers = [SqlLedger.open(path, clock, SeededEntropy(2 * session + turn)) for turn in range(2)]
+        keys = KeyFolder(path.parent.parent / "keys")
+        ledgers = [SqlLedger.open(path, clock, SeededEntropy(2 * session + turn), keys=keys) for turn in range(2)]
+        await ledgers[0].introduce_key()
+        await ledgers[1].catch_up()
+        anchors = Anchors(ledgers[0], LedgerSettings(files=(path.parent.parent / ANCHOR,)))
         for _ in range(appends):
-            number = ledgers[0].head().position + 1
+            clock.advance(MINUTE_MS)
+            number = ledgers[0].head().position
             await ledgers[number % 2].append(f"s{number % 3}", [event(number)], (number - 1) // 3)
             os.write(1, f"durable {number}\n".encode())
             await ledgers[1 - number % 2].catch_up()
+            await anchors.settle(clock.now())
         for ledger in ledgers:
             await ledger.close()
     os.write(1, b"closed\n")

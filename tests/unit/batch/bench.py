@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from tests.signing import signatures_for
 from tests.unit.batch import karussis
 from tests.unit.batch.conftest import BATCH_ID, EQUIPMENT, LOTS, QA, START, Step, ending_at, process
 
@@ -52,7 +54,8 @@ class Bench:
         step = self.steps[step] if isinstance(step, str) else step
         self.now += step.after_ms
         command = do.Command(BATCH_ID, ending_at(step.details, self.now), occurred_at, step.reason)
-        facts = Facts(self.now, step.actor, self.recipe, step.witness, equipment=self.equipment, lots=self.lots)
+        facts = Facts(self.now, step.actor, self.recipe, step.witness, equipment=self.equipment, lots=self.lots,
+                      signatures=signatures_for(self.batch, command, step.actor, step.witness, self.now))  # fmt: skip
         decided = decide(self.batch, command, facts)
         self._check_free(decided)
         for new in decided:
@@ -72,7 +75,8 @@ class Bench:
         """Append an event as the ledger would."""
         version = len(self.events) + 1
         fields = draft(new, stream_of(BATCH_ID), SeededEntropy(version).event_id(self.now), self.now, "test")
-        event = decode(seal(fields, stream_of(BATCH_ID), version, version, b"\0" * 32), b"\0" * 32)
+        canonical = seal(fields, stream_of(BATCH_ID), version, version, b"\0" * 32)
+        event = decode(canonical, hashlib.sha256(canonical).digest())
         self.events = (*self.events, event)
         self.batch = evolve(self.batch, event)
 
@@ -143,7 +147,10 @@ async def transplant(ledger: Ledger, bench: Bench, batch_id: str) -> None:
     events = [
         NewEvent(e.type, json.loads(json.dumps(dict(e.data)).replace(BATCH_ID, batch_id)), e.actor, e.source,
                  e.occurred_at, e.reason,
-                 claims=tuple(name.replace(BATCH_ID, batch_id) for name in e.claims),
+                 claims=tuple(
+                     name.replace(BATCH_ID, batch_id).replace("signature:", f"signature:{batch_id}-")
+                     for name in e.claims
+                 ),
                  releases=tuple(name.replace(BATCH_ID, batch_id) for name in e.releases))
         for e in bench.events
     ]  # fmt: skip

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.signing import signatures_for
 
+from cultureops.access import Signature
 from cultureops.batch import commands as do
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.evolve import fold
@@ -265,7 +267,8 @@ class Lab:
     equipment: Mapping[str, EquipmentFact] = field(default_factory=lambda: dict(EQUIPMENT))
     lots: Mapping[str, LotFact] = field(default_factory=lambda: dict(LOTS))
 
-    def facts(self, actor: Actor = OP, witness: Actor | None = None) -> Facts:
+    def facts(self, actor: Actor = OP, witness: Actor | None = None, signed: do.Command | None = None) -> Facts:
+        """Return the facts of now; a command that must be ``signed`` is, by those who act."""
         return Facts(
             now=self.clock.now(),
             actor=actor,
@@ -275,7 +278,12 @@ class Lab:
             telemetry_gaps=self.gaps,
             equipment=self.equipment,
             lots=self.lots,
+            signatures=() if signed is None else self.signatures(signed, actor, witness),
         )
+
+    def signatures(self, command: do.Command, actor: Actor, witness: Actor | None) -> tuple[Signature, ...]:
+        batch = fold(self.ledger.read(stream_of(command.batch_id)))
+        return signatures_for(batch, command, actor, witness, self.clock.now())
 
     async def do(self, step: Step | str) -> Batch:
         """Carry out one step, after its time."""
@@ -284,7 +292,7 @@ class Lab:
         self.clock.advance(step.after_ms)
         details = ending_at(step.details, self.clock.now())
         command = do.Command(BATCH_ID, details, reason=step.reason)
-        return await execute(self.ledger, find_recipe, command, self.facts(step.actor, step.witness))
+        return await execute(self.ledger, find_recipe, command, self.facts(step.actor, step.witness, command))
 
     async def play(self, until: str, *, skip: tuple[str, ...] = ()) -> Batch | None:
         """Carry out the process up to, not including, the named step; skipped steps still take their time."""

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from cultureops.access.signature import signatures_in
 from cultureops.batch.batch import Batch
 from cultureops.batch.state import State as S
 from cultureops.ledger.event import Event
@@ -43,6 +44,13 @@ NEXT: Final[dict[S | None, frozenset[S]]] = {
     }.items()
 }
 RELEASED: Final = frozenset({S.RELEASED, S.CONDITIONALLY_RELEASED})
+DECISIONS: Final = frozenset(
+    {
+        *("reviewed", "released", "conditionally_released", "exceptionally_released", "rejected", "thaw_authorised"),
+        *("deviation_investigated", "action_planned", "deviation_closed", "held", "resumed", "recalled", "closed"),
+        *("effectiveness_checked", "destroyed"),
+    }
+)
 ENDED: Final = frozenset({S.CLOSED, S.REJECTED, S.RECALLED, S.DESTROYED})
 
 
@@ -61,6 +69,7 @@ def check(earlier: Batch | None, batch: Batch, events: Sequence[Event], claims: 
     _check_stays(batch)
     _check_vials(batch, claims)
     _check_cells(events)
+    _check_signed(events)
     if batch.state is S.RESUSPENDED:
         _check_washed(batch)
     if earlier is not None and earlier.state is S.REVIEWED and batch.state in RELEASED:
@@ -151,6 +160,14 @@ def _check_cells(events: Sequence[Event]) -> None:
     elif kind == "formulated":
         filled = sum(dose["viable_cells"] for dose in last["doses"]) + last["retained_cells"]
         assert 0.9 <= filled / earlier["resuspended"]["viable_cells"] <= 1.1
+
+
+def _check_signed(events: Sequence[Event]) -> None:
+    """Whoever decides has signed, of the record as it stood."""
+    new = next(event for event in reversed(events) if event.type != "deviation_opened" or event is events[0])
+    if new.type in DECISIONS:
+        (signed, *_) = signatures_in(new)
+        assert (signed.username, signed.shown.version) == (new.actor.id, new.version - 1)
 
 
 def _check_washed(batch: Batch) -> None:

@@ -55,6 +55,7 @@ STATES: Final[dict[type[Details], frozenset[S]]] = {
     do.RecordAdverseEvent: frozenset({S.ADMINISTERED}),
     do.Close: frozenset({S.ADMINISTERED}),
     **dict.fromkeys((do.OpenDeviation, do.InvestigateDeviation, do.PlanAction, do.CloseDeviation), ALL - {S.CLOSED}),
+    do.CheckEffectiveness: ALL - {S.CLOSED},
     do.Hold: ALL - ENDED - {S.HOLD},
     do.Resume: frozenset({S.HOLD}),
     do.Destroy: frozenset({S.REJECTED, S.RECALLED}),
@@ -81,7 +82,7 @@ ROLES: Final[dict[type[Details], frozenset[str]]] = {
     do.Ship: frozenset({"ST"}),
     do.ReceiveAtSite: frozenset({"CL", "ST"}),
     **dict.fromkeys((do.Administer, do.RecordAdverseEvent), frozenset({"CL"})),
-    **dict.fromkeys((do.Close, do.PlanAction, do.CloseDeviation, do.Recall), frozenset({"QA"})),
+    **dict.fromkeys((do.Close, do.PlanAction, do.CheckEffectiveness, do.CloseDeviation, do.Recall), frozenset({"QA"})),
     do.InvestigateDeviation: frozenset({"QA", "QC"}),
     **dict.fromkeys((do.Hold, do.Resume), frozenset({"QA", "QP"})),
     do.HandOver: frozenset({"OP", "ST", "CL"}),
@@ -103,6 +104,21 @@ WITNESSES: Final[dict[type[Details], frozenset[str]]] = {
     do.Administer: frozenset({"CL"}),
     do.Destroy: frozenset({"QA", "OP", "ST"}),
 }
+SIGNED: Final[dict[type[Details], tuple[str, str | None]]] = {
+    **dict.fromkeys(
+        (
+            *(do.AuthoriseThaw, do.InvestigateDeviation, do.PlanAction, do.CheckEffectiveness, do.CloseDeviation),
+            *(do.Hold, do.Resume, do.Recall, do.Close),
+        ),
+        ("approved", None),
+    ),
+    do.Review: ("reviewed", None),
+    **dict.fromkeys((do.Release, do.ReleaseConditionally), ("released", None)),
+    do.ReleaseExceptionally: ("released", "approved"),
+    do.Reject: ("rejected", None),
+    do.Destroy: ("authored", "witnessed"),
+}
+"""What the signatures of who acts and of the second person say."""
 
 
 def conditionally(**changes: object) -> do.ReleaseConditionally:
@@ -164,6 +180,9 @@ EXAMPLES: Final[dict[type[Details], Step]] = {
     ),
     do.PlanAction: Step(
         do.PlanAction(deviation_id="DEV-A", action_id="CAPA-1", action="new straps", owner="st-1", due_at=2**41), QA
+    ),
+    do.CheckEffectiveness: Step(
+        do.CheckEffectiveness(deviation_id="DEV-A", action_id="CAPA-1", is_effective=True, evidence="10 transports"), QA
     ),
     do.CloseDeviation: Step(do.CloseDeviation(deviation_id="DEV-A", conclusion="no effect on the product"), QA),
     do.Hold: Step(do.Hold(), QA, reason="the tank's alarm is looked into"),
@@ -255,6 +274,6 @@ REACHED: Final[dict[S, Callable[[], Bench]]] = {
 }
 
 __all__ = [
-    "CL2", "EXAMPLES", "PEOPLE", "REACHED", "ROLES", "RV", "STATES", "TOKEN", "WITNESSES", "conditionally",
+    "CL2", "EXAMPLES", "PEOPLE", "REACHED", "ROLES", "RV", "SIGNED", "STATES", "TOKEN", "WITNESSES", "conditionally",
     "deviation", "exceptionally", "move_vials", "pending",
 ]  # fmt: skip

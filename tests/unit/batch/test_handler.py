@@ -103,10 +103,11 @@ async def test_a_vanished_recipe_stops_everything_with_a_clear_word(lab: Lab) ->
 async def test_a_review_never_covers_what_came_in_between(lab: Lab) -> None:
     await lab.play("review")
     step = lab.steps["review"]
-    facts = lab.facts(step.actor)
-    with pytest.raises(ConcurrencyError):
-        await execute(Racing(lab, 1), find_recipe, do.Command(BATCH_ID, step.details), facts)  # type: ignore[arg-type]
-    assert lab.batch().reviewed_version is None
+    command = do.Command(BATCH_ID, step.details)
+    facts = lab.facts(step.actor, signed=command)
+    with pytest.raises(TransitionRefused, match="has changed while Review was being signed; read it again"):
+        await execute(Racing(lab, 1), find_recipe, command, facts)  # type: ignore[arg-type]
+    assert lab.batch().reviewed_version is None and lab.batch().history[-1].type == "command_refused"
     stale = do.Review(audit_trail_read=True, version=lab.batch().changed_version - 1)
     with pytest.raises(TransitionRefused, match="the record has changed since version"):
         await lab.do(Step(stale, step.actor))

@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.signing import signature
 from tests.unit.batch.bench import Bench, before
-from tests.unit.batch.conftest import BATCH_ID, COUNTER, OP, Lab
+from tests.unit.batch.conftest import BATCH_ID, COUNTER, OP, QA, Lab
 
+from cultureops.access import Meaning
+from cultureops.access.signature import signed
 from cultureops.batch import commands as do
+from cultureops.batch.approval import approving
 from cultureops.batch.batch import stream_of
 from cultureops.batch.counts import parse_sample_id
 from cultureops.batch.events import data_of, read_event
@@ -27,7 +31,7 @@ from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.results import UNATTRIBUTED, take_result
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import SeededEntropy, SteppedClock, iso
-from cultureops.conduct import Command, carry_out
+from cultureops.conduct import Command, carry_out, shown_of
 from cultureops.device.driver import CountResult
 from cultureops.errors import BatchError, ConfigError
 from cultureops.keeping.entry import print_grid
@@ -139,8 +143,8 @@ def test_name_and_version_of_a_shipped_recipe_mean_its_text() -> None:
         RecipeShelf([other])
     assert "\n" not in str(refused.value)
     newer = own(version="3")
-    assert RecipeShelf([newer]).lookup(newer.name, None) is newer
-    assert RecipeShelf([own()]).lookup(newer.name, None).version == 2, "the very file that came with us"
+    assert approved_shelf(newer).lookup(newer.name, None) is newer
+    assert approved_shelf(own()).lookup(newer.name, None).version == 2, "the very file that came with us"
 
 
 def adopted(recipe: Recipe, text: str | None = None) -> Event:
@@ -150,10 +154,24 @@ def adopted(recipe: Recipe, text: str | None = None) -> Event:
     return replace(event, stream=f"recipe:{recipe.name}")
 
 
-def seal_one(bench: Bench, new: NewEvent) -> Event:
+def approved_shelf(recipe: Recipe) -> RecipeShelf:
+    """Return the shelf of a site with a recipe of its own that quality assurance has approved."""
+    shelf = RecipeShelf([recipe])
+    shelf.apply(approved(recipe))
+    return shelf
+
+
+def approved(recipe: Recipe) -> Event:
+    command, stream = approving(recipe, "first use"), f"recipe:{recipe.name}"
+    signed_by = signature(shown_of(stream, (), command), QA, Meaning.APPROVED, Bench().now)
+    new = NewEvent("recipe_approved", command.details.model_dump(mode="json"), QA, Source.HUMAN, reason=command.reason)
+    return seal_one(Bench(), signed(new, stream, (signed_by,)), stream)
+
+
+def seal_one(bench: Bench, new: NewEvent, stream: str = f"batch:{BATCH_ID}") -> Event:
     """Return an event as the ledger would store it, without folding it."""
-    fields = draft(new, stream_of(BATCH_ID), SeededEntropy(1).event_id(bench.now), bench.now, "test")
-    return decode(seal(fields, stream_of(BATCH_ID), 1, 1, b"\0" * 32), b"\0" * 32)
+    fields = draft(new, stream, SeededEntropy(1).event_id(bench.now), bench.now, "test")
+    return decode(seal(fields, stream, 1, 1, b"\0" * 32), b"\0" * 32)
 
 
 def test_name_and_version_of_an_adopted_recipe_mean_its_text() -> None:
@@ -165,6 +183,7 @@ def test_name_and_version_of_an_adopted_recipe_mean_its_text() -> None:
     assert shelf.lookup("mine", first.sha256).text == first.text, "its batches go on"
     same = RecipeShelf([first])
     same.apply(adopted(first))
+    same.apply(approved(first))
     assert same.lookup("mine", None) is first
 
 
@@ -177,6 +196,7 @@ def test_an_adopted_text_that_can_t_be_read_stops_its_batches_only(text: str) ->
     with pytest.raises(ConfigError, match="recipe mine: this version of cultureops can't read it") as refused:
         shelf.lookup("mine", recipe.sha256)
     assert str(refused.value).isprintable()
+    shelf.apply(approved(find_recipe("tavakol_afshari_2021")))
     assert shelf.lookup("tavakol_afshari_2021", None).version == 2
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from tests.signing import keep_lot as on_lot
 from tests.unit.batch import karussis
 from tests.unit.batch.bench import before, transplant
 from tests.unit.batch.conftest import BATCH_ID, QA, QP, RV, ST, Lab, Step
@@ -21,10 +22,9 @@ from cultureops.batch.recipe import find_recipe, load_recipe
 from cultureops.batch.state import State
 from cultureops.clock import DAY_MS
 from cultureops.conduct import Command as Stop
-from cultureops.errors import ConcurrencyError, GateFailed
+from cultureops.errors import ConcurrencyError, GateFailed, TransitionRefused
 from cultureops.ledger.store import Group
 from cultureops.material.events import LotQuarantined, LotRecalled, LotReceived, LotRejected, LotReleased
-from cultureops.material.handler import execute as on_lot
 
 LOT = "MED-1"
 CLOSES = r"G12: critical deviation B-2026-001\.DEV-1 is open; G13: the record has changed since it was reviewed"
@@ -49,7 +49,8 @@ async def test_a_recall_between_review_and_release(lab: Lab) -> None:
     await receive(lab)
     await lab.play("release")
     seen = lab.batch()
-    decided = decide(seen, do.Command(BATCH_ID, do.Release()), lab.facts(QP))
+    release = do.Command(BATCH_ID, do.Release())
+    decided = decide(seen, release, lab.facts(QP, signed=release))
     await stop(lab, LotRecalled())
     with pytest.raises(ConcurrencyError):
         await lab.ledger.append(stream_of(BATCH_ID), decided, seen.version)
@@ -62,7 +63,7 @@ async def test_a_recall_between_review_and_release(lab: Lab) -> None:
     assert lab.batch().history[-1].data["gates"] == ["G4", "G12", "G13"]
 
 
-async def test_a_lost_race_is_decided_anew_and_refused(lab: Lab) -> None:
+async def test_a_lost_race_is_refused_and_not_decided_anew(lab: Lab) -> None:
     await receive(lab)
     await lab.play("release")
 
@@ -80,8 +81,9 @@ async def test_a_lost_race_is_decided_anew_and_refused(lab: Lab) -> None:
                 await stop(lab, LotRecalled())
             return await lab.ledger.append_many(groups)
 
-    with pytest.raises(GateFailed, match=CLOSES):
-        await execute(Racing(), find_recipe, do.Command(BATCH_ID, do.Release()), lab.facts(QP))  # type: ignore[arg-type]
+    release = do.Command(BATCH_ID, do.Release())
+    with pytest.raises(TransitionRefused, match="the record has changed while Release was being signed"):
+        await execute(Racing(), find_recipe, release, lab.facts(QP, signed=release))  # type: ignore[arg-type]
     batch = lab.batch()
     assert batch.state is State.REVIEWED and batch.history[-1].type == "command_refused"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.batch.bench import Bench, before
 from tests.unit.batch.conftest import BATCH_ID, OP, WITNESS, Lab, Step, look
-from tests.unit.batch.table import EXAMPLES, PEOPLE, REACHED, ROLES, STATES, WITNESSES
+from tests.unit.batch.table import EXAMPLES, PEOPLE, REACHED, ROLES, SIGNED, STATES, WITNESSES
 
 from cultureops.access import Role
 from cultureops.batch import commands as do
@@ -34,6 +34,8 @@ def test_the_table_is_that_of_the_specification() -> None:
     assert {kind: {str(role) for role in rule.roles} for kind, rule in RULES.items()} == ROLES
     witnessed = {kind: {str(role) for role in rule.witnesses} for kind, rule in RULES.items() if rule.witnesses}
     assert witnessed == WITNESSES
+    assert {kind: (rule.signed, rule.countersigned) for kind, rule in RULES.items() if rule.signed} == SIGNED
+    assert all(rule.countersigned is None or rule.witnesses for rule in RULES.values())
     assert set(RULES) == set(EXAMPLES) - {do.CreateBatch} and set(REACHED) == set(State)
     parts = "Assessment Command CreateBatch DeviationKind Dose ImageEvidence Place QcTest Route SeedingDetails"
     assert {kind.__name__ for kind in RULES} == set(do.__all__) - {*parts.split(), "Severity", "Share", "Vial"}
@@ -55,8 +57,8 @@ def test_illegal_pairs_are_refused(state: State) -> None:
 
 
 def test_so_many_illegal_pairs_are_tried() -> None:
-    assert len(State) == 25 and len(STATES) == 52
-    assert ILLEGAL == 884
+    assert len(State) == 25 and len(STATES) == 53
+    assert ILLEGAL == 885
 
 
 @pytest.mark.parametrize("kind", list(STATES))
@@ -102,10 +104,14 @@ async def test_a_witness_is_on_record(lab: Lab) -> None:
     assert batch.history[-1].data["witness_id"] == WITNESS.id
 
 
-def test_somebody_who_only_stood_by_is_no_witness() -> None:
+def test_a_second_person_where_none_is_needed_is_on_record_too() -> None:
     bench = before("P0 look")
     batch = bench.ask(replace(bench.steps["P0 look"], witness=WITNESS))
-    assert "witness_id" not in batch.history[-1].data
+    assert batch.history[-1].data["witness_id"] == WITNESS.id
+    for nobody in (OP, Actor("OPERATOR-1", "QA"), Actor("counter_1", "DEV"), Actor("admin-1", "AD")):
+        bench = before("P0 look")
+        with pytest.raises(TransitionRefused, match="needs a second person"):
+            bench.ask(replace(bench.steps["P0 look"], witness=nobody))
 
 
 async def test_there_is_one_batch_of_an_id(lab: Lab) -> None:

@@ -91,8 +91,9 @@ def test_nothing_is_sent_out_and_every_part_of_a_site_was_judged(tmp_path: Path)
     site = site_of(tmp_path, OUTLET_SECTIONS)
     assert site.influxdb is not None and site.mqtt is not None
     twinned = twin_site(site, {}, {}, ())
-    assert {getattr(twinned, name) for name in OUTLETS} == {None}
-    unjudged = {part.name for part in fields(Site)} - KEPT - OUTLETS
+    assert {name: getattr(twinned, name) for name in OUTLETS} == OUTLETS
+    assert not twinned.ledger.files and not twinned.ledger.authorities and twinned.ledger.keys is None
+    unjudged = {part.name for part in fields(Site)} - KEPT - set(OUTLETS)
     assert not unjudged, f"say in twin.py whether {unjudged} sends something out"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.signing import keep_equipment as execute
 
 from cultureops.clock import DAY_MS, Instant, SeededEntropy, SteppedClock, iso, parse_iso
 from cultureops.conduct import REFUSALS, Command
@@ -16,7 +17,6 @@ from cultureops.equipment.events import (
     ReturnedToService,
     TakenOutOfService,
 )
-from cultureops.equipment.handler import execute
 from cultureops.errors import BatchError, ConcurrencyError, TransitionRefused
 from cultureops.field import Details
 from cultureops.ledger import Actor, Event, NewEvent, Source, SqlLedger
@@ -180,6 +180,7 @@ async def test_who_appended_first_wins_and_the_other_is_decided_anew(tmp_path: P
             self.times = times
 
         read = staticmethod(kept.ledger.read)
+        append = staticmethod(kept.ledger.append)
 
         async def append_many(self, groups: Sequence[Group]) -> tuple[Event, ...]:
             stream = groups[0][0]
@@ -190,11 +191,14 @@ async def test_who_appended_first_wins_and_the_other_is_decided_anew(tmp_path: P
             return await kept.ledger.append_many(groups)
 
     command = Command("incubator_1", TakenOutOfService(), None, "why")
+    back = Command("incubator_1", ReturnedToService(), None, "why")
     state = await execute(Overtaken(1), DECLARED, command, START, QA)  # type: ignore[arg-type]
     assert (state.service, state.certificate) == (Service.OUT_OF_SERVICE, "K-0")
-    back = Command("incubator_1", ReturnedToService(), None, "why")
+    with pytest.raises(TransitionRefused, match="the record has changed since it was shown"):
+        await execute(Overtaken(1), DECLARED, back, START, QA)  # type: ignore[arg-type]
+    retire = Command("incubator_1", Retired(), None, "why")
     with pytest.raises(ConcurrencyError):
-        await execute(Overtaken(2), DECLARED, back, START, QA)  # type: ignore[arg-type]
+        await execute(Overtaken(2), DECLARED, retire, START, QA)  # type: ignore[arg-type]
     await kept.ledger.close()
 
 

@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from cultureops.errors import StorageError
-from cultureops.ledger.chain import Damage, Row, Tail, link
+from cultureops.ledger.chain import Fault, Row, Tail, link
+from cultureops.ledger.finding import Kind
 from cultureops.ledger.head import GENESIS, Head
 
 
@@ -26,8 +27,8 @@ def test_a_link_hashes_a_zero_byte_the_hash_before_and_the_bytes() -> None:
 
 def test_a_row_with_columns_of_wrong_type_is_edited() -> None:
     fault = Tail().follow(Row(1, "a", 1, "text", b"\x00" * 32))  # type: ignore[arg-type]
-    assert fault is not None
-    assert (fault.position, fault.damage) == (1, Damage.EDITED)
+    assert isinstance(fault, Fault)
+    assert (fault.position, fault.kind) == (1, Kind.EDITED)
 
 
 def test_a_head_survives_its_text() -> None:

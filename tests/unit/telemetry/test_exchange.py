@@ -53,7 +53,7 @@ async def test_an_export_comes_back_the_same(tmp_path: Path) -> None:
     assert again.channels()["a/c"].unit == "%"
     copy = io.StringIO()
     export_csv(tmp_path / "b", copy, None, 0, START * 2)
-    assert copy.getvalue() == (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert copy.getvalue() == (tmp_path / "a.csv").read_bytes().decode()
     await store.close()
     await again.close()
 

@@ -39,8 +39,18 @@ async def test_what_happens_while_the_greeting_is_made_is_told_after_it() -> Non
         feed.publish(b"later")
         return b"greeting"
 
-    watching = events(feed, greeting)
+    watching = events(feed, greeting, lambda: True)
     assert (await anext(watching)).endswith(b"greeting")
     assert await anext(watching) == b"later"
     await watching.aclose()
+    assert not feed.has_subscribers
+
+
+async def test_who_may_watch_no_more_is_told_no_more() -> None:
+    feed, allowed = LiveFeed(), [True, False]
+    watching = events(feed, lambda: b"greeting", lambda: allowed.pop(0))
+    await anext(watching)
+    feed.publish(b"while signed in")
+    feed.publish(b"afterwards")
+    assert [message async for message in watching] == [b"while signed in"]
     assert not feed.has_subscribers

@@ -10,7 +10,7 @@ from cultureops.batch import events as happened
 from cultureops.batch.batch import Batch
 from cultureops.batch.changes.base import Change, enter, take_out
 from cultureops.batch.events import Recorded
-from cultureops.batch.parts import AlarmExposure, Deviation, Refusal
+from cultureops.batch.parts import Action, AlarmExposure, Deviation, Refusal
 from cultureops.batch.state import State
 from cultureops.ledger.event import Event
 
@@ -49,6 +49,23 @@ def _extended(deviation: Deviation, recorded: happened.DeviationExtended, event:
 def _investigated(deviation: Deviation, recorded: happened.DeviationInvestigated, event: Event) -> Deviation:
     severity = deviation.severity if recorded.severity is None else recorded.severity
     return replace(deviation, investigated_at=event.occurred_at, severity=severity)
+
+
+def _planned(deviation: Deviation, recorded: happened.ActionPlanned, event: Event) -> Deviation:
+    action = Action(recorded.action_id, recorded.action, recorded.owner, event.occurred_at, recorded.due_at)
+    return replace(deviation, actions=(*deviation.actions, action))
+
+
+def _checked(deviation: Deviation, recorded: happened.EffectivenessChecked, event: Event) -> Deviation:
+    return replace(
+        deviation,
+        actions=tuple(
+            replace(action, checked_at=event.occurred_at, is_effective=recorded.is_effective)
+            if action.id == recorded.action_id
+            else action
+            for action in deviation.actions
+        ),
+    )
 
 
 def _no_longer(batch: Batch) -> frozenset[str]:
@@ -131,9 +148,8 @@ QUALITY: Final[dict[type[Recorded], Change]] = {
     happened.DeviationOpened: _opened,
     happened.DeviationExtended: _extension,
     happened.DeviationInvestigated: _on_deviation(_investigated),
-    happened.ActionPlanned: _on_deviation(
-        lambda deviation, recorded, event: replace(deviation, actions=(*deviation.actions, recorded.action_id))
-    ),
+    happened.ActionPlanned: _on_deviation(_planned),
+    happened.EffectivenessChecked: _on_deviation(_checked),
     happened.DeviationClosed: _on_deviation(
         lambda deviation, recorded, event: replace(deviation, closed_at=event.occurred_at)
     ),

@@ -52,6 +52,7 @@ from cultureops.batch.commands.product import (
     Ship,
 )
 from cultureops.batch.commands.quality import (
+    CheckEffectiveness,
     CloseDeviation,
     Destroy,
     DeviationKind,
@@ -81,6 +82,7 @@ __all__ = [
     "Assessment",
     "AuthoriseThaw",
     "ChangeMedium",
+    "CheckEffectiveness",
     "CheckStorage",
     "Close",
     "CloseDeviation",

@@ -9,6 +9,7 @@ from pydantic import Field
 from cultureops.batch.field import Details, Flag, Name, SampleName, Scans, Text, Time
 
 __all__ = [
+    "CheckEffectiveness",
     "CloseDeviation",
     "Destroy",
     "DeviationKind",
@@ -64,8 +65,20 @@ class PlanAction(Details):
     due_at: Time
 
 
+class CheckEffectiveness(Details):
+    """Say whether a planned action has done what it was planned for, and how that is known."""
+
+    deviation_id: SampleName
+    action_id: SampleName
+    is_effective: Flag
+    evidence: _Words
+
+
 class CloseDeviation(Details):
-    """Close a deviation after its investigation; ``effectiveness`` says how its actions are known to work."""
+    """Close a deviation after its investigation.
+
+    ``effectiveness`` says how those of its actions are known to work whose effectiveness was not checked on its own.
+    """
 
     deviation_id: SampleName
     conclusion: _Words

@@ -17,8 +17,9 @@ class Check(Part):
 
 
 class Recorded(Details):
-    """What every event may carry besides its own fields."""
+    """What every event may carry besides its own fields; ``signatures`` are read by ``access.signature``."""
 
     checks: tuple[Check, ...] = ()
     warnings: tuple[Text, ...] = ()
     witness_id: Name | None = None
+    signatures: tuple[dict[str, Any], ...] = ()

@@ -20,6 +20,7 @@ __all__ = [
     "DeviationExtended",
     "DeviationInvestigated",
     "DeviationOpened",
+    "EffectivenessChecked",
     "HandedOver",
     "Held",
     "LotStopped",
@@ -73,7 +74,7 @@ class CommandRefused(Recorded):
     """Somebody asked for what must not happen."""
 
     command: Name
-    error: Literal["TransitionRefused", "GateFailed", "BatchError"]
+    error: Literal["TransitionRefused", "GateFailed", "BatchError", "AccessError"]
     gates: tuple[Name, ...] = ()
     message: Annotated[Text, Field(min_length=1)]
 
@@ -102,6 +103,10 @@ class DeviationInvestigated(asked.InvestigateDeviation, Recorded):
 
 class ActionPlanned(asked.PlanAction, Recorded):
     """An action was planned."""
+
+
+class EffectivenessChecked(asked.CheckEffectiveness, Recorded):
+    """Somebody looked whether an action has worked."""
 
 
 class DeviationClosed(asked.CloseDeviation, Recorded):

@@ -10,6 +10,7 @@ from cultureops.batch.clocks import clocks, minutes_out_of_storage
 from cultureops.batch.commands import Administer
 from cultureops.batch.lineage import lots_used
 from cultureops.batch.parts import Deviation
+from cultureops.batch.signed import is_review_signed
 from cultureops.clock import MINUTE_MS, Instant, iso
 
 __all__ = [
@@ -134,12 +135,14 @@ def _stood_there_since(batch: Batch, chamber: str, since: Instant) -> bool:
 
 
 def review(case: Case, plan: Plan) -> Verdict:
-    """Hold up a release until a review covers every event but notes and refusals."""
+    """Hold up a release until a signed review covers every event but notes and refusals."""
     reviewed, changed = case.batch.reviewed_version, case.batch.changed_version
     used = {"reviewed_version": reviewed, "changed_version": changed}
     if reviewed is None:
         return Verdict("the record was not reviewed", used)
-    problem = "the record has changed since it was reviewed; review it again" if reviewed < changed else ""
+    if reviewed < changed:
+        return Verdict("the record has changed since it was reviewed; review it again", used)
+    problem = "" if is_review_signed(case.batch) else "the review carries no signature that is valid; review it again"
     return Verdict(problem, used)
 
 
@@ -148,9 +151,8 @@ def four_eyes(case: Case, plan: Plan) -> Verdict:
     witness = case.facts.witness
     signers = (case.facts.actor.id, *(() if witness is None else (witness.id,)))
     for signer in signers:
-        hands_on = signer in case.batch.operators
-        problem = "operated on this batch" if hands_on else "reviewed it" if signer in case.batch.reviewers else ""
-        if problem:
+        hands_on, reviewed = case.batch.was_handled_by(signer), case.batch.was_reviewed_by(signer)
+        if problem := "operated on this batch" if hands_on else "reviewed it" if reviewed else "":
             return Verdict(f"{signer} {problem}; somebody else must decide", {"signers": list(signers)})
     return Verdict("", {"signers": list(signers)})
 

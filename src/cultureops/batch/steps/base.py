@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cultureops.access import Role
 from cultureops.analysis.dose import deviation_pct
 from cultureops.batch.batch import Batch
 from cultureops.batch.case import Case
@@ -11,7 +12,15 @@ from cultureops.batch.recipe_schema import Quantity
 from cultureops.clock import Instant
 from cultureops.errors import TransitionRefused
 
-__all__ = ["check_balance", "check_stated", "deviate", "free_deviation_id", "off_target", "refused"]
+__all__ = [
+    "check_balance",
+    "check_stated",
+    "deviate",
+    "doubt_of_viability",
+    "free_deviation_id",
+    "off_target",
+    "refused",
+]
 
 
 def refused(case: Case, why: str) -> TransitionRefused:
@@ -27,6 +36,14 @@ def off_target(name: str, value: float, target: Quantity | None, tolerance: Quan
     if abs(off) <= tolerance.value:
         return ()
     return (f"{name} {value:.6g} {target.unit} is {off:+.0f} % off the recipe's {target.value:g}",)
+
+
+def doubt_of_viability(case: Case, viability_pct: float) -> str:
+    """Say what a second person must confirm of a viability that was typed: one below the recipe's floor, 9.5 for 95."""
+    floor = case.facts.recipe.release.viability_floor
+    if case.facts.actor.role == Role.DEVICE or viability_pct >= floor.value:
+        return ""
+    return f"viability {viability_pct:g} % was entered by hand and is below {floor.value:g} %"
 
 
 def check_balance(case: Case, cells_out: int, cells_in: int, where: str) -> None:

@@ -19,7 +19,7 @@ from cultureops.batch.commands import (
 )
 from cultureops.batch.counts import CountsUnusable, PooledCount, pool
 from cultureops.batch.events import Recorded
-from cultureops.batch.steps.base import check_stated, deviate, off_target, refused
+from cultureops.batch.steps.base import check_stated, deviate, doubt_of_viability, off_target, refused
 from cultureops.batch.steps.vessels import check_group, check_new, claims_of
 from cultureops.clock import DAY_MS, HOUR_MS
 
@@ -55,7 +55,7 @@ def isolate(case: Case, details: Isolate) -> Plan:
     if collected_at is not None and case.at - collected_at > limit * HOUR_MS:
         hours = (case.at - collected_at) / HOUR_MS
         raise refused(case, f"the marrow is {hours:.1f} h old, isolation begins within {limit:g} h")
-    return Plan(happened.Isolated, lots=details.reagent_lots)
+    return Plan(happened.Isolated, lots=details.reagent_lots, doubt=doubt_of_viability(case, details.viability_pct))
 
 
 def seed(case: Case, details: Seed) -> Plan:

@@ -173,7 +173,7 @@ def review(case: Case, details: Review) -> Plan:
         raise refused(case, f"the record has changed since version {details.version}; read it again")
     if not details.audit_trail_read:
         raise refused(case, "read the audit trail before you sign the review")
-    if case.facts.actor.id in batch.operators:
+    if batch.was_handled_by(case.facts.actor.id):
         raise refused(case, f"{case.facts.actor.id} operated on this batch; somebody else must review it")
     known = {exposure.id for exposure in batch.exposures} | {gap.id for gap in case.facts.telemetry_gaps}
     for assessment in details.assessments:

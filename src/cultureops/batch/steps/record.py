@@ -22,7 +22,7 @@ from cultureops.batch.commands import (
 from cultureops.batch.counts import SampleId, parse_sample_id
 from cultureops.batch.events import data_of, read_event
 from cultureops.batch.parts import QcSample
-from cultureops.batch.steps.base import deviate, refused
+from cultureops.batch.steps.base import deviate, doubt_of_viability, refused
 from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
 from cultureops.ledger.event import Event
 
@@ -100,7 +100,8 @@ def count(case: Case, details: Count) -> Plan:
     sample = _own_sample(case, details.sample_id)
     if any(known.sample_id == details.sample_id for known in case.batch.counts):
         raise refused(case, f"sample {details.sample_id} was counted already; a repeat is a replicate of its own")
-    return Plan(happened.Counted, _place(sample), devices=(details.device,))
+    doubt = doubt_of_viability(case, details.viability_pct)
+    return Plan(happened.Counted, _place(sample), devices=(details.device,), doubt=doubt)
 
 
 def _place(sample: SampleId) -> dict[str, Any]:
@@ -286,7 +287,13 @@ def correct(case: Case, details: Correct) -> Plan:
         },
         said,
         also=tuple(deviate(case, "correction", text, "major") for text in said),
+        doubt=_doubt(case, details),
     )
+
+
+def _doubt(case: Case, details: Correct) -> str:
+    is_viability = details.field == "viability_pct" and isinstance(details.value, int | float)
+    return doubt_of_viability(case, float(details.value)) if is_viability else ""
 
 
 def _rested_on(case: Case, target: Event, field: str) -> tuple[str, ...]:

@@ -8,16 +8,18 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from cultureops.access import Role
 from cultureops.alarms import Act
 from cultureops.alarms.command import AlarmCommand, Order
 from cultureops.alarms.events import ALARM_EVENT_TYPES
 from cultureops.alarms.kpi_rows import kpi_rows, worst_actors
 from cultureops.clock import DAY_MS
+from cultureops.field import check_reason
 from cultureops.ledger.event import Event
 from cultureops.ledger.store import Ledger
 from cultureops.web.alarm_list import alarm_row, alarm_rows, suppressed_rows
+from cultureops.web.fields import Code, Secret, Word
 from cultureops.web.templating import context_of, page
+from cultureops.web.visitor import acting, visitor_of
 
 __all__ = ["router"]
 
@@ -28,7 +30,6 @@ LAST_INSTANT: Final = 253_402_300_799_999
 _SHOWN: Final = (*ALARM_EVENT_TYPES, "alarm_exposure_revised")
 _UNDECODABLE: Final = "\ufffd"
 
-Name = Annotated[str, Form(min_length=1, max_length=100)]
 Reason = Annotated[str, Form(min_length=1, max_length=500)]
 
 
@@ -78,7 +79,7 @@ async def link_page(request: Request, token: str) -> Response:
 @router.post("/alarms/link/{token}")
 async def use_link(request: Request, token: str, reason: Reason) -> Response:
     """Acknowledge by a one-time link, in the name of whoever it was sent to."""
-    _check_words("-", reason)
+    _check_words(reason)
     context = context_of(request)
     view = await context.links.used(token, reason)
     return page(request, "link_used.html", {"view": view})
@@ -89,23 +90,33 @@ async def command(
     request: Request,
     rule_id: str,
     order: Order,
-    name: Name,
     reason: Reason,
-    witness: Annotated[str, Form(max_length=100)] = "",
+    role: Word = "",
+    witness: Word = "",
+    witness_password: Secret = "",
+    witness_code: Code = "",
     minutes: Annotated[float, Form(ge=0.0, le=1440.0, allow_inf_nan=False)] = 0.0,
     one_shot: Annotated[bool, Form()] = False,
     raised_at: Annotated[int | None, Form(ge=0, le=LAST_INSTANT)] = None,
     back: Annotated[str, Form()] = "/",
 ) -> Response:
-    """Act on an alarm in a person's name; what can't be recorded is refused in words."""
-    _check_words(name + witness, reason)
-    context = context_of(request)
-    act = Act(name, reason, witness, Role.OPERATOR)
+    """Act on an alarm in the name of who is signed in; a second person proves to be there by their password."""
+    _check_words(witness + reason)
+    context, actor = context_of(request), acting(request, role)
+    context.access.permit(actor)
+    second = ""
+    if witness.strip():
+        source = visitor_of(request).source
+        person = await context.access.authenticate(witness.strip(), witness_password, witness_code, source, "witness")
+        context.access.permit_witness(person)
+        second = person.username
+    act = Act(actor.id, reason, second, actor.role)
     asked = AlarmCommand(order, rule_id, act, context.clock.now(), minutes, one_shot, raised_at)
     await context.command(asked)
     return RedirectResponse("/alarms" if back == "/alarms" else "/", 303)
 
 
-def _check_words(name: str, reason: str) -> None:
-    if not name.strip() or not reason.strip() or not name.isprintable() or _UNDECODABLE in name + reason:
-        raise HTTPException(400, "give a name and a reason, without invisible or broken characters; type them again")
+def _check_words(reason: str) -> None:
+    if not reason.strip() or _UNDECODABLE in reason:
+        raise HTTPException(400, "give a reason, without broken characters; type it again")
+    check_reason(reason)

@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
+from cultureops.batch.signed import signatures_of
 from cultureops.batch.views import summary
 from cultureops.clock import iso, parse_iso
 from cultureops.errors import ConfigError
 from cultureops.web.chart import MOST_POINTS, channel_chart
+from cultureops.web.routes.batch import batch_named
+from cultureops.web.signing import standing_row
 from cultureops.web.stream import alarm_row
 from cultureops.web.templating import context_of
 
@@ -77,11 +80,13 @@ async def batches(request: Request) -> list[dict[str, Any]]:
 @router.get("/batches/{batch_id}")
 async def batch(request: Request, batch_id: str) -> dict[str, Any]:
     """One batch in short."""
-    context = context_of(request)
-    found = context.batches.get(batch_id)
-    if found is None:
-        raise HTTPException(404, f"there is no batch {batch_id[:60]!r}; /api/batches lists them")
-    return summary(found, context.clock.now())
+    return summary(batch_named(request, batch_id), context_of(request).clock.now())
+
+
+@router.get("/batches/{batch_id}/signatures")
+async def signatures(request: Request, batch_id: str) -> list[dict[str, Any]]:
+    """Every signature of a batch as it stands: who, when with zone, in which role, what it means."""
+    return [standing_row(one) for one in signatures_of(batch_named(request, batch_id))]
 
 
 @router.get("/alarms")

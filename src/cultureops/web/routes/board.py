@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from cultureops.errors import AccessError
 from cultureops.web.alarm_list import alarm_rows
 from cultureops.web.board import batch_cards, chamber_cards
 from cultureops.web.stream import encode_alarms, encode_readings, events
 from cultureops.web.templating import context_of, page
+from cultureops.web.visitor import visitor_of
 
 __all__ = ["router"]
 
@@ -40,5 +42,12 @@ async def stream(request: Request) -> Response:
         shown = [row for name, row in context.store.latest().items() if name in context.channels]
         return encode_readings(shown, now) + encode_alarms(context.engine.active(), context.batches.exposed, now)
 
+    def may_watch() -> bool:
+        try:
+            context.access.identify(visitor_of(request).credential, is_deed=False)
+        except AccessError:
+            return False
+        return True
+
     headers = {"cache-control": "no-store", "content-encoding": "identity"}
-    return StreamingResponse(events(context.feed, greeting), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(events(context.feed, greeting, may_watch), media_type="text/event-stream", headers=headers)

@@ -83,9 +83,9 @@ function showProgress() {
 
 // A section in which somebody writes is left alone, and says that it is behind.
 function isInUse(section) {
-  const fields = [...section.querySelectorAll("input:not([type=hidden])")];
+  const fields = [...section.querySelectorAll("input:not([type=hidden]), select")];
   return section.querySelector("details[open]") !== null || fields.some((field) => field === document.activeElement
-    || field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+    || (field.value !== field.defaultValue && field.defaultValue !== undefined) || field.checked !== field.defaultChecked);
 }
 
 async function refresh() {

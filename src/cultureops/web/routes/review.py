@@ -1,0 +1,42 @@
+"""Review by exception: of one batch only what a person must judge, everything else one click away."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from cultureops.access.roles import PEOPLE
+from cultureops.audit.row import with_offset
+from cultureops.batch.checklist import checklist
+from cultureops.batch.exceptions import exceptions
+from cultureops.batch.signed import signatures_of
+from cultureops.web.routes.batch import batch_named
+from cultureops.web.signing import open_steps, words_of
+from cultureops.web.templating import context_of, page
+from cultureops.web.visitor import needing
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/batches/{batch_id}/review")
+async def review_page(request: Request, batch_id: str) -> Response:
+    """What must be judged, the release checklist, and what the person who asks may sign."""
+    person = needing(request, PEOPLE)
+    context, batch = context_of(request), batch_named(request, batch_id)
+    facts = await context.facts(batch)
+    simulated = {row.device for row in context.channels.values() if row.simulated}
+    matters = exceptions(batch, facts, simulated)
+    values = {
+        "batch": batch,
+        "open": [matter for matter in matters if not matter.is_read],
+        "read": [matter for matter in matters if matter.is_read],
+        "checks": checklist(batch, facts),
+        "standings": signatures_of(batch),
+        "steps": [(step, words_of(step)) for step in open_steps(batch, person)],
+        "unreadable": context.batches.unreadable(batch.id),
+        "zone": context.zone,
+        "when": with_offset,
+    }
+    return page(request, "review.html", values)

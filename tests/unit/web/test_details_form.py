@@ -1,0 +1,89 @@
+"""Forms are built from the fields of a command; what comes back is the command or is refused by name."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cultureops.batch import commands as do
+from cultureops.clock import parse_iso
+from cultureops.errors import BatchError
+from cultureops.web.details_form import as_filled, details_from, details_from_json, form_fields, label
+from cultureops.web.signing import STEPS, told
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_every_step_that_is_signed_has_a_field_for_each_of_its_fields() -> None:
+    known = {"text", "words", "flag", "number", "choice", "time", "names", "rows"}
+    for step, model in STEPS.items():
+        fields = form_fields(model, {}, {})
+        assert [field.name for field in fields] == list(model.model_fields), step
+        assert {field.kind for field in fields} <= known, step
+
+
+def test_a_filled_form_is_the_command() -> None:
+    plan = {"deviation_id": "D-1", "action_id": "A-1", "action": "x\r\ny", "owner": "Q", "due_at": "2026-07-01T08:00"}
+    assert details_from(do.PlanAction, plan, BERLIN) == do.PlanAction(
+        deviation_id="D-1", action_id="A-1", action="x\ny", owner="Q", due_at=parse_iso("2026-07-01T06:00:00Z")
+    )
+    release = {"clinician": "C", "notification_plan": "call", "notify_within_h": "2.5", "unknown": "left out"}
+    assert details_from(do.ReleaseConditionally, release, BERLIN).notify_within_h == 2.5
+    rows = {
+        "audit_trail_read": "true", "version": "7",
+        "assessments.0.subject": "alarm-1", "assessments.0.impact": "none",
+        "assessments.1.subject": "alarm-2", "assessments.1.impact": " ",
+        "assessments.2.subject": "gap-1", "assessments.2.impact": "short",
+    }  # fmt: skip
+    review = details_from(do.Review, rows, BERLIN)
+    assert [one.subject for one in review.assessments] == ["alarm-1", "gap-1"], "what nobody judged is not said"
+    assert review.version == 7 and review.audit_trail_read
+    assert details_from(do.Review, {}, BERLIN).audit_trail_read is False
+    assert as_filled(do.Review, rows)["assessments"][1] == {"subject": "alarm-2", "impact": " "}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"notify_within_h": "two"}, "expected a number"),
+        ({"notify_within_h": "nan"}, "notify_within_h"),
+        ({"notify_within_h": "-1"}, "notify_within_h"),
+        ({"notify_within_h": "1e999"}, "notify_within_h"),
+        ({"clinician": ""}, "clinician"),
+        ({"clinician": "a\x00b"}, "clinician"),
+        ({"notification_plan": "x" * 2_001}, "notification_plan"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(fields: dict[str, str], said: str) -> None:
+    whole = {"clinician": "C", "notification_plan": "call", "notify_within_h": "2"}
+    with pytest.raises(BatchError, match=f"(?i){said}"):
+        details_from(do.ReleaseConditionally, whole | fields, BERLIN)
+
+
+@pytest.mark.parametrize(
+    "due", ["soon", "0001-01-01T00:00", "9999-12-31T23:59", "1969-01-01T00:00", "2026-07-01T25:00"]
+)
+def test_a_time_that_is_none_is_refused(due: str) -> None:
+    plan = {"deviation_id": "D-1", "action_id": "A-1", "action": "x", "owner": "Q", "due_at": due}
+    if due.startswith("9999"):
+        assert details_from(do.PlanAction, plan, BERLIN).due_at > 0
+        return
+    with pytest.raises(BatchError):
+        details_from(do.PlanAction, plan, BERLIN)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.sampled_from(["version", "audit_trail_read", "assessments.0.subject"]), st.text()), st.text())
+def test_any_text_is_a_command_or_a_refusal(form: dict[str, str], text: str) -> None:
+    for make in (lambda: details_from(do.Review, form, BERLIN), lambda: details_from_json(do.Review, text)):
+        try:
+            assert told(make())
+        except BatchError as refusal:
+            assert "\n" not in str(refusal)
+
+
+def test_labels_are_words_with_units() -> None:
+    assert label("notify_within_h") == "Notify within [h]"
+    assert label("due_at") == "Due"
+    assert label("root_cause") == "Root cause"
