@@ -7,6 +7,7 @@ forks for each command. What a cold start adds is shown by demos, labs and simul
 
 import atexit
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tests.hired import hire
 
-__all__ = ["cultureops"]
+__all__ = ["at_terminal", "cultureops"]
 
 _one_at_a_time = threading.Lock()
 
@@ -43,13 +44,24 @@ def cultureops(*arguments: str, folder: Path | None = None) -> subprocess.Comple
     Whoever it names with --actor or --witness has an account in its data folder, and proves it by a password file.
     """
     hire(folder or Path.cwd(), arguments)
-    with _one_at_a_time, tempfile.TemporaryDirectory() as said:
+    with tempfile.TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
+        code = _run(arguments, folder, os.devnull, str(out), str(err))
+        texts = [file.read_text(encoding="utf-8") for file in (out, err)]
+        return subprocess.CompletedProcess(("cultureops", *arguments), code, *texts)
+
+
+def at_terminal(*arguments: str, terminal: str) -> int:
+    """Run one command to its end at a terminal, named by its path, and return its exit code."""
+    return _run(arguments, None, terminal, terminal, terminal)
+
+
+def _run(arguments: tuple[str, ...], folder: Path | None, given: str, out: str, err: str) -> int:
+    with _one_at_a_time:
         warm = _warm()
         assert warm.stdin is not None and warm.stdout is not None
-        warm.stdin.write(json.dumps([arguments, str(folder or Path.cwd()), str(out), str(err)]) + "\n")
+        warm.stdin.write(json.dumps([arguments, str(folder or Path.cwd()), given, out, err]) + "\n")
         warm.stdin.flush()
         code = warm.stdout.readline()
         assert code, "the process that starts commands has ended"
-        texts = [file.read_text(encoding="utf-8") for file in (out, err)]
-        return subprocess.CompletedProcess(("cultureops", *arguments), int(code), *texts)
+        return int(code)

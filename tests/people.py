@@ -29,7 +29,8 @@ async def employ(lab: Lab, *actors: Actor) -> None:
         data = {"username": name, "printed_name": name.replace("-", " ").title(), "roles": sorted(held)}
         made = new_event(AccessEvent.ACCOUNT_CREATED, data, SYSTEM, claims=(username_claim(name),))
         secret = new_event(AccessEvent.PASSWORD_SET, {"secret_id": f"none-{name}", "by": "test"}, SYSTEM)
-        await lab.ledger.append(account_stream(name), [made, secret], 0)
+        checked = new_event(AccessEvent.IDENTITY_VERIFIED, {"how": "test"}, SYSTEM)
+        await lab.ledger.append(account_stream(name), [made, secret, checked], 0)
 
 
 async def act(lab: Lab, command: Command, actor: Actor, witness: Actor | None = None) -> Batch:

@@ -51,6 +51,7 @@ from cultureops.lab import Lab, open_lab
 from cultureops.lab_health import health_of
 from cultureops.ledger.generation import program_started
 from cultureops.ledger.verify import verify
+from cultureops.logs import log_to_stderr
 from cultureops.recording import LEDGER_FILE, SITE_FILE
 from cultureops.site import read_site
 from cultureops.site_approval import SiteWatch, adopt_site
@@ -73,7 +74,7 @@ DRAIN_S: Final = 60.0
 
 def run_site(site_file: Path, data_dir: Path) -> None:
     """Run a lab until SIGINT or SIGTERM."""
-    _log_to_stderr(logging.INFO)
+    log_to_stderr(logging.INFO)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -187,7 +188,7 @@ class DemoOptions:
 
 def run_demo(options: DemoOptions) -> None:
     """Play one batch, or several side by side, in a simulated lab; prints the summary when they are closed."""
-    _log_to_stderr(logging.ERROR)
+    log_to_stderr(logging.ERROR)
     patients = patients_of(options.recipe)
     with _demo_folder(options.data_dir) as folder:
         uvloop.run(_until_signalled(_play(options, patients, Path(folder).resolve())))
@@ -269,10 +270,3 @@ def _progress(clock: SteppedClock, days: float) -> Iterator[Callable[[Instant], 
                 progress.update(task, completed=(now - start) / DAY_MS)
 
         yield show
-
-
-def _log_to_stderr(level: int) -> None:
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

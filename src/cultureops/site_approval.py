@@ -1,14 +1,17 @@
 """The site file under change control: a lab runs on the text that was adopted or approved last, not on any other.
 
-The first start adopts the file. From then on a changed file comes into force when quality assurance has signed it;
-until then the lab goes on with the text before, and an alarm of its own says that the file differs. The ledger keeps
-every text but for the secrets in it (``site_secrets.py``).
+The first start adopts the file, and by their hashes the profiles and mappings that it names. From then on a changed
+file comes into force when quality assurance has signed it; until then the lab goes on with the text before, and an
+alarm of its own says that the file, or one that it names, differs. The ledger keeps every text but for the secrets in
+it (``site_secrets.py``). Recipes are approved by themselves (``batch/approval.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,7 @@ import structlog
 from pydantic import Field
 
 from cultureops.access.signature import Meaning, Signature, content_sha256, signatures_in
+from cultureops.backup.site_folder import toml_named_in
 from cultureops.clock import MINUTE_MS, Clock, Instant
 from cultureops.conduct import ABSENT, Command, Rule, carry_out, permit
 from cultureops.config import parse
@@ -39,6 +43,7 @@ __all__ = [
     "adopt_site",
     "approve_site",
     "approving_site",
+    "named_files",
     "text_in_force",
 ]
 
@@ -54,10 +59,14 @@ _LOOK_EVERY_MS: Final = MINUTE_MS
 
 
 class ApproveSite(Details):
-    """Let the lab run on this text of the site file; ``commitment`` is the keyed hash [hex] of the whole text."""
+    """Let the lab run on this text of the site file; ``commitment`` is the keyed hash [hex] of the whole text.
+
+    ``files`` are the files that it names, each as "name SHA-256", None where nobody looked at them.
+    """
 
     text: Annotated[str, Field(strict=True, max_length=1_000_000)]
     commitment: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+    files: Annotated[tuple[Annotated[str, Field(max_length=1_200)], ...], Field(max_length=1_000)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,11 @@ class SiteText:
     at: Instant
     reason: str
     signature: Signature | None
+    files: tuple[str, ...] | None = None
+
+    def names(self, files: tuple[str, ...]) -> bool:
+        """Whether the named files are those that came into force with it; true where they were not looked at then."""
+        return self.files is None or self.files == files
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,9 @@ def _text_in(event: Event) -> SiteText | None:
             return None
         if signature is None or signature.role != "QA" or signature.content_sha256 != content_sha256(event):
             return None
-    return SiteText(str(event.data["text"]), str(event.data["commitment"]), event.occurred_at, event.reason, signature)
+    text, commitment, found = str(event.data["text"]), str(event.data["commitment"]), event.data.get("files")
+    files = tuple(map(str, found)) if isinstance(found, Sequence) and not isinstance(found, str) else None
+    return SiteText(text, commitment, event.occurred_at, event.reason, signature, files)
 
 
 async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
@@ -111,7 +127,7 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
         known = text_in_force(ledger.read(STREAM))
         if known is None:
             site = site_from(parse(text, str(file)), file)  # what can't be read is not adopted
-            details = await asyncio.to_thread(_details, key, text)
+            details = await asyncio.to_thread(_details, key, text, file)
             adopted = NewEvent(ADOPTED, dict(data_of(details)), _SYSTEM, Source.SYSTEM, reason="first start")
             (event,) = await ledger.append(STREAM, [adopted], 0)
             await asyncio.to_thread(key.keep, text)
@@ -120,7 +136,10 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
             return SiteInForce(site, known, differs=False)
     if hmac.compare_digest(await asyncio.to_thread(key.commitment, text), known.commitment):
         await asyncio.to_thread(key.keep, text)
-        return SiteInForce(site_from(parse(text, str(file)), file), known, differs=False)
+        differs = not known.names(await asyncio.to_thread(named_files, file, text))
+        if differs:
+            log.warning("a file that the site file names is not what was approved with it", file=str(file))
+        return SiteInForce(site_from(parse(text, str(file)), file), known, differs)
     whole = await asyncio.to_thread(key.kept)
     if whole is None or not hmac.compare_digest(key.commitment(whole), known.commitment):
         raise ConfigError(
@@ -138,15 +157,33 @@ def _read(file: Path) -> str:
         raise ConfigError(f"{file}: can't be read as UTF-8 text: {error}") from None
 
 
-def _details(key: SiteKey, text: str) -> ApproveSite:
-    return ApproveSite(text=key.redacted(text), commitment=key.commitment(text))
+def named_files(file: Path, text: str) -> tuple[str, ...]:
+    """Return the TOML files that a site file's text names, recipes left out, each as "name SHA-256"; blocks."""
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return ()
+    named = set(toml_named_in({section: value for section, value in said.items() if section != "recipe"}))
+    return tuple(f"{name} {_sha256(file, name)}" for name in sorted(named))
+
+
+def _sha256(file: Path, name: str) -> str:
+    found = next((one for one in (Path(name), file.parent / name) if one.is_file()), None)  # as drivers look for it
+    try:
+        return "absent" if found is None else hashlib.sha256(found.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _details(key: SiteKey, text: str, file: Path) -> ApproveSite:
+    return ApproveSite(text=key.fit_for_ledger(text), commitment=key.commitment(text), files=named_files(file, text))
 
 
 def approving_site(data_dir: Path, file: Path, reason: str) -> Command:
     """Return the command that approves a site file as it is; raises ConfigError for one that no lab could run on."""
     text = _read(file)
     site_from(parse(text, str(file)), file)
-    return Command(STREAM, _details(SiteKey(data_dir), text), None, reason)
+    return Command(STREAM, _details(SiteKey(data_dir), text, file), None, reason)
 
 
 async def approve_site(
@@ -162,7 +199,7 @@ async def approve_site(
         assert isinstance(details, ApproveSite)
         state = ABSENT if known is None else "adopted"
         at = permit(RULE, command, what="site file", state=state, since=None, now=now, actor=actor)
-        if known is not None and known.commitment == details.commitment:
+        if known is not None and (known.commitment, known.files) == (details.commitment, details.files):
             raise TransitionRefused("site file: this text is in force already")
         return NewEvent(APPROVED, dict(data_of(details)), actor, Source.HUMAN, at, command.reason)
 
@@ -177,7 +214,7 @@ class SiteWatch:
 
     def __init__(self, data_dir: Path, file: Path, in_force: SiteInForce, read: Callable[[Path], str] = _read) -> None:
         self._key, self._file, self._read = SiteKey(data_dir), file, read
-        self._commitment = in_force.text.commitment
+        self._in_force = in_force.text
         self._looked_at: Instant | None = None
         self.differs = in_force.differs
 
@@ -192,6 +229,8 @@ class SiteWatch:
 
     def _look(self) -> bool:
         try:
-            return not hmac.compare_digest(self._key.commitment(self._read(self._file)), self._commitment)
+            text = self._read(self._file)
+            is_text = hmac.compare_digest(self._key.commitment(text), self._in_force.commitment)
+            return not (is_text and self._in_force.names(named_files(self._file, text)))
         except ConfigError:
             return True

@@ -11,8 +11,10 @@ import hmac
 import os
 import re
 import secrets
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cultureops.errors import ConfigError
 from cultureops.ledger.keys import KEYS_FOLDER
@@ -29,6 +31,15 @@ _IN_URL: Final = re.compile(
     r"""(?ix) (?P<before> ://[^/\s"'@:]*: | [?&](?:password|secret|token|key|api_?key|auth)= )
         (?P<secret> (?<=:)[^/\s"'@]+(?=@) | (?<==)[^&\s"'#]+ )"""
 )
+_NAMES_SECRET: Final = re.compile(
+    r"(?ix) (?:^|[_-]) (?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credential|authorization|bearer|psk|auth"
+    r"|(?:api|access|private|auth|account|shared|secret)[_-]?key) s? $"
+)
+"""How the name of an entry ends that holds a secret itself; that of a file of secrets ends in ``_file``."""
+_MARK: Final = re.compile(r"\*\*\*[0-9a-f]{16}\*\*\*")
+_LONG_ENOUGH: Final = 4
+"""Characters from which on a secret is hidden wherever it stands; shorter ones stand in words as well."""
+_PINGED_AT: Final = "heartbeat.url"
 _PINGED: Final = re.compile(r"""(?imsx) (?P<before> ^\s*\[heartbeat\] (?:(?!^\s*\[).)*? ^\s*url\s*=\s*["'])
         (?P<secret>[^"']+)""")  # fmt: skip
 
@@ -49,11 +60,32 @@ class SiteKey:
 
         def hide(found: re.Match[str]) -> str:
             quote = found.groupdict().get("quote") or ""
-            return f"{found['before']}{quote}***{self.commitment(found['secret'])[:16]}***{quote}"
+            secret = found["secret"]
+            return f"{found['before']}{quote}{secret if _MARK.fullmatch(secret) else self._mark(secret)}{quote}"
 
+        for secret in sorted({found for _, found in _secrets(_parsed(text))}, key=len, reverse=True):
+            if len(secret) >= _LONG_ENOUGH:
+                text = text.replace(secret, self._mark(secret))
         for pattern in (_SECRET_KEY, _PINGED, _IN_URL):
             text = pattern.sub(hide, text)
         return text
+
+    def fit_for_ledger(self, text: str) -> str:
+        """Return a text without its secrets; raises ConfigError, naming the entry, where one can't be taken out."""
+        redacted = self.redacted(text)
+        try:
+            left = [name for name, secret in _secrets(tomllib.loads(redacted)) if not _MARK.fullmatch(secret)]
+        except tomllib.TOMLDecodeError:
+            left = [name for name, _ in _secrets(_parsed(text))] or ["an entry"]
+        if left:
+            raise ConfigError(
+                f"site file: {left[0]} holds a secret in a form that can't be hidden from the ledger; write it as one "
+                "plain string in quotes, or into a file of its own that the site file names"
+            )
+        return redacted
+
+    def _mark(self, secret: str) -> str:
+        return f"***{self.commitment(secret)[:16]}***"
 
     def keep(self, text: str) -> None:
         """Keep the whole text that is in force."""
@@ -77,6 +109,42 @@ class SiteKey:
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{file}: can't be read: {error}; put it back from a backup") from None
         return self._key
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _secrets(value: object, name: str = "", *, is_secret: bool = False) -> Iterator[tuple[str, str]]:
+    """Return the secrets among the values of a parsed file, each with the name of its entry."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            path = f"{name}.{key}" if name else key
+            is_named = path == _PINGED_AT or _NAMES_SECRET.search(key) is not None
+            yield from _secrets(item, path, is_secret=is_secret or is_named)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets(item, name, is_secret=is_secret)
+    elif is_secret and isinstance(value, str) and value:
+        yield name, value
+    elif isinstance(value, str) and "://" in value:
+        yield from ((name, secret) for secret in _secrets_of_address(value))
+
+
+def _secrets_of_address(address: str) -> Iterator[str]:
+    """Return the password of an address, and what its question calls a secret."""
+    rest = address.partition("://")[2]
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    password = place.rpartition("@")[0].partition(":")[2]
+    if password:
+        yield password
+    for part in re.split(r"[?&;#]", rest)[1:]:
+        key, _, secret = part.partition("=")
+        if secret and _NAMES_SECRET.search(key):
+            yield secret
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -40,24 +40,26 @@ def log_damage(database: Path) -> LogDamage | None:
     sums = _summed(content[: _HEAD.size - 8], (0, 0), order)
     if magic not in _MAGIC or sums != tuple(noted):
         return LogDamage(f"{log}: the checksum of its head does not match; all commits in it are lost", True)
-    at, commits_lost, is_bad = _HEAD.size, 0, False
+    at, commits_lost, is_bad, is_whole = _HEAD.size, 0, False, False
     while at + _FRAME.size + page <= len(content):
         _, size_after, frame_salt, *noted = _FRAME.unpack_from(content, at)
-        if frame_salt != salt and not is_bad and not _has_salt(content, at, page, salt):
-            return None  # what is left of the log before
         if not is_bad:
             sums = _summed(content[at : at + 8], sums, order)
             sums = _summed(content[at + _FRAME.size : at + _FRAME.size + page], sums, order)
-            if frame_salt != salt or sums != tuple(noted):
+            # Checksums go on from frame to frame: one that fits was written here, whatever its salt says now.
+            is_whole = sums == tuple(noted)
+            if frame_salt != salt and not is_whole and not _has_salt(content, at, page, salt):
+                return None  # what is left of the log before
+            if frame_salt != salt or not is_whole:
                 is_bad, bad_at = True, at
-                commits_lost = int(frame_salt == salt and size_after > 0)
+                commits_lost = int((frame_salt == salt or is_whole) and size_after > 0)
         elif frame_salt == salt and size_after:
             commits_lost += 1
         at += _FRAME.size + page
     if not is_bad:
         return None
-    bad = f"{log}: the frame at byte {bad_at} does not match its checksum"
-    return LogDamage(f"{bad}; {commits_lost} commits in it or behind it are lost", commits_lost > 1)
+    bad = f"{log}: the frame at byte {bad_at} does not match its checksum or its log"
+    return LogDamage(f"{bad}; {commits_lost} commits in it or behind it are lost", is_whole or commits_lost > 1)
 
 
 def _has_salt(content: bytes, at: int, page: int, salt: bytes) -> bool:

@@ -6,12 +6,12 @@ import json
 import os
 import pty
 import select
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.command_line import at_terminal
 from tests.hired import WORDS, hire_named, password_file
 from typer.testing import CliRunner, Result
 
@@ -135,21 +135,16 @@ def test_a_password_is_asked_for_at_a_terminal_and_never_shown(data: Path) -> No
     hire_named(data, ("qa-1", "QA"))
     arguments = ("equipment", "commission", "x", "--document", "Q-1", "--actor", "qa-1", "--role", "QA")
     main, terminal = pty.openpty()
-    asked = subprocess.Popen(
-        [sys.executable, "-m", "cultureops", *arguments, "--data-dir", str(data)],
-        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
-    )  # fmt: skip
-    os.close(terminal)
-    said, give_up, is_typed = b"", time.monotonic() + 50, False
-    while time.monotonic() < give_up and asked.poll() is None:
-        if select.select([main], [], [], 0.1)[0]:
-            try:
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(at_terminal, *arguments, "--data-dir", str(data), terminal=os.ttyname(terminal))
+        said, give_up, is_typed = b"", time.monotonic() + 50, False
+        while time.monotonic() < give_up and not (asked.done() and is_typed):
+            if select.select([main], [], [], 0.02)[0]:
                 said += os.read(main, 4096)
-            except OSError:
-                break
-        if b"Password of qa-1: " in said and not is_typed:
-            is_typed = bool(os.write(main, WORDS.encode() + b"\n"))
-    assert asked.wait(10) == 0, said
+            if b"Password of qa-1: " in said and not is_typed:
+                is_typed = bool(os.write(main, WORDS.encode() + b"\n"))
+        assert asked.result(10) == 0, said
+    os.close(terminal)
     os.close(main)
     assert WORDS.encode() not in said and b"qa-1 (QA) signs as approved: Commissioned of equipment:x" in said
     assert read_stream(data / "ledger.sqlite", "equipment:x")[-1].actor.id == "qa-1"

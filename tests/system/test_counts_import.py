@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from tests.hired import hire
 from typer.testing import CliRunner
 
 from cultureops.batch import commands as do
@@ -49,6 +50,9 @@ def row(sample_id: str, viability: float = 97.0) -> str:
     )
 
 
+WHO = ("--actor", "operator-1", "--role", "OP")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def parser_loaded() -> None:
     """Load the parser once, outside of any test's deadline."""
@@ -80,6 +84,7 @@ def data(tmp_path: Path) -> Path:
                 await execute(ledger, find_recipe, Command("B-1", details), facts)
 
     asyncio.run(create())
+    hire(tmp_path, WHO)
     return folder
 
 
@@ -93,7 +98,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def imported(data: Path, *arguments: object) -> Result:
-    options = ["--data-dir", data, "--site", data.parent / "site.toml", "--device", "counter_1"]
+    options = ["--data-dir", data, "--site", data.parent / "site.toml", "--device", "counter_1", *WHO]
     return CliRunner().invoke(app, ["counts", "import", *map(str, (*options, *arguments))])
 
 
@@ -131,13 +136,13 @@ def test_each_count_finds_its_place(data: Path, run: Path) -> None:
 
 def test_the_same_file_twice_does_nothing_new(data: Path, run: Path) -> None:
     found(data, run)
-    before = verify(data / LEDGER_FILE)
+    before = [types(data, stream) for stream in ("batch:B-1", "device:counter_1", "attachments")]
     copy = run.with_name("copy.csv")
     copy.write_bytes(run.read_bytes())
     for one in found(data, run, copy):
         assert one["status"] == "known" and one["reason"].startswith("imported before, event ")
         assert {count["outcome"] for count in one["counts"]} == {"known"}
-    assert verify(data / LEDGER_FILE) == before
+    assert [types(data, stream) for stream in ("batch:B-1", "device:counter_1", "attachments")] == before
 
 
 def test_counts_that_a_lab_took_already_are_left_alone(data: Path, run: Path) -> None:
@@ -192,6 +197,19 @@ def test_a_person_reads_what_became_of_it(data: Path, run: Path) -> None:
     [(["--device", "Counter 1"], "is no device name"), (["--data-dir", "/dev/null/none"], "no such file")],
 )
 def test_wrong_use_is_one_line(data: Path, run: Path, arguments: list[str], said: str) -> None:
-    done = CliRunner().invoke(app, ["counts", "import", str(run), "--data-dir", str(data), *arguments])
+    done = CliRunner().invoke(app, ["counts", "import", str(run), "--data-dir", str(data), *WHO, *arguments])
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.requirement("R1")
+def test_nobody_brings_counts_in_without_a_name(data: Path, run: Path, tmp_path: Path) -> None:
+    before = [event.type for event in read_stream(data / LEDGER_FILE, "batch:B-1")]
+    (wrong := tmp_path / "wrong").write_text("somebody else's word\n")
+    wrong.chmod(0o600)
+    assert imported(data, run, "--password-file", wrong).exit_code == 1
+    assert imported(data, run, "--actor", "operator-9").exit_code == 1
+    assert types(data, "batch:B-1") == before
+    assert found(data, run)[0]["status"] == "imported"
+    (noted,) = (one for one in read_stream(data / LEDGER_FILE, "device:counter_1") if one.type == "counts_imported")
+    assert (noted.actor.id, noted.actor.role) == ("operator-1", "OP")

@@ -20,6 +20,7 @@ from cultureops.site_approval import (
     adopt_site,
     approve_site,
     approving_site,
+    named_files,
     text_in_force,
 )
 from cultureops.site_secrets import SiteKey
@@ -145,6 +146,16 @@ async def test_secrets_in_the_file_never_enter_the_ledger(place: tuple[Path, Pat
         ('url = "https://h.example/x?token=abc123&y=1"', "abc123"),
         ('mqtt_password="p"', '"p"'),
         ('[heartbeat]\nevery_s = 60\nurl = "https://ping.example/uuid-1"', "uuid-1"),
+        ('password = "it\'s hunter2"', "hunter2"),
+        ('password = """hunter2"""', "hunter2"),
+        ('"password" = "hunter2"', "hunter2"),
+        ("pass\\u0077ord".join(('"', '" = "hunter2"')), "hunter2"),
+        ('tokens = ["hunter1", "hunter2"]', "hunter2"),
+        ('pwd = "hunter2"', "hunter2"),
+        ('[password]\nvalue = "hunter2"', "hunter2"),
+        ('headers = { Authorization = "Bearer hunter2" }', "hunter2"),
+        ('link = "modbus+tcp://reader:hun@ter2@10.0.0.7:502"', "ter2"),
+        ('link = "serial:///dev/ttyS0;password=hunter2"', "hunter2"),
     ],
 )
 def test_what_is_hidden(tmp_path: Path, line: str, secret: str) -> None:
@@ -158,6 +169,40 @@ def test_what_is_hidden(tmp_path: Path, line: str, secret: str) -> None:
 )
 def test_what_is_not_hidden(tmp_path: Path, line: str) -> None:
     assert SiteKey(tmp_path).redacted(line) == line
+
+
+def test_a_secret_that_can_not_be_hidden_keeps_the_file_out_of_the_ledger(tmp_path: Path) -> None:
+    for line in ('password = "a\\"hunter2"', 'link = "x://reader:hunt\\u0065r2@h"  # reader:hunter2'):
+        try:
+            assert "hunter2" not in SiteKey(tmp_path).fit_for_ledger(line)
+        except ConfigError as refused:
+            assert "password holds a secret" in str(refused) and "hunter2" not in str(refused)
+    with pytest.raises(ConfigError, match="password holds a secret in a form that can't be hidden"):
+        SiteKey(tmp_path).fit_for_ledger('password = "a\\"hunter2"')
+
+
+@pytest.mark.requirement("R22")
+async def test_a_named_file_that_is_not_what_was_approved_is_told_until_it_is(
+    place: tuple[Path, Path], clock: SteppedClock
+) -> None:
+    data, file = place
+    profile = file.with_name("own.toml")
+    text = HELD.replace('"cultureops_virtual_incubator"', '"own.toml"')
+    profile.write_text("scale = 0.1\n")
+    file.write_text(text)
+    adopted = await adopt_site(data, file, clock)
+    assert adopted.text.files == named_files(file, text) and not adopted.differs
+    watch = SiteWatch(data, file, adopted)
+    for scale, differs in (("0.01", True), ("0.1", False), ("0.01", True)):
+        profile.write_text(f"scale = {scale}\n")
+        await watch.settle(START)
+        assert watch.differs is differs
+        assert (await adopt_site(data, file, clock)).differs is differs
+    await sign(data, approving_site(data, file, "the gauge was changed"), clock)
+    assert not (await adopt_site(data, file, clock)).differs
+    profile.unlink()
+    assert (await adopt_site(data, file, clock)).differs
+    assert named_files(file, '[[recipe]]\nfile = "r.toml"') == (), "recipes are approved by themselves"
 
 
 def test_an_approval_without_a_signature_counts_for_nothing() -> None:

@@ -86,12 +86,14 @@ def create(
     if not is_name(username) or username != username.strip() or len(username) > LONGEST_USERNAME:
         wanted = f"2 to {LONGEST_USERNAME} printable characters of one script, without blanks around"
         raise AccessError(f"{username[:80]!r} is no user name; expected {wanted}")
-    if not is_name(printed_name):
-        raise AccessError("the printed name stands beside signatures; expected 2 to 200 printable ones of one script")
     if (taken := accounts.get(username)) is not None:
         raise AccessError(f"{taken.username} is {taken.state} and on record; names are never given twice, use another")
     if alike := next((one.username for one in accounts.all() if looks_like(one.username, username)), ""):
         raise AccessError(f"{username} is read as {alike}, which is on record; use another name")
+    if not is_name(printed_name):
+        raise AccessError(
+            "the printed name stands beside signatures; expected 2 to 200 printable characters of one script"
+        )
     held = check_roles(roles)
     data = {"username": username, "printed_name": printed_name.strip(), "roles": sorted(held)}
     return new_event(AccessEvent.ACCOUNT_CREATED, data, actor, reason, (username_claim(username),))

@@ -75,7 +75,7 @@ def _prove_raw_files(data: Path, files: Iterable[StoredFile]) -> None:
         if file is None or file.sha256 != sha256:
             wrong = "is missing" if file is None else "holds other bytes"
             raise ChainBroken(
-                f"{data / FOLDER / sha256[:2] / sha256}: {wrong}, and was kept at position {event.position} of the "
+                f"{FOLDER}/{sha256[:2]}/{sha256}: {wrong}, and was kept at position {event.position} of the "
                 "ledger; run `cultureops verify` and put it back from an earlier backup"
             )
 

@@ -59,6 +59,8 @@ def restore_backup(
     """
     began = time.monotonic()
     _refuse_used(data_dir)
+    if data_dir.absolute().parent.resolve().is_relative_to(backup.resolve()):
+        raise ConfigError(f"{data_dir}: lies in the backup, which would not be whole any more; name another folder")
     secrets = {} if keys is None else read_keys(keys)
     manifest, sha256 = read_manifest(backup)
     with _in_place(data_dir) as unfinished:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cultureops.errors import ConfigError
 
-__all__ = ["site_files"]
+__all__ = ["site_files", "toml_named_in"]
 
 
 def site_files(site_file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -19,7 +19,7 @@ def site_files(site_file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     site file that can't be read.
     """
     try:
-        named = set(_texts(tomllib.loads(site_file.read_text(encoding="utf-8"))))
+        named = set(toml_named_in(tomllib.loads(site_file.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{site_file}: can't be read: {error}") from None
     folder = site_file.parent.resolve()
@@ -38,12 +38,13 @@ def site_files(site_file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(beside)), tuple(sorted(outside))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def toml_named_in(value: Any) -> Iterator[str]:
+    """Return every text in a parsed file that can name a TOML file."""
     if isinstance(value, dict):
         for item in value.values():
-            yield from _texts(item)
+            yield from toml_named_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from toml_named_in(item)
     elif isinstance(value, str) and value.endswith(".toml") and len(value) < 1000:
         yield value

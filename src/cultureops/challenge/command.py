@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -29,6 +28,7 @@ from cultureops.demo.lab import fleet_devices
 from cultureops.demo.site_file import site_text
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError, CultureOpsError
+from cultureops.logs import log_to_stderr
 from cultureops.site import read_site
 from cultureops.telemetry.whole_file import whole_file
 
@@ -162,7 +162,4 @@ def _progress() -> Iterator[challenging.Progress]:
 
 def _log_nothing() -> None:
     """Keep lost links out of sight: they are what is being tried."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log_to_stderr(logging.CRITICAL)

@@ -80,7 +80,7 @@ def invite(
     from cultureops.keeping import access
 
     by = access.By(actor, password_file)
-    finish(lambda: access.invite_person(data_dir, username, "", (), by, reason, as_json=as_json))
+    finish(lambda: access.invite_person(data_dir, username, None, (), by, reason, as_json=as_json))
 
 
 @group.command("accept")
@@ -93,9 +93,9 @@ def accept(
     as_json: AsJson = False,
 ) -> None:
     """Set your own password by an invitation."""
-    from cultureops.keeping import access
+    from cultureops.keeping import own_account
 
-    finish(lambda: access.accept_invitation(data_dir, invitation_file, new_password_file, as_json=as_json))
+    finish(lambda: own_account.accept_invitation(data_dir, invitation_file, new_password_file, as_json=as_json))
 
 
 @group.command("password")
@@ -107,10 +107,10 @@ def password(
     as_json: AsJson = False,
 ) -> None:
     """Change your own password."""
-    from cultureops.keeping import access
+    from cultureops.keeping import access, own_account
 
     by = access.By(actor, password_file)
-    finish(lambda: access.change_password(data_dir, by, new_password_file, as_json=as_json))
+    finish(lambda: own_account.change_password(data_dir, by, new_password_file, as_json=as_json))
 
 
 @group.command("totp")
@@ -122,9 +122,9 @@ def totp(
     as_json: AsJson = False,
 ) -> None:
     """Add a phone as your second factor."""
-    from cultureops.keeping import access
+    from cultureops.keeping import access, own_account
 
-    finish(lambda: access.add_totp(data_dir, access.By(actor, password_file), title, as_json=as_json))
+    finish(lambda: own_account.add_totp(data_dir, access.By(actor, password_file), title, as_json=as_json))
 
 
 @group.command("verify-identity")
@@ -274,10 +274,10 @@ def token_issue(
     as_json: AsJson = False,
 ) -> None:
     """Print a new token of your own account, once."""
-    from cultureops.keeping import access
+    from cultureops.keeping import access, own_account
 
     by = access.By(actor, password_file)
-    finish(lambda: access.hand_out_token(data_dir, by, title, scope, days, as_json=as_json))
+    finish(lambda: own_account.hand_out_token(data_dir, by, title, scope, days, as_json=as_json))
 
 
 @token.command("revoke")

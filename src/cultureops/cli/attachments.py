@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import AsJson, DataDir, command_group, finish
+from cultureops.cli.shell import Actor, AsJson, DataDir, PasswordFile, Role, command_group, finish
 
 __all__ = ["group"]
 
@@ -17,13 +17,17 @@ group = command_group("Raw files: images, traces and counts, kept as they came u
 @group.command("keep")
 def attachments_keep(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files, taken as they are.")],
+    actor: Actor,
+    role: Role,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
 ) -> None:
     """Keep files for good and print the SHA-256 of each, by which a step names its image or trace."""
+    from cultureops.keeping.entry import Entry
     from cultureops.keeping.raw_files import keep_files
 
-    finish(lambda: keep_files(data_dir, files, as_json=as_json))
+    finish(lambda: keep_files(data_dir, files, Entry(actor, role, password_file=password_file), as_json=as_json))
 
 
 @group.command("list")

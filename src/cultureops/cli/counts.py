@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import AsJson, DataDir, command_group, finish
+from cultureops.cli.shell import Actor, AsJson, DataDir, PasswordFile, Role, command_group, finish
 
 __all__ = ["group"]
 
@@ -38,6 +38,8 @@ def _parse(files: list[Path], *, as_json: bool) -> None:
 @group.command("import")
 def counts_import(
     files: Files,
+    actor: Actor,
+    role: Role,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Counter that wrote them; its calibration must be on record.")
     ] = "import",
@@ -46,14 +48,28 @@ def counts_import(
         Path | None, typer.Option("--site", help="The site file; site.toml of this folder where there is one.")
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try counts again that were set aside before.")] = False,
+    password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Attach counts to the batches that their sample ids name, or record why not; beside a running lab, too."""
-    finish(lambda: _import(data_dir, files, device, site, retry=retry, as_json=as_json))
+    who = actor, role, password_file
+    finish(lambda: _import(data_dir, files, device, site, who, retry=retry, as_json=as_json))
 
 
-def _import(data_dir: Path, files: list[Path], device: str, site: Path | None, *, retry: bool, as_json: bool) -> None:
+def _import(
+    data_dir: Path,
+    files: list[Path],
+    device: str,
+    site: Path | None,
+    who: tuple[str, str, Path | None],
+    *,
+    retry: bool,
+    as_json: bool,
+) -> None:
     from cultureops.keeping.counts import import_counts
+    from cultureops.keeping.entry import Entry
 
-    if not import_counts(data_dir, files, device, site, retry=retry, as_json=as_json):
+    actor, role, password_file = who
+    entry = Entry(actor, role, password_file=password_file)
+    if not import_counts(data_dir, files, device, site, entry, retry=retry, as_json=as_json):
         raise SystemExit(1)

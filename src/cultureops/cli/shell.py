@@ -63,6 +63,9 @@ def command_group(about: str) -> typer.Typer:
 
 def finish(work: Callable[[], object]) -> None:
     """Do the work; turn what a user can mend into one line and an exit code."""
+    from cultureops.logs import log_to_stderr
+
+    log_to_stderr()
     try:
         work()
     except ConfigError as error:

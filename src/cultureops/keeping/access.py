@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from cultureops.access import Identity, Meaning, Role
 from cultureops.access.account import Account
 from cultureops.access.desk import AccessDesk, open_access
-from cultureops.clock import DAY_MS, SystemClock, SystemEntropy, iso
+from cultureops.clock import SystemClock, SystemEntropy, iso
 from cultureops.errors import AccessError
 from cultureops.field import printable
 from cultureops.keeping.entry import entering, print_grid, print_json, when
@@ -24,16 +23,13 @@ from cultureops.recording import open_ledger_beside
 __all__ = [
     "By",
     "Change",
-    "accept_invitation",
-    "add_totp",
     "change_account",
-    "change_password",
-    "hand_out_token",
     "invite_person",
     "list_accounts",
     "list_sessions",
     "recover_administrator",
     "review_access",
+    "say_account",
     "set_up",
 ]
 
@@ -101,14 +97,14 @@ def list_accounts(data_dir: Path, *, as_json: bool) -> None:
 
 
 def invite_person(
-    data_dir: Path, username: str, printed_name: str, roles: Sequence[str], by: By, reason: str, *, as_json: bool
+    data_dir: Path, username: str, printed_name: str | None, roles: Sequence[str], by: By, reason: str, *, as_json: bool
 ) -> None:
-    """Make an account, or with no printed name invite its person anew, and print the invitation once."""
+    """Make an account, or with printed name None invite its person anew, and print the invitation once."""
 
     async def invite() -> tuple[str, str]:
         async with entering(data_dir, SystemClock()) as (_, desk):
             identity = await recognised(desk, by.username, by.secret)
-            if printed_name:
+            if printed_name is not None:
                 link = await desk.create(username, printed_name, roles, identity, reason)
             else:
                 link = await desk.invite(username, identity, reason)
@@ -124,17 +120,6 @@ def invite_person(
         print(f"for {username} alone, until {ends_at}: `cultureops access accept`, or the log-in page", file=sys.stderr)
 
 
-def accept_invitation(data_dir: Path, link_file: Path | None, new_password_file: Path | None, *, as_json: bool) -> None:
-    """Let a person set their own password by an invitation, which is typed or stands in a file."""
-    link = Secret(link_file, "--invitation-file").given("the invitation")
-
-    async def accept() -> Account:
-        async with entering(data_dir, SystemClock()) as (_, desk):
-            return await desk.accept(link, given_password("the account", new_password_file), source=SHELL)
-
-    _say(asyncio.run(accept()), as_json=as_json)
-
-
 def change_account(data_dir: Path, by: By, change: Change, *, as_json: bool) -> None:
     """Carry out one change of an account and print it as it then stands."""
 
@@ -142,35 +127,7 @@ def change_account(data_dir: Path, by: By, change: Change, *, as_json: bool) -> 
         async with entering(data_dir, SystemClock()) as (_, desk):
             return await change(desk, await recognised(desk, by.username, by.secret))
 
-    _say(asyncio.run(carry_out()), as_json=as_json)
-
-
-def change_password(data_dir: Path, by: By, new_password_file: Path | None, *, as_json: bool) -> None:
-    """Change one's own password."""
-
-    async def change() -> Account:
-        async with entering(data_dir, SystemClock()) as (_, desk):
-            password = by.secret.given(by.username)
-            code = given_code(desk, by.username)
-            new = given_password(by.username, new_password_file)
-            return await desk.change_password(by.username, password, code, new, SHELL)
-
-    _say(asyncio.run(change()), as_json=as_json)
-
-
-def add_totp(data_dir: Path, by: By, title: str, *, as_json: bool) -> None:
-    """Add a phone as second factor of one's own: show what it scans, then ask for a code of it."""
-
-    async def add() -> Account:
-        async with entering(data_dir, SystemClock()) as (_, desk):
-            password = by.secret.given(by.username)
-            new = await desk.begin_totp(by.username, password, given_code(desk, by.username), SHELL)
-            print(new.uri, file=sys.stderr)
-            if not sys.stdin.isatty():
-                raise AccessError("a phone's code is asked for at a terminal; nothing was changed")
-            return await desk.confirm_totp(new.factor_id, getpass.getpass("Code that the phone shows: "), title)
-
-    _say(asyncio.run(add()), as_json=as_json)
+    say_account(asyncio.run(carry_out()), as_json=as_json)
 
 
 def list_sessions(data_dir: Path, username: str | None, *, as_json: bool) -> None:
@@ -188,23 +145,6 @@ def list_sessions(data_dir: Path, username: str | None, *, as_json: bool) -> Non
         return
     rows = [tuple(str(row[name] or "") for name in ("username", "kind", "id", "since", "detail")) for row in found]
     print_grid(("account", "what", "id", "since", ""), rows, "nobody is logged in, and no token counts")
-
-
-def hand_out_token(data_dir: Path, by: By, title: str, scopes: Sequence[str], days: float, *, as_json: bool) -> None:
-    """Issue an API token of one's own account and print it once."""
-
-    async def issue() -> str:
-        clock = SystemClock()
-        async with entering(data_dir, clock) as (_, desk):
-            identity = await recognised(desk, by.username, by.secret)
-            return await desk.issue_token(identity, title, scopes, clock.now() + round(days * DAY_MS))
-
-    token = asyncio.run(issue())
-    if as_json:
-        print_json({"username": by.username, "token": token, "scopes": sorted(set(scopes))})
-    else:
-        print(token)
-        print("shown this once; keep it where only its program can read it", file=sys.stderr)
 
 
 def review_access(data_dir: Path, by: By | None, conclusion: str, *, as_json: bool) -> None:
@@ -267,7 +207,8 @@ def _opened(account: Account, now: int) -> list[dict[str, Any]]:
     return sessions + tokens
 
 
-def _say(account: Account, *, as_json: bool) -> None:
+def say_account(account: Account, *, as_json: bool) -> None:
+    """Print an account as it stands."""
     if as_json:
         print_json(_as_json(account))
         return

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from cultureops.access import Role
-from cultureops.alarms.journal import SYSTEM
 from cultureops.attachments import Attachments, keep_on_record
 from cultureops.batch.facts import EquipmentFact, Facts
 from cultureops.batch.recipe import load_recipe, recipe_names
@@ -25,7 +24,8 @@ from cultureops.clock import Clock, SystemClock
 from cultureops.counter_file import CountFile, Status, read_count_files
 from cultureops.device.driver import CountResult, RejectedFile
 from cultureops.equipment.register import EquipmentRegister
-from cultureops.keeping.entry import ledger_of, print_json
+from cultureops.keeping.entry import Entry, entering, print_json
+from cultureops.keeping.proof import proven
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.store import Ledger
 from cultureops.site import equipment_register, read_site
@@ -97,17 +97,19 @@ class _OnRecord:
 
 
 def import_counts(
-    data_dir: Path, files: Sequence[Path], device: str, site: Path | None, *, retry: bool, as_json: bool
+    data_dir: Path, files: Sequence[Path], device: str, site: Path | None, entry: Entry, *, retry: bool, as_json: bool
 ) -> bool:
-    """Import files and print what became of each; return whether all could be read.
+    """Import files in a person's name and print what became of each; return whether all could be read.
 
     ``device`` is the counter that wrote them; gate G3 asks for its calibration, which site file or ledger states. With
     ``retry`` a file that was imported before is gone through again for the counts that were set aside. Raises
-    ConfigError for a folder without a ledger or what is no device name, StorageError where the ledger can't be written.
+    ConfigError for a folder without a ledger or what is no device name, AccessError where the person is not who they
+    say, StorageError where the ledger can't be written.
     """
     check_device_name(device)
+    person = entry.person()
     read = read_count_files(files)
-    done = asyncio.run(_import_all(data_dir, read, device, site, SystemClock(), retry=retry))
+    done = asyncio.run(_import_all(data_dir, read, device, site, person, entry, retry=retry))
     if as_json:
         print_json([_as_json(one) for one in done])
     else:
@@ -119,19 +121,28 @@ def import_counts(
 
 
 async def _import_all(
-    data_dir: Path, files: Iterable[CountFile], device: str, site: Path | None, clock: Clock, *, retry: bool
+    data_dir: Path,
+    files: Iterable[CountFile],
+    device: str,
+    site: Path | None,
+    person: Actor,
+    entry: Entry,
+    *,
+    retry: bool,
 ) -> list[_Imported]:
+    clock = SystemClock()
     file = DEFAULT_SITE if site is None and DEFAULT_SITE.is_file() else site
     declared = None if file is None else read_site(file)
     known = _OnRecord(
         EquipmentRegister() if declared is None else equipment_register(declared),
         RecipeShelf(() if declared is None else declared.recipes),
     )
-    async with ledger_of(data_dir, clock) as ledger:
+    async with entering(data_dir, clock) as (ledger, desk):
+        await proven(desk, person, entry.secret)
         for event in ledger.read_all():
             known.apply(event)
-        attachments = Attachments(data_dir)
-        return [await _import_file(ledger, attachments, known, one, device, clock, retry=retry) for one in files]
+        keep = Attachments(data_dir)
+        return [await _import_file(ledger, keep, known, one, device, person, clock, retry=retry) for one in files]
 
 
 async def _import_file(
@@ -140,6 +151,7 @@ async def _import_file(
     known: _OnRecord,
     file: CountFile,
     device: str,
+    person: Actor,
     clock: Clock,
     *,
     retry: bool,
@@ -147,7 +159,7 @@ async def _import_file(
     known_at = known.imported.get(file.sha256)
     if file.sha256:
         name = Path(file.file).name
-        await keep_on_record(ledger, attachments, file.contents, name, SYSTEM, Source.IMPORT)
+        await keep_on_record(ledger, attachments, file.contents, name, person, Source.IMPORT)
     if file.status is Status.REFUSED:
         return await _refuse(ledger, known, file, device, clock)
     if known_at is not None and not retry:
@@ -157,7 +169,7 @@ async def _import_file(
         tally = {outcome.value: sum(one.outcome is outcome for one in taken) for outcome in Outcome}
         data = {"device": device, "source_file": Path(file.file).name, "source_sha256": file.sha256} | tally
         (noted,) = await ledger.append(
-            f"device:{device}", [NewEvent(COUNTS_IMPORTED, data, SYSTEM, Source.IMPORT)], None
+            f"device:{device}", [NewEvent(COUNTS_IMPORTED, data, person, Source.IMPORT)], None
         )
         known.apply(noted)
     return _Imported(file, tuple(taken))

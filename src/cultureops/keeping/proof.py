@@ -119,18 +119,27 @@ async def proven(
     Raises AccessError.
     """
     if meaning is None or shown is None:
-        (await recognised(desk, person.id, secret, scope)).acting(person.role)
-        desk.permit(person)
+        await recognised(desk, person.id, secret, scope)
+        await _permit(desk, person)
         return ()
     if secret.is_token:
         raise AccessError(f"{person.id} signs this: a token can't; use the password ({secret.option} or a terminal)")
-    desk.permit(person)
+    await _permit(desk, person)
     offer = await desk.offer(person.id, person.role, meaning, shown())
     if sys.stdin.isatty() and secret.file is None:
         what = f"{offer.shown.step} of {offer.shown.stream}, version {offer.shown.version}"
         print(f"{person.id} ({person.role}) signs as {meaning}: {what}", file=sys.stderr)
     password = secret.given(person.id)
     return (await desk.sign(offer.id, password, given_code(desk, person.id), SHELL),)
+
+
+async def _permit(desk: AccessDesk, person: Actor) -> None:
+    """Refuse who may not act in this role; that they asked is on record."""
+    try:
+        desk.permit(person)
+    except AccessError as refused:
+        await desk.tell_refused(person, str(refused))
+        raise
 
 
 def given_code(desk: AccessDesk, username: str) -> str:

@@ -6,41 +6,50 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from cultureops.alarms.journal import SYSTEM
 from cultureops.attachments import MOST_BYTES, STREAM, Attachments, keep_on_record, kept_in
 from cultureops.clock import SystemClock, iso
 from cultureops.errors import ConfigError
-from cultureops.keeping.entry import ledger_of, print_grid, print_json
+from cultureops.keeping.entry import Entry, entering, ledger_of, print_grid, print_json
+from cultureops.keeping.proof import proven
 from cultureops.ledger.event import Source
 
 __all__ = ["keep_files", "list_files"]
 
 
-def keep_files(data_dir: Path, files: Sequence[Path], *, as_json: bool) -> None:
-    """Keep files as they are and print the SHA-256 of each, by which steps name them.
+def keep_files(data_dir: Path, files: Sequence[Path], entry: Entry, *, as_json: bool) -> None:
+    """Keep files as they are, in a person's name, and print the SHA-256 of each, by which steps name them.
 
-    Raises ConfigError for what is no file, StorageError where it can't be kept; those before it are kept then.
+    Raises ConfigError for what is no file, AccessError where the person is not who they say, StorageError where a file
+    can't be kept; those before it are kept then.
     """
-    kept = asyncio.run(_keep(data_dir, files))
+    for file in files:
+        _check_plain(file)
+    kept = asyncio.run(_keep(data_dir, files, entry))
     if as_json:
         print_json([{"file": str(file), "sha256": sha256} for file, sha256 in kept])
     else:
         print("\n".join(f"{sha256}  {file}" for file, sha256 in kept))
 
 
-async def _keep(data_dir: Path, files: Sequence[Path]) -> list[tuple[Path, str]]:
-    attachments, kept = Attachments(data_dir), []
-    async with ledger_of(data_dir, SystemClock()) as ledger:
+async def _keep(data_dir: Path, files: Sequence[Path], entry: Entry) -> list[tuple[Path, str]]:
+    attachments, kept, person = Attachments(data_dir), [], entry.person()
+    async with entering(data_dir, SystemClock()) as (ledger, desk):
+        await proven(desk, person, entry.secret)
         for file in files:
             contents = await asyncio.to_thread(_contents, file)
-            kept.append((file, await keep_on_record(ledger, attachments, contents, file.name, SYSTEM, Source.IMPORT)))
+            kept.append((file, await keep_on_record(ledger, attachments, contents, file.name, person, Source.IMPORT)))
     return kept
+
+
+def _check_plain(file: Path) -> None:
+    """Refuse what is no file before anybody is asked for a password; a pipe or a device never ends."""
+    if not file.is_file():
+        raise ConfigError(f"{file}: {'is no plain file' if file.exists() else 'no such file'}; name a file")
 
 
 def _contents(file: Path) -> bytes:
     try:
-        if not file.is_file():  # a pipe or a device never ends
-            raise ConfigError(f"{file}: {'is no plain file' if file.exists() else 'no such file'}; name a file")
+        _check_plain(file)
         with file.open("rb") as opened:
             contents = opened.read(MOST_BYTES + 1)
         if len(contents) > MOST_BYTES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,16 @@ from cultureops.errors import ConfigError
 from cultureops.field import printable
 from cultureops.keeping.entry import Entry, entering, ledger_of, print_json
 from cultureops.keeping.proof import RECORDS, proven
-from cultureops.site_approval import RULE, STREAM, SiteText, approve_site, approving_site, text_in_force
+from cultureops.site_approval import (
+    RULE,
+    STREAM,
+    ApproveSite,
+    SiteText,
+    approve_site,
+    approving_site,
+    named_files,
+    text_in_force,
+)
 from cultureops.site_secrets import SiteKey
 
 __all__ = ["approve_site_file", "diff_site", "show_site"]
@@ -32,11 +42,11 @@ def show_site(data_dir: Path, *, as_json: bool) -> None:
 
 def diff_site(data_dir: Path, file: Path, *, as_json: bool) -> None:
     """Print how a site file differs from the text that the lab runs on, line by line; secrets in both are hidden."""
-    known = asyncio.run(_in_force(data_dir))
-    now = SiteKey(data_dir).redacted(_read(file))
-    lines = list(
-        difflib.unified_diff(known.text.splitlines(), now.splitlines(), "in force", str(file), lineterm="", n=2)
-    )
+    known, text = asyncio.run(_in_force(data_dir)), _read(file)
+    files = named_files(file, text)
+    before = [*known.text.splitlines(), *_with_hashes(files if known.files is None else known.files)]
+    now = [*SiteKey(data_dir).redacted(text).splitlines(), *_with_hashes(files)]
+    lines = list(difflib.unified_diff(before, now, "in force", str(file), lineterm="", n=2))
     if as_json:
         print_json({"differs": bool(lines), "diff": lines})
         return
@@ -46,7 +56,11 @@ def diff_site(data_dir: Path, file: Path, *, as_json: bool) -> None:
 def approve_site_file(data_dir: Path, file: Path, entry: Entry, *, as_json: bool) -> None:
     """Let the lab run on a site file from its next start, signed by quality assurance."""
     person, clock = entry.person(), SystemClock()
+    text, key = _read(file), SiteKey(data_dir)
     command = approving_site(data_dir, file, entry.reason)
+    assert isinstance(command.details, ApproveSite)
+    if command.details.commitment != key.commitment(text):
+        raise ConfigError(f"{file}: is being changed just now; approve it when it is as it is to be")
 
     async def keep() -> SiteText:
         async with entering(data_dir, clock) as (ledger, desk):
@@ -54,7 +68,7 @@ def approve_site_file(data_dir: Path, file: Path, entry: Entry, *, as_json: bool
                 desk, person, entry.secret, RECORDS, RULE.signed, lambda: shown_of(STREAM, ledger.read(STREAM), command)
             )
             approved = await approve_site(ledger, command, clock.now(), person, signed)
-        await asyncio.to_thread(SiteKey(data_dir).keep, _read(file))
+        await asyncio.to_thread(key.keep, text)
         return approved
 
     approved = asyncio.run(keep())
@@ -70,6 +84,10 @@ async def _in_force(data_dir: Path) -> SiteText:
     if known is None:
         raise ConfigError(f"{data_dir}: no site file was adopted here yet; the first `cultureops run` does")
     return known
+
+
+def _with_hashes(files: Sequence[str]) -> list[str]:
+    return [f"# names {one}" for one in files]
 
 
 def _read(file: Path) -> str:

@@ -232,6 +232,9 @@ def test_a_folder_beside_it_that_bears_the_name_of_an_unfinished_one_is_left_alo
     (mine / "mine").write_text("mine")
     with pytest.raises(ConfigError, match="remove it first"):
         restore_backup(taken.folder, tmp_path / "new", NOON)
+    for inside in (taken.folder / "new", taken.folder / "data" / ".." / "new"):
+        with pytest.raises(ConfigError, match="lies in the backup"):
+            restore_backup(taken.folder, inside, NOON)
     assert (mine / "mine").read_text() == "mine" and not (tmp_path / "new").exists()
 
 

@@ -1,5 +1,6 @@
 """A store of 10,000 vials of 500 batches: freezing another batch and asking who stands where stay quick."""
 
+import math
 import time
 
 import pytest
@@ -64,9 +65,12 @@ async def test_ten_thousand_vials(lab: Lab) -> None:
     holders = [lab.ledger.holder(vial.place.claim) for vial in stored("B-0", 0)]
     holder_ms = 1000 * (time.process_time() - began_cpu) / PER_BATCH
     assert {holder.stream for holder in holders if holder is not None} == {"batch:B-0"}
-    began, began_cpu = time.perf_counter(), time.process_time()
-    places = lab.ledger.claimed("place:")
-    claimed_ms, waited_ms = 1000 * (time.process_time() - began_cpu), 1000 * (time.perf_counter() - began)
+    claimed_ms, waited_ms = math.inf, math.inf
+    for _ in range(3):  # what else this process does meanwhile is not the map's
+        began, began_cpu = time.perf_counter(), time.process_time()
+        places = lab.ledger.claimed("place:")
+        claimed_ms = min(claimed_ms, 1000 * (time.process_time() - began_cpu))
+        waited_ms = min(waited_ms, 1000 * (time.perf_counter() - began))
     assert len(places) == BATCHES * PER_BATCH == 10_000
     assert len(lab.ledger.claimed("place:cryostore_1/r3/b7/")) == PER_BATCH
     print(

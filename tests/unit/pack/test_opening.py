@@ -125,7 +125,7 @@ def test_an_opened_pack_is_looked_at_again_whenever_it_is_read(tmp_path: Path) -
             PackLedger.open(tmp_path / "new")
         file.write_text(as_it_was)
     (tmp_path / "new" / "proof.json").write_text("{}")
-    with pytest.raises(Unreadable, match=r"open the pack again"):
+    with pytest.raises(ChainBroken, match=r"open the pack again"):
         PackLedger.open(tmp_path / "new")
 
 

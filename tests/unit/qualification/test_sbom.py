@@ -54,7 +54,8 @@ def test_it_is_valid_by_its_own_schema(bill: dict) -> None:  # type: ignore[type
 
 
 def test_the_same_environment_gives_the_same_bill_and_no_file_is_written_over(tmp_path: Path) -> None:
-    one = {name: installed()[name] for name in ("cultureops", "typst", "webauthn")}
+    found = installed()
+    one = {name: found[name] for name in ("cultureops", "typst", "webauthn")}
     write_sbom(tmp_path / "sbom.json", one)
     assert (tmp_path / "sbom.json").read_text() == sbom_json(one)
     with pytest.raises(ConfigError, match="exists"):
