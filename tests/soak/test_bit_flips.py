@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_sixty_flipped_bits_are_named_or_harmless(made: Path) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["data", "running"])
 def test_ten_thousand_flipped_bits_are_named_or_harmless(
-    made: Path, name: str, record_property: pytest.RecordProperty
+    made: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     became = flip_each(made / name, made / ANCHOR, 5_000, 20_260_131)
     for kind, count in became.items():

@@ -106,7 +106,10 @@ def overwritten(data: Path, _: int) -> None:
     ],
 )  # fmt: skip
 def test_a_forgery_of_a_finished_batch_is_named_with_its_position(
-    forged: tuple[Path, str], kind: str, forge: Callable[[Path, int], None], record_property: pytest.RecordProperty
+    forged: tuple[Path, str],
+    kind: str,
+    forge: Callable[[Path, int], None],
+    record_property: Callable[[str, object], None],
 ) -> None:
     data, noted = forged
     at = counted(data)
@@ -129,7 +132,7 @@ def test_readings_and_raw_files_are_covered(forged: tuple[Path, str], forge: Cal
 
 @pytest.mark.requirement("R16")
 def test_the_pack_of_a_finished_batch_tells_the_same_without_cultureops(
-    finished: tuple[Path, str], tmp_path: Path, record_property: pytest.RecordProperty
+    finished: tuple[Path, str], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     data, noted = finished
     pack, folder = tmp_path / "B.zip", tmp_path / "pack"

@@ -5,7 +5,7 @@ import random
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -81,10 +81,17 @@ async def check(path: Path, least: int, anchor: Path) -> int:
     return found
 
 
-async def cut_and_check(recording: Recording, root: Path, seeds: range) -> int:
+def every_cut(recording: Recording) -> Iterator[Cut]:
+    """Choose each call that was recorded: what was not synced is gone, or some of it is there."""
+    for at in range(recording.name_lines[0], recording.lines + 1):
+        yield Cut(at, "drop", GRADES[0], 0, at)
+        yield Cut(at, "rand", GRADES[at % len(GRADES)], SECTORS[at % len(SECTORS)], at)
+
+
+async def cut_and_check(recording: Recording, root: Path, cuts: Iterable[Cut]) -> int:
     """Cut the power at many instants and check each; return how many cuts left events."""
     with_events = 0
-    for cut in some_cuts(recording, seeds):
+    for cut in cuts:
         left = root / "left"
         left.mkdir()
         recording.after(cut).write_to(left, recording.root)
@@ -100,7 +107,7 @@ async def cut_and_check(recording: Recording, root: Path, seeds: range) -> int:
 async def test_no_reported_event_is_lost_by_thirty_power_cuts(strace: str, tmp_path: Path) -> None:
     recording = await recorded(strace, tmp_path, 32, 2)
     assert recording.durable(recording.lines) == 64
-    assert await cut_and_check(recording, tmp_path, range(30)) > 10
+    assert await cut_and_check(recording, tmp_path, some_cuts(recording, range(30))) > 10
 
 
 @pytest.mark.soak
@@ -108,4 +115,17 @@ async def test_no_reported_event_is_lost_by_thirty_power_cuts(strace: str, tmp_p
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_no_reported_event_is_lost_by_five_hundred_power_cuts(strace: str, tmp_path: Path, seed: int) -> None:
     recording = await recorded(strace, tmp_path, 32, 3)
-    assert await cut_and_check(recording, tmp_path, range(1000 * seed, 1000 * seed + 500)) > 200
+    cuts = some_cuts(recording, range(1000 * seed, 1000 * seed + 500))
+    assert await cut_and_check(recording, tmp_path, cuts) > 200
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_a_cut_at_every_call_of_some_appends_drops_only_what_was_never_durable(
+    strace: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    recording = await recorded(strace, tmp_path, 3, 1)
+    cuts = tuple(every_cut(recording))
+    record_property("cuts", len(cuts))
+    print(f"{recording.lines} calls, {len(cuts)} cuts")
+    assert await cut_and_check(recording, tmp_path, cuts) > 20

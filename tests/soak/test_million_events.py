@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -114,7 +114,7 @@ async def test_the_rows_are_those_of_a_real_ledger(tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_a_million_events_are_verified_within_thirty_seconds(
-    tmp_path: Path, record_property: pytest.RecordProperty
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     path = await make(tmp_path, EVENTS)
     began, cpu = time.monotonic(), time.process_time()
