@@ -12,6 +12,7 @@ from cultureops.clock import SeededEntropy, SteppedClock
 from cultureops.device.driver import ImageResult, Result
 from cultureops.device.folder import Folder, FolderSource
 from cultureops.errors import ConfigError, StorageError, Unreadable
+from cultureops.keeping.entry import Entry
 from cultureops.keeping.raw_files import keep_files
 from cultureops.ledger import Actor, SqlLedger
 from cultureops.ledger.event import Source
@@ -169,4 +170,4 @@ def test_what_never_ends_is_not_kept(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for file in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
         with pytest.raises(ConfigError, match="no plain file"):
-            keep_files(tmp_path, [file], as_json=False)
+            keep_files(tmp_path, [file], Entry("operator-1", "OP"), as_json=False)
