@@ -34,6 +34,7 @@ __all__ = [
     "local_stamp",
     "local_text",
     "parse_iso",
+    "with_offset",
 ]
 
 Instant: TypeAlias = int
@@ -63,6 +64,12 @@ def local_stamp(instant: Instant, zone: ZoneInfo) -> str:
     local = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
     offset = f"{local:%z}"
     return f"{local:%Y-%m-%d %H:%M:%S %Z} (UTC{offset[:3]}:{offset[3:5]})"
+
+
+def with_offset(instant: Instant, zone: ZoneInfo) -> str:
+    """Write an instant in a zone with its offset from UTC, to the second, e.g. ``2026-01-05 09:00:00+01:00``."""
+    there = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
+    return there.isoformat(sep=" ", timespec="seconds")
 
 
 def parse_iso(text: str) -> Instant:

@@ -27,6 +27,7 @@ __all__ = [
     "Command",
     "Rule",
     "carry_out",
+    "is_late",
     "permit",
     "shown_of",
     "subject_of",
@@ -72,6 +73,11 @@ class Rule:
     needs_reason: bool = False
     in_order: bool = True
     signed: Meaning | None = None
+
+
+def is_late(event: Event) -> bool:
+    """Whether a person entered it more than 5 min after it had happened; what no person enters is never late."""
+    return event.source is Source.HUMAN and event.recorded_at - event.occurred_at > LATE_ENTRY_MS
 
 
 def subject_of(prefix: str, subject_id: str) -> str:

@@ -125,7 +125,7 @@ class Lab:
             max((row.period_ms / SECOND_MS for row in self.acquisition.channels), default=None),
         )
         rules = rules_of(site, self.channels)
-        self.anchors = Anchors(ledger, site.ledger)
+        self.head_anchors = Anchors(ledger, site.ledger)
         untold_s = (site.notify or NotifySettings(site.name, site.zone)).undelivered_limit_s
         backup = site.backup
         self.backups = None if backup is None else Nightly(backup, data_dir, site.file, site.zone, clock, ledger)
@@ -177,7 +177,7 @@ class Lab:
             work.create_task(self._tick())
             work.create_task(self._record())
             work.create_task(self.alarming.run())
-            work.create_task(self._anchor())
+            work.create_task(self._anchor_heads())
             if self.site_watch is not None:
                 work.create_task(self._watch_site(self.site_watch))
             if self.backups is not None:
@@ -270,7 +270,7 @@ class Lab:
             unreadable_events=lambda: self.unread.count,
             access=self.access.status,
             site_differs=lambda: None if self.site_watch is None else self.site_watch.differs,
-            heads_failing_s=lambda: self.anchors.status().failing_s(self.clock.now()),
+            heads_failing_s=lambda: self.head_anchors.status().failing_s(self.clock.now()),
             backup_age_s=lambda: None if self.backups is None else self.backups.age_s(),
             backup_failed=lambda: None if self.backups is None else self.backups.failure is not None,
             is_mirrored=self.mirror is not None,
@@ -411,7 +411,7 @@ class Lab:
             self._accept([lag_reading(mirror.status().lag_s, now)])
             await self.clock.sleep_until(now + LAG_EVERY_MS)
 
-    async def _anchor(self) -> None:
+    async def _anchor_heads(self) -> None:
         """Take signed heads to where they are kept; a place that hangs holds up nothing else."""
         while True:
             with self.vitals.apart("the anchors"):
@@ -420,7 +420,7 @@ class Lab:
 
     async def _take_heads(self) -> None:
         try:
-            await self.anchors.settle(self.clock.now())
+            await self.head_anchors.settle(self.clock.now())
         except (StorageError, ChainBroken) as error:
             log.error("a head could not be signed; tried again", error=str(error))
 

@@ -20,7 +20,7 @@ def health_of(lab: Lab) -> dict[str, object]:
         "store_warning": warn_of_old_sqlite(),
         "store_failure": None if lab.store.failure is None else str(lab.store.failure),
         "ledger": {"position": head.position, "hash": head.hash},
-        "heads": asdict(lab.anchors.status()),
+        "heads": asdict(lab.head_anchors.status()),
         "access": asdict(lab.access.status()),
         "ledger_failure": None if lab.ledger_failure is None else str(lab.ledger_failure),
         "unreadable_events": list(lab.unread.positions),

@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Final
 
 from cultureops.access.signature import SIGNATURES, signatures_in
-from cultureops.audit.chosen import is_late
 from cultureops.batch.batch import batch_of
 from cultureops.batch.signed_steps import wants_signature
 from cultureops.clock import MINUTE_MS, Instant
+from cultureops.conduct import is_late
 from cultureops.errors import SignatureInvalid
 from cultureops.ledger.event import Event, JsonValue, Source
 

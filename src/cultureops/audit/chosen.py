@@ -11,12 +11,12 @@ from typing import Any, Final
 from cultureops.access.signature import SIGNATURES
 from cultureops.batch.batch import stream_of
 from cultureops.clock import Instant, iso, parse_iso
-from cultureops.conduct import LATE_ENTRY_MS
+from cultureops.conduct import is_late
 from cultureops.errors import BatchError, ConfigError
-from cultureops.ledger.event import Event, JsonValue, Source
+from cultureops.ledger.event import Event, JsonValue
 from cultureops.ledger.search import Search
 
-__all__ = ["Chosen", "Only", "is_late", "persons_of"]
+__all__ = ["Chosen", "Only", "persons_of"]
 
 LONGEST: Final = 200
 
@@ -28,11 +28,6 @@ class Only(StrEnum):
     LATE_ENTRIES = "late-entries"
     REFUSALS = "refusals"
     SIGNATURES = "signatures"
-
-
-def is_late(event: Event) -> bool:
-    """Whether somebody entered what had happened more than 5 min before."""
-    return event.source is Source.HUMAN and event.recorded_at - event.occurred_at > LATE_ENTRY_MS
 
 
 def persons_of(event: Event) -> frozenset[str]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cultureops.access.signature import SIGNATURES
-from cultureops.audit.chosen import is_late
 from cultureops.audit.wording import details_of, subject_of, what_of
 from cultureops.batch.batch import batch_of
 from cultureops.clock import Instant, iso
+from cultureops.conduct import is_late
 from cultureops.ledger.event import Event, JsonValue
 
 __all__ = ["SIGNED_EVENT", "STREAM", "Evaluated"]

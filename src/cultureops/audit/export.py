@@ -15,9 +15,9 @@ from typing import Any, Final, TextIO
 from zoneinfo import ZoneInfo
 
 from cultureops.audit.chosen import Chosen
-from cultureops.audit.row import AuditRow, with_offset
+from cultureops.audit.row import AuditRow
 from cultureops.audit.trail import Trail
-from cultureops.clock import iso
+from cultureops.clock import iso, with_offset
 from cultureops.csv_text import CsvWriter, read_csv
 from cultureops.errors import ChainBroken, ConfigError, StorageError
 from cultureops.ledger.head import Head

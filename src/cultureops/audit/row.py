@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from cultureops.access.signature import Signature, signatures_in
 from cultureops.audit.change import Change, changes_of
-from cultureops.audit.chosen import is_late
 from cultureops.audit.wording import details_of, subject_of, what_of
 from cultureops.clock import Instant
+from cultureops.conduct import is_late
 from cultureops.errors import SignatureInvalid
 from cultureops.ledger.event import Event
 
-__all__ = ["AuditRow", "Names", "audit_row", "with_offset"]
+__all__ = ["AuditRow", "Names", "audit_row"]
 
 Names: TypeAlias = Callable[[str], str]
 """The printed name of an account, empty where there is none."""
@@ -92,9 +90,3 @@ def audit_row(event: Event, earlier: Sequence[Event] = (), names: Names = lambda
         signatures=signatures,
         unsound=unsound,
     )
-
-
-def with_offset(instant: Instant, zone: ZoneInfo) -> str:
-    """Write an instant in a zone with its offset from UTC, to the second, e.g. ``2026-01-05 09:00:00+01:00``."""
-    there = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
-    return there.isoformat(sep=" ", timespec="seconds")

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cultureops.clock import Instant
-from cultureops.conduct import LATE_ENTRY_MS
+from cultureops.conduct import is_late
 from cultureops.ledger.event import Event, JsonValue
 
-__all__ = ["Amendment", "amendments", "is_late", "late_entries"]
+__all__ = ["Amendment", "amendments", "late_entries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,6 @@ def amendments(history: Iterable[Event]) -> tuple[Amendment, ...]:
                 )
             )
     return tuple(found)
-
-
-def is_late(event: Event) -> bool:
-    """Whether it was entered more than 5 min after it had happened; what no person enters is never late."""
-    return event.source == "human" and event.recorded_at - event.occurred_at > LATE_ENTRY_MS
 
 
 def late_entries(history: Iterable[Event]) -> tuple[Event, ...]:

@@ -23,7 +23,7 @@ from cultureops.batch.signed import RELEASES, Validity, signatures_of
 from cultureops.batch.signed_steps import wants_signature
 from cultureops.batch.state import State
 from cultureops.clock import DAY_MS, MINUTE_MS, Instant, parse_iso
-from cultureops.conduct import LATE_ENTRY_MS
+from cultureops.conduct import is_late
 from cultureops.errors import BatchError, ConfigError
 from cultureops.ledger.event import Event, Source
 
@@ -210,7 +210,7 @@ def _in_event(batch: Batch, event: Event, nearness: Nearness) -> Iterator[Matter
         yield matter(
             Kind.CORRECTION, "major", f"{words} ({event.reason})", "the reviewer agrees with old, new and reason"
         )
-    if event.source is Source.HUMAN and event.recorded_at - event.occurred_at > LATE_ENTRY_MS:
+    if is_late(event):
         minutes = (event.recorded_at - event.occurred_at) / MINUTE_MS
         yield matter(Kind.LATE_ENTRY, "minor", f"entered {minutes:.0f} min later: {words} ({event.reason})")
     for warning in data.get("warnings", ()):

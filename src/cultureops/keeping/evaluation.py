@@ -19,10 +19,9 @@ from cultureops.access.review import review
 from cultureops.access.signature import check_signatures, details_sha256, shown, signed
 from cultureops.audit.alcoa import Alcoa
 from cultureops.audit.evaluation import SIGNED_EVENT, STREAM, Evaluated
-from cultureops.audit.row import with_offset
 from cultureops.batch.batch import Batch
 from cultureops.batch.register import BatchRegister
-from cultureops.clock import Instant, SystemClock, iso, local_text, parse_iso
+from cultureops.clock import Instant, SystemClock, iso, local_text, parse_iso, with_offset
 from cultureops.errors import ConfigError, CultureOpsError
 from cultureops.keeping.entry import instant, ledger_of, print_json
 from cultureops.keeping.proof import Secret, desk_of, proven

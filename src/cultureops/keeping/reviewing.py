@@ -9,11 +9,10 @@ from pathlib import Path
 
 from cultureops.alarms.events import ALARM_EVENT_TYPES
 from cultureops.alarms.state import State
-from cultureops.audit.row import with_offset
 from cultureops.batch.checklist import checklist
 from cultureops.batch.exceptions import exceptions
 from cultureops.batch.facts import Facts, LotFact, OpenAlarm
-from cultureops.clock import parse_iso
+from cultureops.clock import parse_iso, with_offset
 from cultureops.dossier import Dossier
 from cultureops.errors import ConfigError
 from cultureops.keeping.dossiers import dossier_of

@@ -6,6 +6,7 @@ Without them the record is a promise: whoever rules the data folder can put all 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -85,7 +86,7 @@ class HeadsStatus:
         return max(0.0, (now - min(since)) / 1000) if since else 0.0
 
 
-class _Anchor:
+class _Anchor(ABC):
     """One place that heads are taken to, and how that goes."""
 
     def __init__(self, where: str, every_ms: int) -> None:
@@ -129,11 +130,13 @@ class _Anchor:
             log.error("a head is not anchored; tried again", error=problem)
         self._failing_since, self._problem = self._failing_since or now, problem
 
+    @abstractmethod
     async def known_size(self) -> int:
-        raise NotImplementedError
+        """Return the size of the newest head that is there, 0 where there is none."""
 
+    @abstractmethod
     async def keep(self, head: SignedHead, key: PublicKey) -> None:
-        raise NotImplementedError
+        """Put a head there for good."""
 
 
 class _FileAnchor(_Anchor):

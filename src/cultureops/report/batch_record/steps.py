@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cultureops.batch.amendment import Amendment, amendments, is_late
+from cultureops.batch.amendment import Amendment, amendments
 from cultureops.batch.events import EVENTS, read_event
 from cultureops.batch.field_text import field_name, field_text, field_unit
 from cultureops.batch.narrative import tell
+from cultureops.conduct import is_late
 from cultureops.errors import BatchError
 from cultureops.ledger.event import Event, JsonValue
 from cultureops.report.batch_record.words import Row, Words, title_of

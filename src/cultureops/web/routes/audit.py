@@ -13,7 +13,7 @@ from starlette.responses import Response
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.audit import AuditRow, Chosen, Only, Page, Trail
 from cultureops.audit.export import FORMATS, export_parts
-from cultureops.audit.row import with_offset
+from cultureops.clock import with_offset
 from cultureops.errors import ConfigError
 from cultureops.web.download import attachment
 from cultureops.web.routes.batch import batch_named

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cultureops.access.roles import PEOPLE
-from cultureops.audit.row import with_offset
 from cultureops.batch.checklist import checklist
 from cultureops.batch.exceptions import exceptions
 from cultureops.batch.signed import signatures_of
+from cultureops.clock import with_offset
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.signing import open_steps, words_of
 from cultureops.web.templating import context_of, page
