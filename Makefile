@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 DEBIAN_PROGRAMS := mbpoll chromium mosquitto mosquitto-clients openssl influxdb victoria-metrics nginx-light strace
 
-.PHONY: help demo install test matrix peers check services soak sbom bench lock clean
+.PHONY: help demo install test matrix peers check services soak sbom screenshots bench lock clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -38,6 +38,9 @@ soak: .venv/dev.stamp ## run the full counts; writes soak.json
 sbom: .venv/run.stamp ## list what the program is made of; writes sbom.cdx.json (CycloneDX)
 	@rm -f sbom.cdx.json
 	@$(BIN)/cultureops sbom --out sbom.cdx.json
+
+screenshots: .venv/dev.stamp ## take the pictures of docs/screenshots anew
+	@$(BIN)/python -m tests.screenshots
 
 bench: .venv/dev.stamp ## measure; writes bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)

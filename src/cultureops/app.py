@@ -34,29 +34,37 @@ from cultureops.clock import (
     SystemEntropy,
     parse_iso,
 )
+from cultureops.demo.bench import DemoBench
 from cultureops.demo.director import Director
-from cultureops.demo.fleet import start_fleet
+from cultureops.demo.fleet import Fleet, start_fleet
+from cultureops.demo.hands import Hands
 from cultureops.demo.lab import LAB_DAY_ONE, fleet_devices, folders
-from cultureops.demo.pace import DemoPace
+from cultureops.demo.pace import DemoPace, HandPace
 from cultureops.demo.patient import FROZEN, Patient, expected_days, patients_of, step_ms
 from cultureops.demo.site_file import site_text
 from cultureops.demo.summary import summarise
 from cultureops.demo.technician import Technician
-from cultureops.demo.trouble import Troubles
+from cultureops.demo.trouble import AnyTrouble, Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
 from cultureops.gathering import alarm_performance
+from cultureops.imaging.shelf import MicrographShelf
 from cultureops.keeping.dossiers import dossiers_in
 from cultureops.lab import Lab, open_lab
 from cultureops.lab_health import health_of
 from cultureops.ledger.generation import program_started
 from cultureops.ledger.verify import verify
 from cultureops.logs import log_to_stderr
+from cultureops.pack.shelf import PackShelf
 from cultureops.recording import LEDGER_FILE, SITE_FILE
+from cultureops.rule_history import RuleHistory
 from cultureops.site import read_site
 from cultureops.site_approval import SiteWatch, adopt_site
+from cultureops.upkeep import Upkeep
+from cultureops.web.bench import Bench
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
+from cultureops.web.sparkline import Sparklines
 
 __all__ = [
     "DemoOptions",
@@ -70,6 +78,11 @@ log = structlog.get_logger(__name__)
 GATHER_S: Final = 0.02
 """A thousand devices polled each second share fifty commits; a reading is durable that much later."""
 DRAIN_S: Final = 60.0
+SETTLING_MS: Final = 30 * MINUTE_MS
+"""A demo by hand begins when its instruments have shown something."""
+ENDLESS_DAYS: Final = 3_650.0
+COUNTER_S: Final = 60
+"""Who waits at the counter sees its result soon, however far lab time strides."""
 
 
 def run_site(site_file: Path, data_dir: Path) -> None:
@@ -100,7 +113,7 @@ async def _run_lab(lab: Lab) -> None:
         work.create_task(_serve(lab, None, None if lab.access.problem else await lab.access.first_link()))
 
 
-async def _serve(lab: Lab, pace: Pace | None, first_link: str | None = None) -> None:
+async def _serve(lab: Lab, pace: Pace | None, first_link: str | None = None, bench: Bench | None = None) -> None:
     """Serve the pages; say where they are, and by which link the first administrator begins."""
     web = lab.site.web
 
@@ -111,7 +124,7 @@ async def _serve(lab: Lab, pace: Pace | None, first_link: str | None = None) -> 
         if first_link is not None:
             print(f"nobody has an account yet; begin once with {url}set-up/{first_link}", file=sys.stderr, flush=True)
 
-    await serve(create_app(web_context(lab, pace)), web.host, web.port, say, web.tls)
+    await serve(create_app(web_context(lab, pace, bench)), web.host, web.port, say, web.tls)
 
 
 async def _until_signalled(work: Coroutine[None, None, None]) -> None:
@@ -139,7 +152,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def web_context(lab: Lab, pace: Pace | None) -> WebContext:
+def web_context(lab: Lab, pace: Pace | None, bench: Bench | None = None) -> WebContext:
     """Hand a lab's parts to its pages."""
     return WebContext(
         site_name=lab.site.name,
@@ -154,19 +167,33 @@ def web_context(lab: Lab, pace: Pace | None) -> WebContext:
         batches=lab.batches,
         recipes=lab.recipes,
         feed=lab.feed,
+        sparklines=Sparklines(lab.recent),
         access=lab.access,
         execute=lab.execute,
+        identify=lab.identify,
+        rehearse=lab.rehearse,
         gaps=lab.gaps_seen_by,
         facts=lab.facts_of,
         dossier=dossiers_in(lab),
+        packs=PackShelf(lab.data_dir, lab.site.file, lab.clock),
         settings=lab.site.web,
         command=lab.alarming.desk.carry_out,
         endangered=lab.alarming.endangered.of,
         links=lab.alarming.links,
         public_url=None if lab.site.notify is None else lab.site.notify.public_url,
+        equipment=lab.equipment,
+        lots=lab.lots,
+        devices=lab.acquisition.pollers,
+        activations=lab.alarming.activations,
+        rules_in_force=RuleHistory(lab.ledger, lab.channels, lab.engine.rules).of,
         performance=lambda since, until: alarm_performance(lab.ledger, since, until, lab.site.zone),
         health=lambda: health_of(lab),
+        upkeep=Upkeep(lab),
+        notify=lab.site.notify,
+        micrographs=MicrographShelf(lab.ledger, lab.attachments),
+        process_limits=lab.site.process_limits,
         pace=pace,
+        bench=bench,
     )
 
 
@@ -184,6 +211,7 @@ class DemoOptions:
     days: float | None
     influxdb: str | None = None
     step_min: int | None = None
+    by_hand: bool = False
 
 
 def run_demo(options: DemoOptions) -> None:
@@ -212,11 +240,15 @@ async def _play(options: DemoOptions, patients: Sequence[Patient], folder: Path)
     async with start_fleet(folder / "fleet.json", options.seed, LAB_DAY_ONE, devices) as fleet:
         site_file = folder / SITE_FILE
         site_file.write_text(
-            site_text(fleet.wires, folder, options.port, stride_ms // 1000) + _mirror_section(options.influxdb),
+            site_text(fleet.wires, folder, options.port, stride_ms // 1000, COUNTER_S if options.by_hand else None)
+            + _mirror_section(options.influxdb),
             encoding="utf-8",
         )
         clock = SteppedClock(parse_iso(LAB_DAY_ONE))
         async with open_lab(read_site(site_file), folder, clock, SeededEntropy(options.seed)) as lab:
+            if options.by_hand:
+                await _work_by_hand(options, patients, lab, fleet, stride_ms)
+                return
             pace = DemoPace(clock, options.speed, headless=options.headless)
             technician = Technician(lab, fleet, patients, options.seed)
             director = Director(lab, fleet, technician, Troubles(clock.now()), pace, options.days, stride_ms)
@@ -228,6 +260,21 @@ async def _play(options: DemoOptions, patients: Sequence[Patient], folder: Path)
             await _drain(lab)
             summary = await summarise(lab, technician.batch_ids, verify(folder / LEDGER_FILE))
     print(json.dumps(summary, indent=None if options.as_json else 1))
+
+
+async def _work_by_hand(
+    options: DemoOptions, patients: Sequence[Patient], lab: Lab, fleet: Fleet, stride_ms: int
+) -> None:
+    """Serve the pages of a lab in which only people work; its time passes when they let it."""
+    now, recipes = lab.clock.now(), {patient.recipe for patient in patients}
+    pace = HandPace(lab.clock, options.speed, now + SETTLING_MS)
+    bench = DemoBench(lab, fleet, pace, patients, options.seed)
+    hands = Hands(lab, bench, pace, recipes)
+    director = Director(lab, fleet, hands, AnyTrouble(now), pace, options.days or ENDLESS_DAYS, stride_ms)
+    async with asyncio.TaskGroup() as work:
+        work.create_task(_serve(lab, pace, bench=bench))
+        work.create_task(bench.cells.run())
+        work.create_task(director.run(lambda _: None))
 
 
 def _mirror_section(url: str | None) -> str:

@@ -142,17 +142,27 @@ def kept_in(events: Iterable[Event]) -> dict[str, Event]:
 
 
 async def keep_on_record(
-    ledger: Ledger, attachments: Attachments, contents: bytes, file_name: str, actor: Actor, source: Source
+    ledger: Ledger,
+    attachments: Attachments,
+    contents: bytes,
+    file_name: str,
+    actor: Actor,
+    source: Source,
+    *,
+    about: str = "",
 ) -> str:
     """Keep a raw file, say so in the ledger, and return its SHA-256; a file that is on record is not noted again.
 
-    Call it before the event that names the file. Raises what ``Attachments.keep`` and the ledger raise.
+    ``about`` is the stream that it was handed over for, where somebody said so. Call it before the event that names the
+    file. Raises what ``Attachments.keep`` and the ledger raise.
     """
     sha256 = await asyncio.to_thread(attachments.keep, contents)
     claim = _CLAIM + sha256
     if ledger.holder(claim) is None:
         size, name = len(contents), printable(file_name)
         data: dict[str, JsonValue] = {"sha256": sha256, "size_bytes": size, "source_file": name}
+        if about:
+            data["about"] = about
         with suppress(ClaimTaken):  # another process has just kept the same bytes
             await ledger.append(STREAM, [NewEvent(KEPT, data, actor, source, claims=(claim,))], None)
     return sha256

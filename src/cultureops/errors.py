@@ -15,6 +15,7 @@ CultureOpsError
         ConcurrencyError     somebody else appended to the stream first
         TransitionRefused    this command is not allowed in this state
         GateFailed           a hard gate holds
+        AlreadyRecorded      the same entry was sent twice; it is on record once
     AccessError
     SignatureInvalid
     ChainBroken              stored history does not match its own hashes
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 __all__ = [
     "AccessError",
+    "AlreadyRecorded",
     "BatchError",
     "ChainBroken",
     "ClaimTaken",
@@ -114,6 +116,14 @@ class TransitionRefused(BatchError):
 
 class GateFailed(BatchError):
     """A hard gate holds."""
+
+
+class AlreadyRecorded(BatchError):
+    """This very entry is on record; nothing was added, and nothing is wrong. ``position`` is where it stands."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class AccessError(CultureOpsError):

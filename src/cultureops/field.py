@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import BatchError, ConfigError
 from cultureops.units import UCUM
 
-__all__ = ["Details", "Name", "Quantity", "Text", "Time", "UnitCode", "check_reason", "data_of", "printable"]
+__all__ = [
+    "INSTANT",
+    "Details",
+    "Name",
+    "Quantity",
+    "Text",
+    "Time",
+    "Unfit",
+    "UnitCode",
+    "check_reason",
+    "data_of",
+    "printable",
+]
 
 _LONGEST_TEXT: Final = 2_000
 _LINES: Final = "\n\t"
@@ -78,24 +99,49 @@ Name: TypeAlias = Annotated[str, Field(strict=True, min_length=1, max_length=200
 Text: TypeAlias = Annotated[str, Field(strict=True, max_length=_LONGEST_TEXT), AfterValidator(_text)]
 Quantity: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1e9)]
 UnitCode: TypeAlias = Annotated[str, Field(strict=True, max_length=40), AfterValidator(_unit)]
-Time: TypeAlias = Annotated[Instant, BeforeValidator(_instant), PlainSerializer(iso)]
+INSTANT: Final = "instant"
+"""The format by which a schema tells a time from any other whole number."""
+_SAID: Final = "ms since 1970 in UTC, or ISO 8601 text with an offset"
+_IN_SCHEMA: Final = {"type": "integer", "format": INSTANT, "minimum": 0, "maximum": _LAST_INSTANT, "description": _SAID}
+Time: TypeAlias = Annotated[
+    Instant, BeforeValidator(_instant), PlainSerializer(iso), WithJsonSchema(_IN_SCHEMA, mode="validation")
+]
+
+
+class Unfit(BatchError):
+    """Fields that don't hold what they should; ``problems`` says of each, by its dotted name, what was expected."""
+
+    def __init__(self, message: str, problems: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class Details(BaseModel):
-    """The fields of one command or event; unknown fields are refused; raises BatchError that names the field."""
+    """The fields of one command or event; unknown fields are refused; raises Unfit that names the field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise BatchError(_one_line(type(self).__name__, error)) from None
+            raise Unfit(_one_line(type(self).__name__, error), _by_field(error)) from None
 
 
 def data_of(details: Details) -> Mapping[str, Any]:
     """Return the fields as JSON values; times become ISO 8601 text, what is empty is left out."""
     return details.model_dump(mode="json", exclude_defaults=True)
+
+
+def _by_field(error: ValidationError) -> dict[str, str]:
+    """Return what is wrong with each field, by its dotted name; what was given is not repeated."""
+    problems: dict[str, str] = {}
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        said = "fill this in" if one["type"] == "missing" else one["msg"].removeprefix("Value error, ")
+        for subject in ("Input ", "String ", "Value "):
+            said = said.replace(subject, "this ") if said.startswith(subject) else said
+        problems.setdefault(".".join(str(part) for part in one["loc"]), said)
+    return problems
 
 
 def _one_line(what: str, error: ValidationError) -> str:

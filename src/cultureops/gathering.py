@@ -9,16 +9,19 @@ from cultureops.acquisition import MeasuredChannel
 from cultureops.alarms import Engine, State
 from cultureops.alarms.kpi import AlarmKpi, alarm_kpi
 from cultureops.batch.batch import Batch
-from cultureops.batch.commands import Command
+from cultureops.batch.collecting import COLLECTED_WITHIN_MS, SOURCES, places_in
+from cultureops.batch.commands import Collected, Command
 from cultureops.batch.facts import EquipmentFact, LotFact, OpenAlarm, TelemetryGap
 from cultureops.clock import Instant
+from cultureops.device.reading import Quality
 from cultureops.environment import gaps_in, silence_ms
-from cultureops.equipment import EquipmentRegister
+from cultureops.equipment import Chamber, EquipmentRegister
+from cultureops.errors import TransitionRefused
 from cultureops.ledger.store import Ledger
 from cultureops.material import LotRegister, lots_named
 from cultureops.telemetry import TelemetryStore, Watch
 
-__all__ = ["alarm_performance", "equipment_facts", "gaps_of", "lot_facts", "open_alarms"]
+__all__ = ["alarm_performance", "check_collected", "equipment_facts", "gaps_of", "lot_facts", "open_alarms"]
 
 
 async def gaps_of(
@@ -75,6 +78,55 @@ def lot_facts(register: LotRegister, now: Instant, command: Command | None) -> M
     at = now if late_at is None or not uses_lots else late_at
     known = ((lot, register.fact(lot, at)) for lot in register.ids())
     return {lot: LotFact(it.status, it.expires_at) for lot, it in known if it is not None}
+
+
+async def check_collected(
+    command: Command,
+    channels: Mapping[str, MeasuredChannel],
+    chambers: Mapping[str, Chamber],
+    store: TelemetryStore,
+    now: Instant,
+) -> None:
+    """Refuse a value that is said to come from an instrument and that the store does not hold so, good and recent.
+
+    Raises TransitionRefused.
+    """
+    at = now if command.occurred_at is None else command.occurred_at
+    for taken in command.collected:
+        if not _may_fill(command, taken, channels, chambers):
+            problem = f"can't be taken from {taken.channel[:80]}"
+        elif not 0 <= at - taken.at <= COLLECTED_WITHIN_MS:
+            problem = f"was taken from {taken.channel} at another time than the step"
+        elif not await _is_kept(taken, store):
+            problem = f"{taken.value:g} is not what {taken.channel} gave"
+        else:
+            continue
+        raise TransitionRefused(
+            f"batch {command.batch_id}: {taken.field[:40]} {problem}; take it anew, or type what you read"
+        )
+
+
+def _may_fill(
+    command: Command, taken: Collected, channels: Mapping[str, MeasuredChannel], chambers: Mapping[str, Chamber]
+) -> bool:
+    row = channels.get(taken.channel)
+    chamber = None if row is None or row.chamber is None else chambers.get(row.chamber)
+    return (
+        row is not None
+        and chamber is not None
+        and any(
+            chamber.chamber_class == source.chamber_class
+            and row.channel.name in source.channels
+            and row.channel.unit == source.unit
+            and chamber.id in places_in(command.details, source)
+            for source in SOURCES.get((type(command.details), taken.field), ())
+        )
+    )
+
+
+async def _is_kept(taken: Collected, store: TelemetryStore) -> bool:
+    series = await store.series(taken.channel, taken.at, taken.at + 1)
+    return any(one.value == taken.value and one.quality is Quality.GOOD for one in series.readings(taken.channel))
 
 
 def alarm_performance(ledger: Ledger, since: Instant, until: Instant, zone: ZoneInfo) -> AlarmKpi:

@@ -28,6 +28,7 @@ from cultureops.acquisition import (
     Recorder,
     Result,
 )
+from cultureops.acquisition.recent import Recent
 from cultureops.alarming import Alarming
 from cultureops.alarms import (
     Act,
@@ -43,10 +44,12 @@ from cultureops.alarms.text import duration
 from cultureops.anchor import Anchor
 from cultureops.attachments import Attachments, keep_on_record
 from cultureops.backup.nightly import Nightly
-from cultureops.batch.batch import Batch
-from cultureops.batch.commands import Command
+from cultureops.batch.batch import Batch, batch_of
+from cultureops.batch.case import Plan
+from cultureops.batch.commands import Command, Identified
 from cultureops.batch.facts import Facts, TelemetryGap
-from cultureops.batch.handler import execute, record_refusal
+from cultureops.batch.field import Details
+from cultureops.batch.handler import execute, identify, record_refusal, rehearsed
 from cultureops.batch.projection import batch_channels, channel_rows
 from cultureops.batch.recipe import load_recipe, recipe_names
 from cultureops.batch.register import BatchRegister
@@ -54,9 +57,10 @@ from cultureops.batch.results import take_result
 from cultureops.batch.rules import asks_for_gaps
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
+from cultureops.device.channel import Kind
 from cultureops.device.reading import Reading
 from cultureops.errors import AccessError, ChainBroken, StorageError, TransitionRefused
-from cultureops.gathering import equipment_facts, gaps_of, lot_facts, open_alarms
+from cultureops.gathering import check_collected, equipment_facts, gaps_of, lot_facts, open_alarms
 from cultureops.ledger.anchors import Anchors
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
@@ -73,7 +77,8 @@ from cultureops.site_rules import rules_of
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, LAG_ID, lag_reading
-from cultureops.web.stream import encode_alarms, encode_readings
+from cultureops.web.stream import encode_alarms
+from cultureops.web.telling import Telling
 
 __all__ = ["Lab", "open_lab"]
 
@@ -82,7 +87,6 @@ log = structlog.get_logger(__name__)
 TICK_MS: Final = SECOND_MS
 RETRY_MS: Final = SECOND_MS
 MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
-SHOW_AFTER_S: Final = 0.2
 HOUR_S: Final = 3600.0
 STEPPED_SEAL_H: Final = 6
 """Hours of stepped lab time pass in seconds; sealing each by itself would take most of them."""
@@ -106,6 +110,7 @@ class Lab:
         site_watch: SiteWatch | None = None,
     ) -> None:
         self.site = site
+        self.data_dir = data_dir
         self.site_watch = site_watch
         self.access = access
         self.clock = clock
@@ -147,6 +152,10 @@ class Lab:
             on_transitions=self._on_transitions, wrong=self._wrong,
         )  # fmt: skip
         self.engine = self.alarming.engine
+        self.telling = Telling(
+            self.feed, clock, lambda now: encode_alarms(self.engine.active(), self.batches.exposed, now)
+        )
+        self.recent = Recent([name for name, row in self.channels.items() if row.channel.kind is Kind.MEASUREMENT])
         self.anchor = Anchor(store, ledger, 1 if isinstance(clock, SystemClock) else STEPPED_SEAL_H)
         self.attachments = Attachments(data_dir)
         self.publisher = publisher_of(site, self.channels, clock, store, self.engine, self.batches.exposed)
@@ -156,19 +165,18 @@ class Lab:
         self._results: deque[tuple[str, Result]] = deque()
         self._wake = asyncio.Event()
         self._settling = asyncio.Lock()
-        self._unshown: dict[str, Reading] = {}
         self.ledger_failure: StorageError | ChainBroken | None = None
         self._restore()
 
     async def remember(self) -> None:
         """Give the alarms the stored readings they look back on: what a restart cut off goes on by source time."""
         now = self.clock.now()
-        readings: list[Reading] = []
         memory_s = self.engine.memory_s()
-        for channel in self.channels:
-            start = now - round(memory_s.get(channel, 0.0) * 1000) - MEMORY_MARGIN_MS
-            readings += (await self.store.series(channel, start, now + 1)).readings(channel)
+        starts = {name: now - round(1000 * memory_s.get(name, 0.0)) - MEMORY_MARGIN_MS for name in self.channels}
+        found = await self.store.series_of(starts, now + 1)
+        readings = [reading for channel, series in found.items() for reading in series.readings(channel)]
         self.alarming.remember(sorted(readings, key=lambda reading: reading.source_time))
+        await self.recent.recall(self.store, now)
 
     async def run(self) -> None:
         """Poll, evaluate, store and record in real time, until cancelled."""
@@ -203,7 +211,31 @@ class Lab:
         await self._permit(command, actor, witness)
         facts = await self._facts(command.batch_id, actor, witness, command)
         await self._permit(command, actor, witness)  # somebody may have been disabled while facts were gathered
+        try:
+            await self._check_collected(command, facts)
+        except TransitionRefused as refusal:
+            await record_refusal(self.ledger, command, facts, refusal)
+            raise
         return await execute(self.ledger, self.recipes.lookup, command, replace(facts, signatures=tuple(signatures)))
+
+    async def rehearse(self, command: Command, actor: Actor) -> Plan:
+        """Return what a command would record now, with its remarks and doubts; nothing is recorded, no refusal either.
+
+        Second persons and signatures are not asked for. Raises BatchError when it would be refused.
+        """
+        self._check_registers()
+        facts = await self._facts(command.batch_id, actor, None, command)
+        await self._check_collected(command, facts)
+        return rehearsed(self.ledger, self.recipes.lookup, command, facts)
+
+    async def identify(
+        self, batch: Batch, step: type[Details], scanned: Identified, named: Sequence[str], actor: Actor
+    ) -> None:
+        """Judge what was scanned before a step; raises GateFailed for a wrong pair, which is on record then."""
+        await identify(self.ledger, batch, step, scanned, named, await self._facts("", actor, None))
+
+    async def _check_collected(self, command: Command, facts: Facts) -> None:
+        await check_collected(command, self.channels, self.site.chambers, self.store, facts.now)
 
     async def _permit(self, command: Command, actor: Actor, witness: Actor | None) -> None:
         await self.ledger.catch_up()  # accounts are changed by other processes too
@@ -469,29 +501,21 @@ class Lab:
         self._wake.set()
         if self.publisher is not None:
             self.publisher.alarms(transitions)
-        if self.feed.has_subscribers:
-            self.feed.publish(encode_alarms(self.engine.active(), self.batches.exposed, self.clock.now()))
+        self.telling.alarms()
 
     def _on_readings(self, readings: Sequence[Reading]) -> None:
         if any(reading.channel in self.channels for reading in readings):
             self.vitals.hear()
         if self.publisher is not None:
             self.publisher.readings(readings)
-        if not self.feed.has_subscribers:
-            return
-        if not self._unshown:
-            asyncio.get_running_loop().call_later(SHOW_AFTER_S, self._show)
-        self._unshown |= {reading.channel: reading for reading in readings}
-
-    def _show(self) -> None:
-        """Tell watchers the newest reading of each channel; however fast lab time runs, they are told at their pace."""
-        unshown, self._unshown = self._unshown, {}
-        self.feed.publish(encode_readings(tuple(unshown.values()), self.clock.now()))
+        self.recent.take(readings)
+        self.telling.readings(readings)
 
     def _on_append(self, events: Sequence[Event]) -> None:
         for event in events:
             self.unread.take(event, (*self._folds, self.alarming.apply, self._project))
         self._wake.set()
+        self.telling.batches(batch_id for event in events if (batch_id := batch_of(event.stream)) is not None)
         if self.publisher is not None:
             self.publisher.exposures()
 

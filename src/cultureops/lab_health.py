@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from platform import python_version
+from sqlite3 import sqlite_version
 
+from cultureops import __version__
 from cultureops.lab import Lab
 from cultureops.telemetry.file import warn_of_old_sqlite
 
@@ -27,12 +30,14 @@ def health_of(lab: Lab) -> dict[str, object]:
         "faults": {"count": lab.vitals.fault_count, "latest": lab.vitals.fault},
         "influxdb": None if lab.mirror is None else asdict(lab.mirror.status()),
         "mqtt": None if lab.publisher is None else asdict(lab.publisher.status()),
+        "backups": None if lab.backups is None else asdict(lab.backups.status()),
         "machine": lab.self_check.health(),
         "notify": asdict(lab.alarming.notifier.status()),
         "heartbeat": None if lab.alarming.heartbeat is None else asdict(lab.alarming.heartbeat.status()),
         "live_messages_dropped": lab.feed.dropped,
         "devices": {
-            device: {"misses": poller.misses, "reason": poller.reason.text}
+            device: {"misses": poller.misses, "reason": poller.reason.text, "detail": poller.detail}
             for device, poller in lab.acquisition.pollers.items()
         },
+        "versions": {"cultureops": __version__, "python": python_version(), "sqlite": sqlite_version},
     }

@@ -18,10 +18,19 @@ from cultureops.ledger.keys import KEYS_FOLDER, KeyFolder
 from cultureops.ledger.settings import LedgerSettings
 from cultureops.ledger.store import SqlLedger
 
-__all__ = ["LEDGER_FILE", "SITE_FILE", "TELEMETRY_FOLDER", "open_ledger_beside", "refuse_missing_ledger"]
+__all__ = [
+    "LEDGER_FILE",
+    "SCRATCH_FOLDER",
+    "SITE_FILE",
+    "TELEMETRY_FOLDER",
+    "open_ledger_beside",
+    "refuse_missing_ledger",
+]
 
 LEDGER_FILE: Final = "ledger.sqlite"
 TELEMETRY_FOLDER: Final = "telemetry"
+SCRATCH_FOLDER: Final = "scratch"
+"""What can be made again at any time: no backup takes it."""
 SITE_FILE: Final = "site.toml"
 """The site file that a data folder may hold; the demo leaves its own there."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cultureops.access.policy import Policy, access_from
@@ -26,6 +27,9 @@ from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
 from cultureops.web.settings import WebSettings, web_from
 
 __all__ = ["Site", "equipment_register", "read_site", "site_from"]
+
+LONGEST_ID: Final = 64
+LONGEST_TITLE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def site_from(table: Table, path: Path) -> Site:
     """Read and check what a site file holds; names of other files in it count from ``path``. Raises ConfigError."""
     site, web = table.table("site"), web_from(table.optional_table("web"), path.parent)
     name, zone = site.text("name"), _zone(site)
+    _check_label(site, "name")
     site.done()
     chambers = chambers_from(table.tables("chamber"), table.tables("room"))
     devices = devices_from(table.tables("device"), chambers)
@@ -115,8 +120,23 @@ def equipment_register(site: Site) -> EquipmentRegister:
 
 def _check_names(*rows: Table) -> None:
     for row in rows:
-        if row.text("id") == OWN_DEVICE:
+        row_id = row.text("id")
+        if row_id == OWN_DEVICE:
             raise row.error(f"{OWN_DEVICE!r} is this program itself; choose another name", "id")
+        if not _is_label(row_id, LONGEST_ID) or "/" in row_id:
+            raise row.error(f"expected 1 to {LONGEST_ID} printable characters, without a slash or blanks around", "id")
+        if row.has("title"):
+            _check_label(row, "title")
+
+
+def _check_label(row: Table, key: str) -> None:
+    if not _is_label(row.text(key), LONGEST_TITLE):
+        raise row.error(f"expected 1 to {LONGEST_TITLE} printable characters, without blanks around", key)
+
+
+def _is_label(text: str, longest: int) -> bool:
+    """Whether a text can stand in an address, on a page and in a terminal: it holds nothing that they would obey."""
+    return 0 < len(text) <= longest and text.isprintable() and text == text.strip()
 
 
 def _zone(site: Table) -> ZoneInfo:

@@ -212,7 +212,7 @@ async def board(lab: Lab) -> dict[str, Any]:
     """What the board shows, by topic."""
     context, now = web_context(lab, None), lab.clock.now()
     shown: dict[str, Any] = {}
-    for card in await chamber_cards(context, now):
+    for card in chamber_cards(context, now):
         for item in (*card.measures, *card.states):
             shown[f"{PREFIX}/channel/{item.row.id}"] = {
                 "channel": item.row.id,

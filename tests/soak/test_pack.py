@@ -89,7 +89,7 @@ async def test_a_batch_of_sixty_days_at_one_hertz(tmp_path: Path, capsys: pytest
 
     out, new = tmp_path / "b.zip", tmp_path / "new"
     began, busy = time.perf_counter(), time.process_time()
-    written = await packs._write(tmp_path, BATCH_ID, out, None, clock)
+    written = await packs.make_pack(tmp_path, BATCH_ID, out, None, clock, lambda done, steps: None)
     took_s, busy_s = time.perf_counter() - began, time.process_time() - busy
     readings = sum(month.readings for month in written.readings.months)
     began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,18 +105,24 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def served(tmp_path: Path, people: Path) -> AsyncIterator[Served]:
     """A lab with people and one batch in culture for a day, on a free port."""
-    (tmp_path / "site.toml").write_text(SITE)
-    copy_people(people, tmp_path)
+    async with serving(SITE, tmp_path, people) as opened:
+        await start_batch(opened)
+        yield opened
+
+
+@asynccontextmanager
+async def serving(site_text: str, folder: Path, people: Path) -> AsyncIterator[Served]:
+    """Open a lab with people as a site file has it, on a free port."""
+    (folder / "site.toml").write_text(site_text)
+    copy_people(people, folder)
     clock = SteppedClock(START)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    site = replace(read_site(tmp_path / "site.toml"), access=POLICY)
-    async with open_lab(site, tmp_path, clock, SeededEntropy(1)) as lab:
+    site = replace(read_site(folder / "site.toml"), access=POLICY)
+    async with open_lab(site, folder, clock, SeededEntropy(1)) as lab:
         app = create_app(web_context(lab, None))
         serving = asyncio.create_task(serve(app, "127.0.0.1", 0, listening.set_result))
-        lab_served = Served(lab, clock, (await listening).rstrip("/"))
-        await start_batch(lab_served)
         try:
-            yield lab_served
+            yield Served(lab, clock, (await listening).rstrip("/"))
         finally:
             serving.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -139,6 +146,19 @@ async def client(served: Served) -> AsyncIterator[Browser]:
 
 
 async def start_batch(served: Served) -> None:
+    """Seed a batch, let a day of readings pass and look at it."""
+    await seed_batch(served)
+    for hour in range(24):
+        await served.read("temperature", 37.0 + hour % 3 / 100)
+        await served.read("co2", 5.0)
+        served.clock.advance(HOUR_MS)
+    look = do.ObserveConfluence(vessels="B-1-P0", confluence_pct=12.0, method="visual", n_fields=3)
+    await served.do(look)
+    assert served.clock.now() > START + DAY_MS
+
+
+async def seed_batch(served: Served) -> None:
+    """Open batch B-1 and bring it into culture."""
     token = "COI-7F3K2"
     await put_on_shelf(served.lab.ledger, served.clock.now(), "L1", "M1")
     await served.do(do.CreateBatch(patient_token=token, recipe="tavakol_afshari_2021"))
@@ -167,10 +187,3 @@ async def start_batch(served: Served) -> None:
             discarded_cells=4_000_000,
         )
     )
-    for hour in range(24):
-        await served.read("temperature", 37.0 + hour % 3 / 100)
-        await served.read("co2", 5.0)
-        served.clock.advance(HOUR_MS)
-    look = do.ObserveConfluence(vessels="B-1-P0", confluence_pct=12.0, method="visual", n_fields=3)
-    await served.do(look)
-    assert served.clock.now() > START + DAY_MS

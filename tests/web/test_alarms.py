@@ -136,7 +136,7 @@ async def test_the_public_name_opens_links_and_nothing_else(served: Any) -> None
     transport = httpx.ASGITransport(app=create_app(context))
     async with httpx.AsyncClient(transport=transport, base_url="http://lab.example") as phone:
         assert (await phone.get("/alarms/link/abc.def")).status_code == 403
-        for path in ("/", "/alarms", "/api/health", "/static/app.css", "/alarms/link/../../api/health"):
+        for path in ("/", "/alarms", "/api/health", "/static/css/base.css", "/alarms/link/../../api/health"):
             assert (await phone.get(path)).status_code == 403, path
         posted = await phone.post(
             "/alarms/link/abc.def", data={"reason": "seen"}, headers={"origin": "https://lab.example"}

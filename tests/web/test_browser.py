@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Page, Request, async_playwright, expect
+from tests.unit.batch.bench import before, transplant
 from tests.web.people import PASSWORD, cookies_of
 
 from cultureops.batch import commands as do
@@ -66,6 +67,23 @@ async def test_the_batch_page_draws_its_charts(served: Any, page: Page) -> None:
     for plot in ("culture", "temperature", "co2"):
         assert await page.locator(f"#plot-{plot} .scatterlayer path.js-line").count() >= 1
     assert await page.locator("ol.timeline li").count() >= 6
+
+
+async def test_clocks_of_a_batch_count_and_its_sections_open(served: Any, page: Page) -> None:
+    bench = before("wash 1", "frozen")
+    served.clock.advance(bench.now - served.clock.now())
+    await transplant(served.lab.ledger, bench, "B-9")
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await page.goto(f"{served.url}/batches/B-9")
+    left = page.locator(".running [data-left]").first
+    told = await left.inner_text()
+    await expect(left).not_to_have_text(told, timeout=5000)
+    await page.locator("section[data-drawn=true]").wait_for(timeout=15_000)
+    assert not await page.locator("#plot-temperature .xtick", has_text="2000").count()
+    await expect(page.locator("#cryo")).not_to_have_attribute("open", "")
+    await page.evaluate("location.hash = 'cryo'")
+    await expect(page.locator("#cryo svg.box")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 async def test_every_form_works_without_scripts(chromium: str, served: Any) -> None:

@@ -17,13 +17,13 @@ PAGES = ("/", "/alarms", "/batches/B-1", "/chambers/incubator_1", "/chambers/inc
 SERIES = "/api/channels/incubator_1"
 CALLS = (
     *("/api/health", "/api/latest", "/api/batches", "/api/batches/B-1", "/api/alarms", "/api/batches/B-1/chart"),
-    *("/api/chambers/incubator_1/chart", "/openapi.json"),
+    *("/api/chambers/incubator_1/trend", "/api/chambers/incubator_1/marks", "/api/openapi.json"),
     f"{SERIES}/co2/series?start=2026-01-05T08:00:00Z&end=2026-01-06T08:00:00Z&points=10",
 )
 
 
 async def test_every_page_and_call_answers_with_guarding_headers(client: httpx.AsyncClient) -> None:
-    for path in (*PAGES, *CALLS, "/static/app.css", "/assets/plotly.min.js"):
+    for path in (*PAGES, *CALLS, "/static/css/base.css", "/assets/plotly.min.js"):
         answer = await client.get(path)
         assert answer.status_code == 200, path
         assert "script-src 'self';" in answer.headers["content-security-policy"]
@@ -91,7 +91,7 @@ async def test_what_people_write_is_shown_as_text(served: Any, client: httpx.Asy
         ("/static/%2e%2e/server.py", 404),
         ("/api/batches/nobody", 404),
         ("/api/batches/%3Cscript%3E/chart", 404),
-        ("/api/chambers/x/chart", 404),
+        ("/api/chambers/x/trend", 404),
         ("/api/%00", 404),
         (f"{SERIES}/co2/series", 400),
         (f"{SERIES}/co2/series?start=yesterday&end=now", 400),

@@ -17,7 +17,7 @@ from cultureops.demo.pace import DemoPace
 from cultureops.device.reading import Reason
 from cultureops.errors import StorageError
 from cultureops.web import server
-from cultureops.web.routes import api
+from cultureops.web.api import reading
 
 
 @asynccontextmanager
@@ -32,12 +32,12 @@ async def test_a_trend_finer_than_the_polls_has_no_false_holes(served: Any) -> N
     for minute in range(120):
         await served.read("temperature", 37.0 + minute % 2)
     async with signed_in(served) as client:
-        chart = (await client.get("/api/chambers/incubator_1/chart?span=6h")).json()
-    (trace,) = [t for t in chart["channels"] if t["channel"] == "incubator_1/temperature"]
-    seen = trace["x"].index(next(x for x in trace["x"] if x >= served.clock.now() - 119 * MINUTE_MS))
-    assert len(trace["mean"][seen:]) > 50
-    assert None not in trace["mean"][seen:]
-    assert {min(trace["minimum"][seen:-1]), max(trace["maximum"][seen:-1])} == {37.0, 38.0}
+        trend = (await client.get("/api/chambers/incubator_1/trend?span=6h")).json()
+    (curve,) = [t for t in trend["channels"] if t["channel"] == "incubator_1/temperature"]
+    seen = -(-(served.clock.now() - 119 * MINUTE_MS - curve["first_ms"]) // curve["width_ms"])
+    assert len(curve["mean"][seen:]) > 50
+    assert None not in curve["mean"][seen:]
+    assert {min(curve["minimum"][seen:-1]), max(curve["maximum"][seen:-1])} == {37.0, 38.0}
 
 
 async def test_a_gap_is_told_with_device_channels_and_reason(served: Any) -> None:
@@ -72,7 +72,7 @@ async def test_a_store_that_fails_is_a_503_and_a_fault_of_ours_a_500_in_words(
     def fail(*_: object) -> None:
         raise failing.pop(0)
 
-    monkeypatch.setattr(api, "summary", fail)
+    monkeypatch.setattr(reading, "batch_answer", fail)
     with caplog.at_level(logging.CRITICAL, "uvicorn.error"):
         async with signed_in(served) as client:
             full, fault = [await client.get("/api/batches/B-1") for _ in range(2)]
@@ -85,7 +85,7 @@ async def test_a_store_that_fails_is_a_503_and_a_fault_of_ours_a_500_in_words(
 async def test_pages_say_uncached_and_unknown_ones_are_answered_in_words(served: Any) -> None:
     async with signed_in(served) as client:
         assert (await client.get("/")).headers["cache-control"] == "no-cache"
-        assert (await client.get("/static/app.css")).headers["cache-control"] == "no-cache"
+        assert (await client.get("/static/css/base.css")).headers["cache-control"] == "no-cache"
         assert "there is no such page here" in (await client.get("/nothing")).text
 
 

@@ -165,8 +165,11 @@ async def test_two_people_sign_where_two_are_needed(house: House) -> None:
     path = "/batches/B-1/sign/Reject"
     assert (await sign(rejecting, await shown(rejecting, path), path)).status_code == 303
     destroying, path = await house.of("storage-1"), "/batches/B-1/sign/Destroy"
-    said = {"method": "autoclave", "everything_destroyed": "true"}
+    said = {"method": "autoclave", "everything_destroyed": "true", "scan_container": "B-1", "scan_token": "COI-7F3K2"}
     second = {"second_name": "operator-2", "second_role": "OP", "second_password": PASSWORD}
+    for scans, told in (({"scan_token": "COI-00000"}, "second person"), ({"scan_container": ""}, "scan")):
+        refused = await destroying.post(path + "/shown", data=said | scans)
+        assert refused.status_code in (400, 409) and told in refused.text, "what is in hand is identified first"
     for wrong in (
         {},
         {"second_password": "guessed"},
@@ -224,7 +227,8 @@ async def test_a_form_that_lacks_something_is_shown_again_as_it_was_filled_in(ho
     browser = await house.of("quality-1")
     path = "/batches/B-1/sign/PlanAction"
     form = (await browser.get(path)).text
-    assert 'type="datetime-local" name="due_at"' in form and '<textarea name="action"' in form
+    assert re.search('type="datetime-local"[^>]* name="due_at"', form)
+    assert re.search('<textarea[^>]* name="action"', form)
     sent: dict[str, Any] = {"deviation_id": "DEV-1", "action": "check the probe", "owner": "Q", "due_at": "soon"}
     again = await browser.post(path + "/shown", data=sent)
     assert again.status_code == 400 and "expected a time" in again.text and "check the probe" in again.text

@@ -16,7 +16,7 @@ from cultureops.app import web_context
 from cultureops.web.server import create_app, serve
 
 PIECE = 64 * 1024
-MESSAGES = 4 * QUEUE_LENGTH
+MESSAGES = 16 * QUEUE_LENGTH
 
 
 @asynccontextmanager
@@ -44,12 +44,12 @@ async def until(condition: Any, timeout_s: float = 3.0) -> None:
 
 
 def longest_queue(served: Any) -> int:
-    return max((watcher._queue.qsize() for watcher in served.lab.feed._subscriptions), default=0)
+    return max((len(watcher) for watcher in served.lab.feed._subscriptions), default=0)
 
 
 async def test_a_watcher_that_reads_nothing_loses_messages_and_holds_nobody_up(served: Any) -> None:
     feed = served.lab.feed
-    async with silent_watcher(served.url), Browser(base_url=served.url, timeout=5) as client:
+    async with silent_watcher(served.url) as slow, Browser(base_url=served.url, timeout=5) as client:
         await client.log_in("operator-1")
         await until(lambda: feed.has_subscribers)
         for number in range(MESSAGES):
@@ -65,6 +65,17 @@ async def test_a_watcher_that_reads_nothing_loses_messages_and_holds_nobody_up(s
                     if line.startswith("data: ") and ["incubator_1/co2", 4.87] in told(line):
                         break
         assert (await client.get("/")).status_code == 200
+        said = await read_until(slow, b'"incubator_1/co2",4.87')
+        assert b"event: behind" in said, "whoever lost something is told so, and how things stand"
+
+
+async def read_until(line: socket.socket, wanted: bytes) -> bytes:
+    """Read what waits in a socket and what comes, until it holds what is wanted; return the last of it."""
+    loop, said = asyncio.get_running_loop(), b""
+    async with asyncio.timeout(5):
+        while wanted not in said:
+            said = said[-3 * PIECE :] + await loop.sock_recv(line, PIECE)
+    return said
 
 
 def told(line: str) -> list[list[Any]]:

@@ -1,46 +1,61 @@
 """Fan-out of what just happened to whoever watches: droppable, and drops are counted.
 
-A message is encoded once and the same bytes are handed to every subscriber.
+A message is encoded once and the same bytes are handed to every subscriber. One that does not keep up loses all that
+waits for it and is told so: how things stand then is shorter than how they came to be so.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 __all__ = ["LiveFeed", "Subscription"]
 
-QUEUE_LENGTH: Final = 64
+QUEUE_LENGTH: Final = 16
+"""Messages that may wait for one watcher; at one a second a quarter of a minute."""
 
 
 class Subscription:
-    """One watcher's own bounded queue; a slow watcher loses its oldest messages, nobody else's."""
+    """One watcher's own bounded queue; nobody else waits for it."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_LENGTH)
+        self._waiting: deque[bytes] = deque()
+        self._has_some = asyncio.Event()
+        self._missed = 0
         self.dropped = 0
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def offer(self, message: bytes) -> None:
-        """Queue the message, dropping the oldest one when the queue is full."""
-        if self._queue.full():
-            self._queue.get_nowait()
-            self.dropped += 1
-        self._queue.put_nowait(message)
+        """Queue the message; a watcher whose queue is full loses all of it."""
+        if len(self._waiting) >= QUEUE_LENGTH:
+            self._missed += len(self._waiting)
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
+        self._waiting.append(message)
+        self._has_some.set()
 
     async def next(self, timeout_s: float) -> bytes | None:
         """Return the next message, or None when none came within ``timeout_s``."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._queue.get()
-        except TimeoutError:
-            return None
+        if not self._waiting:
+            self._has_some.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._has_some.wait()
+            except TimeoutError:
+                return None
+        return self._waiting.popleft()
 
-    async def messages(self) -> AsyncIterator[bytes]:
-        """Yield messages for as long as the watcher asks for them."""
-        while True:
-            yield await self._queue.get()
+    def take_missed(self) -> int:
+        """Return how many messages were lost since this was asked last; the queue is empty then, if any were."""
+        if missed := self._missed:
+            self._missed = 0
+            self._waiting.clear()
+        return missed
 
 
 class LiveFeed:

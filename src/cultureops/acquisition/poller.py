@@ -104,6 +104,11 @@ class Poller:
         self._tried_at: Instant = 0
         self._next_try: Instant = 0
 
+    @property
+    def identity(self) -> Identity | None:
+        """Who answered when the link came up last; None before it did."""
+        return self._identity
+
     def may_stall(self, now: Instant) -> bool:
         """Whether asking now means trying a device that has long been silent."""
         return self.misses >= MISSES_BEFORE_BACK_OFF and not self._is_left_alone(now)

@@ -23,6 +23,7 @@ __all__ = [
     "Level",
     "Priority",
     "Rule",
+    "RulesInForce",
     "Suppressor",
     "WhenEmpty",
 ]
@@ -158,6 +159,17 @@ class Rule:
     def reached(self, exposed: Exposure, start: Instant, end: Instant) -> tuple[BatchRef, ...]:
         """Return the batches that its alarm concerns: its own, or those that stood in its chamber meanwhile."""
         return (self.batch,) if self.batch is not None else exposed(self.chamber, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """The rules of a site from ``since`` on [ms UTC; None: from the beginning], until others took their place.
+
+    ``rules`` is None where today's channels can't be matched with them any more.
+    """
+
+    since: Instant | None
+    rules: tuple[Rule, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

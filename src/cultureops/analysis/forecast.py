@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Confluence", "Forecast", "forecast_confluence"]
+__all__ = ["Confluence", "Forecast", "forecast_confluence", "forecast_fan"]
 
 MIN_OBSERVATIONS: Final = 3
 SHAPES: Final = (0.4, 1.0, 2.5, 6.0)
@@ -74,22 +74,34 @@ def forecast_confluence(observations: Sequence[Confluence], target_pct: float = 
     No forecast is made from fewer than 3 different times, or where no growth at all agrees with the observations at
     ``level``. Raises ValueError for a target or level outside of its range.
     """
-    if not 0 < target_pct < 100:
-        raise ValueError(f"a target is above 0 and below 100 %, not {target_pct}")
+    return forecast_fan(observations, (target_pct,), level)[0]
+
+
+def forecast_fan(
+    observations: Sequence[Confluence], targets_pct: Sequence[float], level: float = 0.8
+) -> tuple[Forecast, ...]:
+    """Return when each of several confluences is reached, in their order, by the same cultures; see above."""
+    for target_pct in targets_pct:
+        if not 0 < target_pct < 100:
+            raise ValueError(f"a target is above 0 and below 100 %, not {target_pct}")
     if not 0 < level < 1:
         raise ValueError(f"a level is above 0 and below 1, e.g. 0.8, not {level}")
+
+    def none(reason: str) -> tuple[Forecast, ...]:
+        return tuple(Forecast(target_pct, level, None, None, None, reason) for target_pct in targets_pct)
+
     times = len({seen.hours for seen in observations})
     if times < MIN_OBSERVATIONS:
-        reason = f"too few observations: {times} different times, {MIN_OBSERVATIONS} are needed"
-        return Forecast(target_pct, level, None, None, None, reason)
+        return none(f"too few observations: {times} different times, {MIN_OBSERVATIONS} are needed")
     cultures = _Cultures.agreeing(observations)
     if not _grows(observations, cultures.best, level):
-        reason = "no growth: a constant confluence agrees with the observations"
-        return Forecast(target_pct, level, None, None, None, reason)
-    reached = cultures.times_h(target_pct)
+        return none("no growth: a constant confluence agrees with the observations")
     tail = (1 - level) / 2
-    low, middle, high = _quantiles(reached, cultures.weights, (tail, 0.5, 1 - tail))
-    return Forecast(target_pct, level, middle, low, high)
+    found = []
+    for target_pct in targets_pct:
+        low, middle, high = _quantiles(cultures.times_h(target_pct), cultures.weights, (tail, 0.5, 1 - tail))
+        found.append(Forecast(target_pct, level, middle, low, high))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

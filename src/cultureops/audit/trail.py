@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Final
 
 from cultureops.audit.change import replaces
 from cultureops.audit.chosen import Chosen
 from cultureops.audit.row import AuditRow, audit_row
+from cultureops.audit.walking import some, walk
 from cultureops.ledger.event import Event
 from cultureops.ledger.ledger import Ledger
-from cultureops.ledger.search import WINDOW, Search
+from cultureops.ledger.search import Search
 
 __all__ = ["MOST_ROWS", "Page", "Trail"]
 
 MOST_ROWS: Final = 1_000
 _PART: Final = 500
-_FEW_STREAMS: Final = 500
-_FEW_EVENTS: Final = 20_000
 _ACCOUNTS: Final = "account:"
-
-
-@runtime_checkable
-class Searching(Protocol):
-    """A ledger whose store can look for events by itself."""
-
-    def search(
-        self, search: Search, after: int, up_to: int, limit: int, *, newest_first: bool = False
-    ) -> tuple[Event, ...]:
-        """Return the first events with ``after < position <= up_to`` that have what is looked for."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +60,9 @@ class Trail:
         """Return the printed name that an account was created with, empty where there is none."""
         if username not in self._names:
             stream = _ACCOUNTS + username
-            created = self._part(Search(streams=(stream,)), 0, self._up_to, 1) if self._ledger.version(stream) else ()
+            created = (
+                some(self._ledger, Search(streams=(stream,)), 0, self._up_to, 1) if self._ledger.version(stream) else ()
+            )
             found = (str(event.data.get("printed_name", "")) for event in created if event.stream == stream)
             self._names[username] = next(found, "")
         return self._names[username]
@@ -91,40 +81,5 @@ class Trail:
         return self._streams[event.stream][: event.version - 1]
 
     def _events(self, chosen: Chosen, cursor: int | None, part: int, *, oldest_first: bool) -> Iterator[Event]:
-        search, position = chosen.search, cursor
-        if search.prefix and not search.streams:
-            streams = self._ledger.streams(search.prefix)
-            if not streams:
-                return
-            if sum(self._ledger.version(stream) for stream in streams) <= _FEW_EVENTS and len(streams) <= _FEW_STREAMS:
-                search = replace(search, streams=streams)
-        if position is None:
-            position = 0 if oldest_first else self._up_to + 1
-        window = self._up_to if search.streams else WINDOW  # a stream is found by itself, however long the ledger is
-        while True:
-            after, up_to = (position, position + window) if oldest_first else (position - 1 - window, position - 1)
-            after, up_to = max(after, 0), min(up_to, self._up_to)
-            if up_to <= after:
-                return
-            events = self._part(search, after, up_to, part, newest_first=not oldest_first)
-            yield from (event for event in events if chosen.matches(event))
-            looked_up_to = up_to if oldest_first else after + 1
-            position = events[-1].position if len(events) == part else looked_up_to
-
-    def _part(
-        self, search: Search, after: int, up_to: int, limit: int, *, newest_first: bool = False
-    ) -> Sequence[Event]:
-        """Return the first events of a stretch that have what is looked for; one that can't look gives all."""
-        if isinstance(self._ledger, Searching):
-            return self._ledger.search(search, after, up_to, limit, newest_first=newest_first)
-        if search.streams:
-            read = [event for stream in search.streams for event in self._ledger.read(stream)]
-            found = sorted((e for e in read if after < e.position <= up_to), key=_position, reverse=newest_first)
-            return found[:limit]
-        start = max(after, up_to - limit) if newest_first else after
-        stretch = tuple(self._ledger.read_all(start, min(limit, up_to - start)))
-        return stretch[::-1] if newest_first else stretch
-
-
-def _position(event: Event) -> int:
-    return event.position
+        matches, up_to = chosen.matches, self._up_to
+        return walk(self._ledger, chosen.search, matches, up_to, cursor, part, oldest_first=oldest_first)

@@ -42,7 +42,9 @@ def details_of(event: Event) -> str:
     """Return what happened, in a line or a few; never raises for what this program can't read."""
     if batch_of(event.stream) is not None:
         try:
-            return tell(read_event(event.type, {k: v for k, v in event.data.items() if k != SIGNATURES}))
+            recorded = read_event(event.type, {k: v for k, v in event.data.items() if k != SIGNATURES})
+            collected = ", ".join(f"{one.field} from {one.channel}" for one in recorded.collected)
+            return tell(recorded) + (f"; machine-collected: {collected}" if collected else "")
         except (BatchError, TypeError, ValueError, KeyError):
             pass
     if event.type.startswith("alarm_") and isinstance(text := event.data.get("text"), str) and text:

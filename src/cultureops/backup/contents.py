@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.ledger.keys import KEYS_FOLDER
-from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.recording import LEDGER_FILE, SCRATCH_FOLDER, TELEMETRY_FOLDER
 
 __all__ = ["DATA", "SITE", "Survey", "is_key", "survey"]
 
@@ -33,7 +33,7 @@ class Survey:
 
     def take(self, name: str, mode: int) -> None:
         """Sort one file in."""
-        if name.endswith(_PASSING):
+        if name.endswith(_PASSING) or name.startswith(f"{SCRATCH_FOLDER}/"):
             return
         if not stat.S_ISREG(mode):
             self.left_out.append(f"{name}: no plain file")

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from cultureops.errors import ConfigError, CultureOpsError, StorageError
 from cultureops.ledger.event import Event, JsonValue, NewEvent
 from cultureops.ledger.ledger import Ledger
 
-__all__ = ["Nightly", "make_apart"]
+__all__ = ["BackupStatus", "Nightly", "make_apart"]
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,20 @@ CLOCK_STEP_MS: Final = HOUR_MS
 PROGRAM: Final = "cultureops.backup.program"
 
 Make = Callable[[Wanted, Instant], Awaitable[dict[str, JsonValue]]]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupStatus:
+    """How backups stand: where they go, when the last good one was made [ms UTC], how old it is [s], what failed since.
+
+    Without any backup yet ``age_s`` is how long the lab has run; the alarm comes beyond ``alarm_after_s`` [s].
+    """
+
+    folder: str
+    last_good_at: Instant | None
+    age_s: float
+    alarm_after_s: float
+    failure: str | None
 
 
 class Nightly:
@@ -101,6 +116,11 @@ class Nightly:
         if _lies_ahead(since, now):  # nobody knows how old it is: it counts as too old
             return self._settings.alarm_after_h * HOUR_MS / SECOND_MS + 1.0
         return max(0.0, (now - since) / SECOND_MS)
+
+    def status(self) -> BackupStatus:
+        """Return how backups stand."""
+        most_s = self._settings.alarm_after_h * HOUR_MS / SECOND_MS
+        return BackupStatus(str(self._settings.folder), self._last_good, self.age_s(), most_s, self.failure)
 
     async def _attempt(self, now: Instant) -> NewEvent:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cultureops.batch.batch import Batch
+from cultureops.batch.commands import Identified
 from cultureops.batch.events import Recorded
 from cultureops.batch.facts import Facts
 from cultureops.batch.field import Details
@@ -39,13 +40,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One step asked of one batch: ``at`` is when it happened, ``reason`` what the person said."""
+    """One step asked of one batch: ``at`` is when it happened, ``reason`` what the person said.
+
+    ``identified`` is what was scanned before it, None where nothing was.
+    """
 
     batch: Batch
     details: Details
     facts: Facts
     at: Instant
     reason: str = ""
+    identified: Identified | None = None
 
 
 @dataclass(frozen=True, slots=True)

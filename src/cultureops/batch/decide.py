@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from cultureops.access import Role, Signature
 from cultureops.access.name import same_person
 from cultureops.access.roles import PEOPLE
 from cultureops.access.signature import signed
 from cultureops.batch.batch import Batch, stream_of
-from cultureops.batch.case import Case
-from cultureops.batch.commands import Command, CreateBatch, ReleaseExceptionally
-from cultureops.batch.events import EVENT_TYPES, BatchCreated, DeviationOpened, Recorded, data_of
+from cultureops.batch.case import Case, Plan
+from cultureops.batch.commands import Collected, Command, CreateBatch, ReleaseExceptionally
+from cultureops.batch.entry import entry_claim
+from cultureops.batch.events import EVENT_TYPES, BatchCreated, Check, DeviationOpened, Recorded, data_of
 from cultureops.batch.facts import Facts
 from cultureops.batch.gates import pass_gates
 from cultureops.batch.rules import RULES, Rule
@@ -25,7 +27,9 @@ from cultureops.errors import TransitionRefused
 from cultureops.ledger.event import NewEvent, Source
 from cultureops.signing import Wanted, check_signed
 
-__all__ = ["decide"]
+__all__ = ["decide", "rehearse"]
+
+_IDENTITY: Final = "G2"
 
 
 def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEvent, ...]:
@@ -34,33 +38,91 @@ def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEven
     Raises TransitionRefused when state, role, time, contents or signatures do not allow it, GateFailed when a hard gate
     holds.
     """
-    stream_of(command.batch_id)
-    at = facts.now if command.occurred_at is None else command.occurred_at
-    _check_time(command, at, facts)
+    at = _time_of(command, facts)
     if isinstance(command.details, CreateBatch):
-        return (_new(command, facts, at, _create(batch, command, command.details, facts)),)
-    if batch is None:
-        raise TransitionRefused(f"batch {command.batch_id}: there is no such batch; create it first")
-    rule = RULES.get(type(command.details))
-    if rule is None:
-        raise TransitionRefused(f"batch {batch.id}: {type(command.details).__name__} is no step of a batch")
-    case = Case(batch, command.details, facts, at, command.reason)
-    _check_rule(case, rule)
-    plan = rule.plan(case, command.details)
-    named = command.details.failed_gates if isinstance(command.details, ReleaseExceptionally) else ()
-    checks = pass_gates(rule.gates, case, plan, excepted=batch.excepted_gates.union(named))
+        created = _new(command, facts, at, _create(batch, command, command.details, facts))
+        return (replace(created, claims=_entry_claim(command)),)
+    case, rule = _ask(batch, command, facts, at)
+    if rule.witnesses or facts.witness is not None:  # one who was named is on record, wanted or not
+        _check_second(case, rule.witnesses or PEOPLE, type(command.details).__name__)
+    plan, checks = _judge(case, rule)
     if plan.doubt:
         _check_second(case, PEOPLE, f"{plan.doubt}; {type(command.details).__name__}")
     signatures = _check_signatures(case, rule, command)
     witness_id = None if facts.witness is None else facts.witness.id
     fields = {name: getattr(command.details, name) for name in type(command.details).model_fields}
-    recorded = plan.event(**fields | dict(plan.derived), checks=checks, warnings=plan.warnings, witness_id=witness_id)
-    first = replace(_new(command, facts, at, recorded), claims=plan.claims, releases=plan.releases)
-    also = plan.also + _entered_after_release(case, EVENT_TYPES[plan.event], plan.also)
-    return (
-        signed(first, stream_of(batch.id), signatures),
-        *(_new(command, facts, at, following) for following in also),
+    recorded = plan.event(
+        **fields | dict(plan.derived),
+        checks=checks,
+        warnings=plan.warnings,
+        witness_id=witness_id,
+        collected=_collected(case, command),
     )
+    claims = (*plan.claims, *_entry_claim(command))
+    first = replace(_new(command, facts, at, recorded), claims=claims, releases=plan.releases)
+    return (
+        signed(first, stream_of(case.batch.id), signatures),
+        *(_new(command, facts, at, following) for following in plan.also),
+    )
+
+
+def rehearse(batch: Batch | None, command: Command, facts: Facts) -> Plan:
+    """Return what a command would record, its remarks and doubts; second persons and signatures are not asked for yet.
+
+    Raises as ``decide`` does.
+    """
+    at = _time_of(command, facts)
+    if isinstance(command.details, CreateBatch):
+        _create(batch, command, command.details, facts)
+        return Plan(BatchCreated)
+    case, rule = _ask(batch, command, facts, at)
+    plan, _ = _judge(case, rule)
+    _collected(case, command)
+    return plan
+
+
+def _time_of(command: Command, facts: Facts) -> Instant:
+    stream_of(command.batch_id)
+    at = facts.now if command.occurred_at is None else command.occurred_at
+    _check_time(command, at, facts)
+    return at
+
+
+def _ask(batch: Batch | None, command: Command, facts: Facts, at: Instant) -> tuple[Case, Rule]:
+    """Return the case and the row of the transition table that it falls under; refused where there is none."""
+    if batch is None:
+        raise TransitionRefused(f"batch {command.batch_id}: there is no such batch; create it first")
+    rule = RULES.get(type(command.details))
+    if rule is None:
+        raise TransitionRefused(f"batch {batch.id}: {type(command.details).__name__} is no step of a batch")
+    case = Case(batch, command.details, facts, at, command.reason, command.identified)
+    _check_rule(case, rule)
+    return case, rule
+
+
+def _judge(case: Case, rule: Rule) -> tuple[Plan, tuple[Check, ...]]:
+    """Return what the step would record with all that follows from it, and the gates that it has passed."""
+    plan = rule.plan(case, case.details)
+    named = case.details.failed_gates if isinstance(case.details, ReleaseExceptionally) else ()
+    gates = rule.gates if case.identified is None or _IDENTITY in rule.gates else (_IDENTITY, *rule.gates)
+    checks = pass_gates(gates, case, plan, excepted=case.batch.excepted_gates.union(named))
+    also = plan.also + _entered_after_release(case, EVENT_TYPES[plan.event], plan.also)
+    return replace(plan, also=also), checks
+
+
+def _entry_claim(command: Command) -> tuple[str, ...]:
+    """Return the name under which the ledger takes one entry once."""
+    return (entry_claim(command.entry),) if command.entry else ()
+
+
+def _collected(case: Case, command: Command) -> tuple[Collected, ...]:
+    """Return the fields that an instrument gave; refused where one says something else than the step."""
+    for taken in command.collected:
+        if getattr(case.details, taken.field, None) != taken.value:
+            raise TransitionRefused(
+                f"batch {case.batch.id}: {taken.field[:40]} is not what {taken.channel[:80]} gave; type it by hand"
+            )
+    return command.collected
 
 
 def _create(batch: Batch | None, command: Command, details: CreateBatch, facts: Facts) -> BatchCreated:
@@ -97,8 +159,6 @@ def _check_rule(case: Case, rule: Rule) -> None:
     if batch.state not in rule.states:
         expected = ", ".join(state for state in State if state in rule.states)
         raise TransitionRefused(f"batch {batch.id}: {step} is not allowed in {batch.stage}, only in {expected}")
-    if rule.witnesses or facts.witness is not None:  # one who was named is on record, wanted or not
-        _check_second(case, rule.witnesses or PEOPLE, step)
     if rule.now_only and facts.now - case.at > LATE_ENTRY_MS:
         raise TransitionRefused(f"batch {batch.id}: {step} is a decision of now; it can't be entered late")
     earliest = _changed_last(batch) if rule.in_order else batch.created_at

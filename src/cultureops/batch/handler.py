@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final, TypeAlias
 
 from cultureops.access.signature import CLAIM
 from cultureops.batch.approval import RECIPES
 from cultureops.batch.batch import Batch, stream_of
-from cultureops.batch.commands import Command, CreateBatch
-from cultureops.batch.decide import decide
+from cultureops.batch.case import Plan
+from cultureops.batch.commands import Command, CreateBatch, Identified
+from cultureops.batch.decide import decide, rehearse
+from cultureops.batch.entry import refuse_again
 from cultureops.batch.events import CommandRefused, data_of
 from cultureops.batch.evolve import evolve, fold
 from cultureops.batch.facts import Facts
+from cultureops.batch.field import Details
+from cultureops.batch.identification import STOP, misidentified
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.rules import RULES
 from cultureops.conduct import REFUSALS
@@ -31,7 +35,7 @@ from cultureops.field import check_reason, printable
 from cultureops.ledger.event import JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
-__all__ = ["RecipeLookup", "execute", "record_refusal"]
+__all__ = ["RecipeLookup", "execute", "identify", "record_refusal", "rehearsed"]
 
 RecipeLookup: TypeAlias = Callable[[str, str | None], Recipe]
 """``lookup(name, sha256)``: the recipe, exactly that version where ``sha256`` is given; raises ConfigError."""
@@ -43,8 +47,9 @@ async def execute(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command,
     """Carry out one command and return the batch after it.
 
     ``facts.recipe`` is replaced by the recipe that the batch pins. A refusal is itself recorded, then raised:
-    TransitionRefused, GateFailed or BatchError. When somebody else appended first, the command is decided anew,
-    once; a second time raises ConcurrencyError. What is signed is not: somebody has to read what came in between.
+    TransitionRefused, GateFailed or BatchError. An entry that is on record already is none, and raises AlreadyRecorded.
+    When somebody else appended first, the command is decided anew, once; a second time raises ConcurrencyError. What is
+    signed is not: somebody has to read what came in between.
     """
     stream = stream_of(command.batch_id)
     try:
@@ -57,8 +62,29 @@ async def execute(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command,
         return await _attempt(ledger, recipe_lookup, stream, command, facts)
 
 
+async def identify(
+    ledger: Ledger, batch: Batch, step: type[Details], scanned: Identified, named: Collection[str], facts: Facts
+) -> None:
+    """Judge what was scanned before a step of which nothing else is known; raises GateFailed, which is on record."""
+    if not (problem := misidentified(batch, scanned, named)):
+        return
+    refusal = GateFailed(f"batch {batch.id}: G2: {problem}; {STOP}")
+    await record_refusal(ledger, Command(batch.id, step.model_construct()), facts, refusal)
+    raise refusal
+
+
+def rehearsed(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command, facts: Facts) -> Plan:
+    """Return what a command would record; nothing is recorded, and a refusal is only raised."""
+    batch = fold(ledger.read(stream_of(command.batch_id)))
+    check_reason(command.reason)
+    return rehearse(batch, command, replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts)))
+
+
 async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, command: Command, facts: Facts) -> Batch:
+    refuse_again(ledger, stream, command)
     batch = fold(ledger.read(stream))
+    if command.if_version not in (None, 0 if batch is None else batch.version):
+        raise ConcurrencyError(f"batch {command.batch_id}: the record has changed since it was read; read it again")
     try:
         facts = replace(facts, recipe=_recipe(recipe_lookup, batch, command, facts))
         check_reason(command.reason)
@@ -68,6 +94,7 @@ async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, com
     except ConcurrencyError:
         raise
     except (BatchError, ClaimTaken) as problem:
+        refuse_again(ledger, stream, command)
         refusal = problem if isinstance(problem, BatchError) else _taken(command, problem)
         await record_refusal(ledger, command, facts, refusal)
         raise refusal from None

@@ -12,15 +12,15 @@ from cultureops.clock import Instant
 from cultureops.ledger.event import Event
 from cultureops.material.use import lots_named
 
-__all__ = ["Handling", "lineage", "lots_used"]
+__all__ = ["Handling", "lineage", "lots_used", "present_data"]
 
 
 def lots_used(history: Iterable[Event]) -> tuple[str, ...]:
     """Return the material lots that a batch's events name, each once, in the order of their first use."""
-    return tuple(dict.fromkeys(lot for data in _present_data(history) for _, lot in lots_named(data)))
+    return tuple(dict.fromkeys(lot for data in present_data(history) for _, lot in lots_named(data)))
 
 
-def _present_data(history: Iterable[Event]) -> list[Mapping[str, Any]]:
+def present_data(history: Iterable[Event]) -> list[Mapping[str, Any]]:
     """Return the events' data as they read now: corrections taken in."""
     events = list(history)
     corrected = {str(e.data["event_id"]): e.data["data"] for e in events if e.type == "corrected"}
@@ -56,7 +56,7 @@ def lineage(history: Sequence[Event]) -> tuple[Handling, ...]:
     """Return the steps that turned marrow into vessels, vials and doses, in order, as corrected."""
     found: list[Handling] = []
     present = _Present()
-    for event, data in zip(history, _present_data(history), strict=True):
+    for event, data in zip(history, present_data(history), strict=True):
         recorded = read_event(event.type, data)
         tell = _HANDLINGS.get(type(recorded))
         if tell is not None:

@@ -8,7 +8,7 @@ from typing import Final
 from cultureops.batch.approval import RECIPES, Approval, approval_in
 from cultureops.batch.batch import Batch
 from cultureops.batch.due import Due, due
-from cultureops.batch.recipe import find_recipe, parse_recipe, shipped_hash
+from cultureops.batch.recipe import find_recipe, parse_recipe, recipe_names, shipped_hash
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.errors import ConfigError, TransitionRefused
 from cultureops.ledger.event import Event
@@ -53,6 +53,10 @@ class RecipeShelf:
         self._adopted[recipe.sha256] = recipe
         self._adopted_as.setdefault((recipe.name, recipe.version), set()).add(recipe.sha256)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all recipes that new batches could follow once they are approved, sorted."""
+        return tuple(sorted({*recipe_names(), *self._own, *self._approvals}))
+
     def lookup(self, name: str, sha256: str | None) -> Recipe:
         """Return the recipe that new batches follow, or exactly the one of ``sha256``.
 
@@ -69,6 +73,22 @@ class RecipeShelf:
         if (problem := self._unreadable.get(sha256)) is not None:
             raise ConfigError(f"recipe {name}: this version of cultureops can't read it; use another one ({problem})")
         return find_recipe(name, sha256)
+
+    def candidate(self, name: str) -> Recipe:
+        """Return the text that stands to be approved: the site's own, or the newest that comes with us.
+
+        Where it is approved already it is what new batches follow. Raises ConfigError for a name that is nowhere.
+        """
+        own = self._own.get(name)
+        if own is not None or name in recipe_names():
+            return find_recipe(name) if own is None else own
+        approval = self._approvals.get(name)
+        return find_recipe(name) if approval is None else self.lookup(name, approval.sha256)
+
+    def approved(self, name: str) -> Recipe | None:
+        """Return the text that was approved last, whatever stands in files now; None where none was."""
+        approval = self._approvals.get(name)
+        return None if approval is None else self.lookup(name, approval.sha256)
 
     def _for_new(self, name: str) -> Recipe:
         """Return the recipe that was approved last; what the site's own file says must be what was approved."""

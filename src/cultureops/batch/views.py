@@ -28,6 +28,7 @@ __all__ = [
     "channel_rows",
     "due",
     "expected",
+    "fan",
     "growth_points",
     "history_rows",
     "summary",
@@ -38,7 +39,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One event as people read it; ``kind`` is its type, ``correction`` says what was corrected in it later."""
+    """One event as people read it; ``kind`` is its type, ``correction`` says what was corrected in it later.
+
+    ``position`` is its place in the ledger; ``collected`` says which fields an instrument gave.
+    """
 
     at: Instant
     recorded_at: Instant
@@ -51,6 +55,8 @@ class TimelineRow:
     warnings: tuple[str, ...] = ()
     witness_id: str | None = None
     correction: str = ""
+    position: int = 0
+    collected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,8 @@ def _row(event: Event, corrections: list[str]) -> TimelineRow:
         warnings=recorded.warnings,
         witness_id=recorded.witness_id,
         correction="; ".join(corrections),
+        position=event.position,
+        collected=tuple(f"{one.field} from {one.channel}" for one in recorded.collected),
     )
 
 
@@ -137,6 +145,7 @@ def growth_points(batch: Batch) -> tuple[GrowthPoint, ...]:
     return tuple(sorted([*looks, *map(_counted, batch.counts)], key=lambda point: point.at))
 
 
+FAN_STEPS: Final = 12
 LOOK_SPREAD_PCT: Final = 5.0
 """Spread of one look at the cells [points, standard deviation]; ours, until a site has measured its own."""
 
@@ -154,22 +163,37 @@ class Expected:
 
 def expected(batch: Batch, recipe: Recipe) -> Expected | None:
     """Return when the present passage is expected to reach the recipe's confluence; None outside of culture."""
-    from cultureops.analysis.forecast import Confluence, forecast_confluence
+    return next(iter(_expected(batch, (recipe.passage.confluence.value,))), None)
 
-    started_at, target_pct = batch.passage_started_at, recipe.passage.confluence.value
+
+def fan(batch: Batch, recipe: Recipe) -> tuple[Expected, ...]:
+    """Return when each confluence from the last one seen up to the recipe's is expected; nothing without a forecast."""
+    seen, target_pct = batch.confluence(), recipe.passage.confluence.value
+    if seen is None or not 0 < seen.pct < target_pct:
+        return ()
+    steps = (seen.pct + (target_pct - seen.pct) * step / FAN_STEPS for step in range(FAN_STEPS + 1))
+    return tuple(one for one in _expected(batch, tuple(steps)) if one.at is not None)
+
+
+def _expected(batch: Batch, targets_pct: Sequence[float]) -> tuple[Expected, ...]:
+    from cultureops.analysis.forecast import Confluence, forecast_fan
+
+    started_at = batch.passage_started_at
     if batch.state is not State.CULTURE or started_at is None:
-        return None
+        return ()
     looks = [
         Confluence((seen.at - started_at) / HOUR_MS, seen.pct, LOOK_SPREAD_PCT)
         for seen in batch.confluences
         if seen.passage == batch.passage and not seen.unsure
     ]
-    found = forecast_confluence(looks, target_pct)
-    at, earliest, latest = (
-        None if hours is None else started_at + round(hours * HOUR_MS)
-        for hours in (found.time_h, found.low_h, found.high_h)
+
+    def instant(hours: float | None) -> Instant | None:
+        return None if hours is None else started_at + round(hours * HOUR_MS)
+
+    return tuple(
+        Expected(one.target_pct, instant(one.time_h), instant(one.low_h), instant(one.high_h), one.reason)
+        for one in forecast_fan(looks, targets_pct)
     )
-    return Expected(target_pct, at, earliest, latest, found.reason)
 
 
 def _counted(count: CountRecord) -> GrowthPoint:

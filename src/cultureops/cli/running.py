@@ -28,13 +28,16 @@ def demo(
     days: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many lab days.")] = None,
     influxdb: Annotated[str | None, typer.Option(metavar="URL", help="Mirror the readings to this server.")] = None,
     step: Annotated[
-        int | None, typer.Option(min=1, max=10, help="Lab minutes from poll to poll; by default as suits the recipe.")
+        int | None, typer.Option(min=1, max=60, help="Lab minutes from poll to poll; by default as suits the recipe.")
     ] = None,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="Nobody plays: whoever opens the pages does every step.")
+    ] = False,
 ) -> None:
     """Play one autologous batch from marrow to dose, or several side by side, in a simulated lab."""
     from cultureops.app import DemoOptions, run_demo
 
-    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days, influxdb, step)
+    options = DemoOptions(headless, as_json, seed, recipe, data_dir, speed, port, days, influxdb, step, by_hand)
     finish(lambda: run_demo(options))
 
 

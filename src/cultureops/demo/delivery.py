@@ -28,10 +28,11 @@ async def deliver(work: Work, transit_min: float, before_dose_min: float) -> Asy
         temperature_c=round(work.shown(COLD_ROOM_TEMPERATURE), 1),
         scans=work.scans,
     )
-    await begin_trip(work, BOX_LOGGER)
+    await begin_trip(work.fleet, BOX_LOGGER)
     await work.do(ship, LOGISTICS)
     yield work.now + round(transit_min * MINUTE_MS)
-    trip = await end_trip(work, BOX_LOGGER, transport.temperature_min.value, transport.temperature_max.value)
+    low, high = transport.temperature_min.value, transport.temperature_max.value
+    trip = await end_trip(work.lab, work.fleet, BOX_LOGGER, low, high)
     await work.do(
         do.ReceiveAtSite(
             temperature_min_c=trip.min_c,

@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from cultureops.clock import DAY_MS, MINUTE_MS, Instant, SteppedClock, iso
 from cultureops.demo.fleet import Fleet
-from cultureops.demo.pace import DemoPace
-from cultureops.demo.technician import Technician
+from cultureops.demo.pace import Gait
 from cultureops.demo.trouble import Troubles
 from cultureops.device.reading import COMMUNICATION_REASONS, Quality, Reading
 from cultureops.errors import CultureOpsError
 from cultureops.lab import Lab
 
-__all__ = ["Director", "UnplannedMiss"]
+__all__ = ["Director", "UnplannedMiss", "Worker"]
 
 MOST_UNCONFIRMED_FRAMES: Final = 64
 LONGEST_RUN_DAYS: Final = 80
@@ -29,6 +28,24 @@ LONGEST_RUN_DAYS: Final = 80
 
 class UnplannedMiss(CultureOpsError):
     """A device did not answer although nothing was planted."""
+
+
+class Worker(Protocol):
+    """Whoever does something when it is due."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    @property
+    def idle_until(self) -> Instant:
+        """When there is something to do next [ms UTC]."""
+        ...
+
+    async def work(self, now: Instant) -> None:
+        """Do what is due by ``now``."""
+        ...
 
 
 class Director:
@@ -42,9 +59,9 @@ class Director:
         self,
         lab: Lab,
         fleet: Fleet,
-        technician: Technician,
+        technician: Worker,
         troubles: Troubles,
-        pace: DemoPace,
+        pace: Gait,
         days: float | None = None,
         step_ms: int = MINUTE_MS,
     ) -> None:

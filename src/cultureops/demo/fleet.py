@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ class Fleet:
 
     wires: Mapping[str, Mapping[str, str]]
     control: ByteLink
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Time passes and hands work on one line: whoever asks waits for the answer of whoever asked before."""
 
     async def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds of lab time pass for every instrument and culture."""
@@ -50,7 +52,8 @@ class Fleet:
         await self._ask({"cmd": "clear", "device": device})
 
     async def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
-        line = await self.control.exchange(json.dumps(request).encode() + b"\n", b"\n", limit=1 << 20)
+        async with self._turn:
+            line = await self.control.exchange(json.dumps(request).encode() + b"\n", b"\n", limit=1 << 20)
         reply: dict[str, Any] = json.loads(line)
         if not reply.get("ok"):
             raise FleetFailed(f"the simulators refused {request['cmd']}: {reply.get('error', 'no reason given')}")

@@ -91,15 +91,16 @@ class FrozenCells:
         """To the laboratory on dry ice, with a logger."""
         work, limit = self._work, self._transfer.temperature_max.value
         yield work.next_morning(7.0)
-        await begin_trip(work, DRY_ICE_LOGGER)
+        await begin_trip(work.fleet, DRY_ICE_LOGGER)
         yield work.now + 10 * MINUTE_MS
-        probe_c = (await end_trip(work, DRY_ICE_LOGGER, None, limit)).max_c  # its first readings say that it is cold
-        await begin_trip(work, DRY_ICE_LOGGER)
+        packed = await end_trip(work.lab, work.fleet, DRY_ICE_LOGGER, None, limit)
+        probe_c = packed.max_c  # its first readings say that it is cold
+        await begin_trip(work.fleet, DRY_ICE_LOGGER)
         await work.handle("lid", device=TANK, open_s=90.0)
         out = do.TransferOut(shipper="DRY-3", logger=DRY_ICE_LOGGER, probe_temperature_c=probe_c, scans=work.scans)
         await work.do(out, LOGISTICS)
         yield work.now + 90 * MINUTE_MS
-        trip = await end_trip(work, DRY_ICE_LOGGER, None, limit)
+        trip = await end_trip(work.lab, work.fleet, DRY_ICE_LOGGER, None, limit)
         await work.do(
             do.TransferIn(
                 logger=DRY_ICE_LOGGER,

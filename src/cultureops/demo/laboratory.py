@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from cultureops.batch import commands as do
 from cultureops.batch.parts import QcSample
 from cultureops.clock import DAY_MS, MINUTE_MS
+from cultureops.demo.answers import ANSWER_WITHIN_D, measured
 from cultureops.demo.people import LABORATORY, QUALIFIED_PERSON, QUALITY_ASSURANCE, REVIEWER
 from cultureops.demo.work import Work
 
@@ -18,8 +19,6 @@ METHODS: Final = {
     "sterility": "culture, 14 d",
     "identity": "flow cytometry",
 }
-ANSWER_WITHIN_D: Final = {"endotoxin": 0.9, "mycoplasma": 0.9, "identity": 1.9}
-"""When the laboratory has read a sample of a passage; sterility cultures are read when the recipe says."""
 
 
 class Laboratory:
@@ -69,16 +68,9 @@ class Laboratory:
         return any(not any(reading.final for reading in sample.readings) for sample in self._work.batch.qc)
 
     async def _read(self, sample: QcSample, final: bool) -> None:
-        rng, release = self._work.random, self._work.recipe.release
-        measured: dict[str, Any] = {"outcome": "negative"}
-        if sample.test == "endotoxin" and sample.stage == "product":
-            measured = {"outcome": "measured", "value_eu_per_ml": round(rng.uniform(0.01, 0.05), 3)}
-        elif sample.test == "identity":
-            panel = {marker: round(rng.uniform(98.1, 99.6), 1) for marker in release.positive_markers.texts}
-            panel |= {marker: round(rng.uniform(0.1, 0.9), 1) for marker in release.negative_markers.texts}
-            measured = {"outcome": "measured", "panel": panel}
+        found = measured(sample, self._work.recipe.release, self._work.random)
         await self._work.do(
-            do.RecordQcResult(sample_id=sample.sample_id, final=final, lab="house laboratory", **measured), LABORATORY
+            do.RecordQcResult(sample_id=sample.sample_id, final=final, lab="house laboratory", **found), LABORATORY
         )
 
     async def dispose(self) -> None:

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from cultureops.analysis.cold_chain import assess
 from cultureops.attachments import keep_on_record
 from cultureops.clock import MINUTE_MS
+from cultureops.demo.fleet import Fleet
 from cultureops.demo.lab import TIME_ZONE
-from cultureops.demo.work import Work
+from cultureops.lab import Lab
 from cultureops.ledger.event import Actor, Source
 from cultureops.logger_file import read_logger_file
 
@@ -31,18 +32,17 @@ class Trip:
     sha256: str
 
 
-async def begin_trip(work: Work, logger: str) -> None:
+async def begin_trip(fleet: Fleet, logger: str) -> None:
     """Pack the logger and start it."""
-    await work.handle("start_logger", device=logger)
+    await fleet.act("start_logger", device=logger)
 
 
-async def end_trip(work: Work, logger: str, low_c: float | None, high_c: float) -> Trip:
+async def end_trip(lab: Lab, fleet: Fleet, logger: str, low_c: float | None, high_c: float) -> Trip:
     """Read the logger out and judge its trace; raises Unreadable for a file that is none."""
-    file = Path((await work.handle("read_logger", device=logger))["file"])
+    file = Path((await fleet.act("read_logger", device=logger))["file"])
     contents = await asyncio.to_thread(file.read_bytes)
     trace = await asyncio.to_thread(read_logger_file, contents, file.name, zone=ZoneInfo(TIME_ZONE))
-    lab, reader = work.lab, Actor(logger, "DEV")
-    await keep_on_record(lab.ledger, lab.attachments, contents, file.name, reader, Source.IMPORT)
+    await keep_on_record(lab.ledger, lab.attachments, contents, file.name, Actor(logger, "DEV"), Source.IMPORT)
     judged = assess(trace.times_ms, trace.values_c, low_c=low_c, high_c=high_c)
     return Trip(
         round(judged.min_c, 2),

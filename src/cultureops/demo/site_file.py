@@ -244,8 +244,12 @@ response = "Check the controller; carry the doses into a cooled box."
 """
 
 
-def site_text(wires: Mapping[str, Mapping[str, str]], folder: Path, port: int, period_s: int = 60) -> str:
+def site_text(
+    wires: Mapping[str, Mapping[str, str]], folder: Path, port: int, period_s: int = 60, counter_s: int | None = None
+) -> str:
     """Write the site file of the demo lab for a fleet at ``wires``; incubators are asked every ``period_s``.
+
+    So is the counter, unless ``counter_s`` says how often.
 
     A chamber whose instrument is not in the fleet has none.
     """
@@ -277,7 +281,7 @@ def site_text(wires: Mapping[str, Mapping[str, str]], folder: Path, port: int, p
         ("comet_cold_1", COLD_ROOM, "modbus", modbus("comet_cold_1"), profile("comet_tx5xx"), _SLOW_S),
         (BATH, BATH, "modbus", modbus(BATH), f'{profile("julabo_magio")}, word_order = "high_first"', _SLOW_S),
         (CENTRIFUGE, CENTRIFUGE, "hettich_rotanta", tcp(CENTRIFUGE), 'address = "T"', _SLOW_S),
-        (COUNTER, "", "cell_counter_files", f"folder://{counts}", "atomic = true", period_s),
+        (COUNTER, "", "cell_counter_files", f"folder://{counts}", "atomic = true", counter_s or period_s),
     )
     devices = "".join(
         _DEVICE.format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -11,8 +12,8 @@ from cultureops.batch.approval import RECIPES, approve, approving
 from cultureops.batch.recipe import find_recipe
 from cultureops.clock import parse_iso
 from cultureops.conduct import Command, shown_of
-from cultureops.demo.people import ENGINEER, QUALITY_ASSURANCE, STORES
-from cultureops.demo.staff import Staff
+from cultureops.demo.people import ENGINEER, OPERATOR, QUALITY_ASSURANCE, STORES
+from cultureops.demo.staff import Staff, hire
 from cultureops.equipment.events import PREFIX as EQUIPMENT
 from cultureops.equipment.events import Calibrated, Commissioned
 from cultureops.equipment.handler import execute as keep_equipment
@@ -22,7 +23,17 @@ from cultureops.material.events import PREFIX as LOT
 from cultureops.material.events import LotReceived, LotReleased
 from cultureops.material.handler import execute as keep_lot
 
-__all__ = ["CRYO_MEDIUM", "FICOLL", "LOW_GLUCOSE_MEDIUM", "MEDIUM", "SALINE", "TRYPSIN", "approve_recipes", "stock"]
+__all__ = [
+    "CRYO_MEDIUM",
+    "FICOLL",
+    "LOW_GLUCOSE_MEDIUM",
+    "MEDIUM",
+    "SALINE",
+    "TRYPSIN",
+    "approve_recipes",
+    "put_into_use",
+    "stock",
+]
 
 FICOLL: Final = "FICOLL-2025-11"
 MEDIUM: Final = "MEDIUM-2026-01"
@@ -49,6 +60,15 @@ LOTS: Final = (
     _Lot(CRYO_MEDIUM, "medium with 10 % dimethyl sulfoxide", 1_000.0),
     _Lot(SALINE, "0.9 % saline", 20_000.0),
 )
+
+
+async def put_into_use(lab: Lab, recipes: Iterable[str]) -> Staff:
+    """Give people their accounts, and put equipment, lots and recipes into use; then say everybody's passphrase."""
+    staff = await hire(lab.access)
+    await stock(lab, staff)
+    await approve_recipes(lab, staff, sorted(recipes))
+    print(f"everybody here ({OPERATOR.id}, ...) logs in with: {staff.passphrase}", file=sys.stderr, flush=True)
+    return staff
 
 
 async def stock(lab: Lab, staff: Staff) -> None:

@@ -6,7 +6,6 @@ commands as a person's would.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final
 
@@ -15,8 +14,7 @@ from cultureops.demo.fleet import Fleet
 from cultureops.demo.karussis import frozen_product
 from cultureops.demo.patient import FRESH, FROZEN, Patient
 from cultureops.demo.people import OPERATOR
-from cultureops.demo.staff import hire
-from cultureops.demo.stock import approve_recipes, stock
+from cultureops.demo.stock import put_into_use
 from cultureops.demo.tavakol_afshari import fresh_product
 from cultureops.demo.work import Work
 from cultureops.lab import Lab
@@ -72,10 +70,7 @@ class Technician:
 
     async def _begin(self) -> None:
         """Give people their accounts, put lab and recipes into use, and begin with every patient."""
-        staff = await hire(self._lab.access)
-        print(f"everybody here ({OPERATOR.id}, ...) logs in with: {staff.passphrase}", file=sys.stderr, flush=True)
-        await stock(self._lab, staff)
-        await approve_recipes(self._lab, staff, sorted({patient.recipe for patient in self._patients}))
+        staff = await put_into_use(self._lab, {patient.recipe for patient in self._patients})
         self._plays = tuple(
             _Play(
                 SCRIPTS[patient.recipe](Work(self._lab, self._fleet, staff, patient, self._seed)),

@@ -7,7 +7,7 @@ from typing import Final
 
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, Instant
 
-__all__ = ["TROUBLES", "Trouble", "Troubles"]
+__all__ = ["TROUBLES", "AnyTrouble", "Trouble", "Troubles"]
 
 SETTLING_MS: Final = 15 * MINUTE_MS
 """After a fault is cleared a backed-off device may still be waiting for its next try."""
@@ -59,3 +59,14 @@ class Troubles:
         """Whether a missed poll of the device was planted."""
         planted = any(trouble.device == device and trouble.silences for trouble in self._present)
         return planted or now <= self._settling_until.get(device, 0)
+
+
+class AnyTrouble(Troubles):
+    """Nothing is planted by plan, and whatever goes wrong is for people to deal with."""
+
+    def __init__(self, start: Instant) -> None:
+        super().__init__(start, ())
+
+    def explain_miss(self, device: str, now: Instant) -> bool:
+        """Any device may be missed."""
+        return True

@@ -38,7 +38,7 @@ class Work:
         self.patient = patient
         self.recipe: Recipe = lab.recipes.lookup(patient.recipe, None)
         self.random = random.Random(f"technician {seed} {patient.batch_id}")
-        self._fleet = fleet
+        self.fleet = fleet
 
     @property
     def now(self) -> Instant:
@@ -88,11 +88,11 @@ class Work:
 
     async def act(self, act: str, **details: object) -> dict[str, Any]:
         """Do something with one's hands to the present culture, or to what it became."""
-        return await self._fleet.act(act, **{"culture": self.vessels(), **details})
+        return await self.fleet.act(act, **{"culture": self.vessels(), **details})
 
     async def handle(self, act: str, **details: object) -> dict[str, Any]:
         """Do something with one's hands to an instrument."""
-        return await self._fleet.act(act, **details)
+        return await self.fleet.act(act, **details)
 
     async def open_door(self, chamber: str, open_s: float = 45.0) -> None:
         """Open an incubator's door for a while."""

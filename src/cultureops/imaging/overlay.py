@@ -13,7 +13,7 @@ from cultureops.analysis.confluence import Confluence
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["overlay"]
+__all__ = ["mask_picture", "overlay", "plain_picture"]
 
 OUTLINE: Final = (255, 220, 0)
 HATCH: Final = (230, 60, 60)
@@ -21,6 +21,10 @@ HATCH_PX: Final = 8
 FONT_PX: Final = 14
 LINE_PX: Final = 18
 LETTER_PX: Final = 8
+SCREEN_PX: Final = 1_400
+"""The longer side of a picture for a page."""
+TINT: Final = (255, 220, 0, 46)
+EDGE: Final = (40, 30, 0)
 
 
 def overlay(pixels: npt.NDArray[np.generic], found: Confluence, caption: str = "") -> Image:
@@ -40,6 +44,42 @@ def overlay(pixels: npt.NDArray[np.generic], found: Confluence, caption: str = "
     for number, line in enumerate(text):
         draw.text((6, height + 4 + LINE_PX * number), line, fill=(255, 255, 255), font=font)
     return canvas
+
+
+def plain_picture(pixels: npt.NDArray[np.generic]) -> Image:
+    """Return the image in grey at the size of a screen, made anew from its pixels."""
+    from PIL import Image
+
+    return _on_screen(Image.fromarray(_shown(pixels)))
+
+
+def mask_picture(found: Confluence) -> Image:
+    """Return a transparent picture of the same size to lay over it.
+
+    What was taken for cells is outlined and tinted, what was left out is hatched.
+    """
+    from PIL import Image
+    from scipy import ndimage
+
+    mask = np.asarray(_on_screen(Image.fromarray(found.mask.astype(np.uint8) * 255))) > 127
+    drawn = np.zeros((*mask.shape, 4), np.uint8)
+    drawn[mask] = TINT
+    inner = _outline(mask)
+    drawn[ndimage.binary_dilation(inner) & ~inner] = (*EDGE, 255)
+    drawn[inner] = (*OUTLINE, 255)
+    if found.excluded is not None:
+        excluded = np.asarray(_on_screen(Image.fromarray(found.excluded.astype(np.uint8) * 255))) > 127
+        rows, columns = np.indices(mask.shape)
+        drawn[excluded & ((rows + columns) % HATCH_PX < 2)] = (*HATCH, 255)
+    return Image.fromarray(drawn)
+
+
+def _on_screen(picture: Image) -> Image:
+    from PIL import Image
+
+    share = min(1.0, SCREEN_PX / max(picture.size))
+    size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
+    return picture if share == 1.0 else picture.resize(size, Image.Resampling.BOX)
 
 
 def _figures(found: Confluence, caption: str) -> list[str]:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,10 @@ import numpy.typing as npt
 from cultureops.analysis.confluence import MIN_SIDE_PX
 from cultureops.errors import CultureOpsError
 
-__all__ = ["read_image", "read_image_and_hash"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "decode_image", "read_image", "read_image_and_hash"]
 
 FORMATS: Final = ("TIFF", "PNG", "JPEG", "BMP")
 MAX_BYTES: Final = 256 * 2**20
@@ -41,10 +44,14 @@ def read_image_and_hash(path: Path) -> tuple[npt.NDArray[np.generic], str]:
         raise CultureOpsError(f"{path}: {getattr(error, 'strerror', None) or error}; name an image file") from None
     if not data:
         raise CultureOpsError(f"{path}: the file is empty; copy it again")
-    return _decoded(path, data), hashlib.sha256(data).hexdigest()
+    return decode_image(str(path), data), hashlib.sha256(data).hexdigest()
 
 
-def _decoded(path: Path, data: bytes) -> npt.NDArray[np.generic]:
+def decode_image(name: str, data: bytes, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.generic]:
+    """Return the pixels of an image file's bytes, ``name`` being what messages call it; raises as ``read_image``.
+
+    What is too large, too small or several pictures is refused before any pixel is decoded.
+    """
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -52,21 +59,31 @@ def _decoded(path: Path, data: bytes) -> npt.NDArray[np.generic]:
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
-                _check(path, width, height, getattr(image, "n_frames", 1))
+                _check(name, width, height, max_pixels)
+                if _holds_several(image):
+                    raise CultureOpsError(f"{name}: holds several pictures; export the one to judge")
+                image.seek(0)
                 return np.array(image if image.mode in PLAIN_MODES else image.convert("RGB"))
         except CultureOpsError:
             raise
         except Image.DecompressionBombError:
-            raise CultureOpsError(f"{path}: more than {MAX_PIXELS:,} pixels; export it smaller") from None
+            raise CultureOpsError(f"{name}: more than {max_pixels:,} pixels; export it smaller") from None
         except Exception as error:  # a broken file makes the decoders raise anything
             cause = str(error).splitlines()[0] if str(error) and "BytesIO" not in str(error) else "unknown content"
-            raise CultureOpsError(f"{path}: no readable TIFF, PNG, JPEG or BMP image ({cause})") from None
+            raise CultureOpsError(f"{name}: no readable TIFF, PNG, JPEG or BMP image ({cause})") from None
 
 
-def _check(path: Path, width: int, height: int, pictures: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise CultureOpsError(f"{path}: {width} x {height} is more than {MAX_PIXELS:,} pixels; export it smaller")
+def _check(name: str, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise CultureOpsError(f"{name}: {width} x {height} is more than {max_pixels:,} pixels; export it smaller")
     if min(width, height) < MIN_SIDE_PX:
-        raise CultureOpsError(f"{path}: {width} x {height} pixels; at least {MIN_SIDE_PX} a side are needed")
-    if pictures > 1:
-        raise CultureOpsError(f"{path}: holds {pictures} pictures; export the one to judge")
+        raise CultureOpsError(f"{name}: {width} x {height} pixels; at least {MIN_SIDE_PX} a side are needed")
+
+
+def _holds_several(image: Image) -> bool:
+    """Whether a second picture follows the first; how many more, nobody counts: a file may claim a million."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from cultureops.recording import LEDGER_FILE, SITE_FILE, TELEMETRY_FOLDER, open_
 from cultureops.site import read_site
 from cultureops.telemetry.whole_file import whole_file
 
-__all__ = ["check_audit_pack", "open_audit_pack", "write_audit_pack"]
+__all__ = ["check_audit_pack", "make_pack", "open_audit_pack", "write_audit_pack"]
 
 
 def write_audit_pack(data_dir: Path, batch_id: str, out: Path, site: Path | None, *, as_json: bool) -> None:
@@ -40,7 +41,8 @@ def write_audit_pack(data_dir: Path, batch_id: str, out: Path, site: Path | None
         raise ConfigError(f"{data_dir}: is an opened pack; copy the zip that it came from")
     if out.suffix.lower() != ".zip":
         raise ConfigError(f"{out}: expected a name that ends in .zip")
-    written = asyncio.run(_write(data_dir, batch_id, out, site, SystemClock()))
+    with steps(f"packing {batch_id}") as show:
+        written = asyncio.run(make_pack(data_dir, batch_id, out, site, SystemClock(), show))
     if as_json:
         told = {name: value for name, value in asdict(written.readings).items() if name not in ("months", "anchors")}
         counts = {"events": written.events, "files": written.files, "missing_files": written.missing_files}
@@ -63,13 +65,19 @@ class _Gathered:
     dossier: Dossier
 
 
-async def _write(data_dir: Path, batch_id: str, out: Path, site: Path | None, clock: Clock) -> Written:
+async def make_pack(
+    data_dir: Path, batch_id: str, out: Path, site: Path | None, clock: Clock, show: Callable[[int, int], None]
+) -> Written:
+    """Write the pack of a batch as it stands; ``show`` is told, from any thread, how many steps of how many are done.
+
+    Raises as ``write_audit_pack``.
+    """
     found = await _gathered(data_dir, batch_id, site, clock)
     now, zone = clock.now(), found.dossier.place.zone
     source = Source(data_dir / LEDGER_FILE, data_dir / TELEMETRY_FOLDER, Attachments(data_dir), zone)
 
     def write() -> Written:
-        with whole_file(out) as file, steps(f"packing {batch_id}") as show:
+        with whole_file(out) as file:
             papers = _papers(replace(found.dossier, signed_head=found.heads[-1]))
             return write_pack(
                 *(found.contents, source, found.heads, found.key, papers, now, file, out.absolute().parent),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cultureops.batch.approval import RECIPES, RULE, Approval, approval_in, approve, approving
 from cultureops.batch.recipe import find_recipe, load_recipe, parse_recipe, recipe_names
-from cultureops.batch.recipe_schema import Quantity, Recipe, Statement
+from cultureops.batch.recipe_entries import differences, entries
+from cultureops.batch.recipe_schema import Recipe
 from cultureops.clock import SystemClock, iso
 from cultureops.conduct import shown_of
 from cultureops.errors import BatchError, ConfigError
@@ -97,13 +97,7 @@ def diff_recipe(data_dir: Path, what: str, *, as_json: bool) -> None:
     """Print how a recipe, a file or a shipped one by name, differs from the one that new batches follow."""
     recipe = _named(what)
     found = asyncio.run(_approved(data_dir)).get(recipe.name)
-    before = {} if found is None else dict(_entries(found.recipe))
-    after = dict(_entries(recipe))
-    rows = [
-        (name, _value(before.get(name)), _value(after.get(name)))
-        for name in dict.fromkeys((*before, *after))
-        if _value(before.get(name)) != _value(after.get(name))
-    ]
+    rows = [(one.name, one.before, one.after) for one in differences(None if found is None else found.recipe, recipe)]
     if as_json:
         print_json(
             {
@@ -117,12 +111,6 @@ def diff_recipe(data_dir: Path, what: str, *, as_json: bool) -> None:
     now = "nothing is approved yet" if found is None else f"approved is v{found.approval.version}"
     print(f"{recipe.label}; {now}")
     print_grid(("entry", "approved", "new"), [(n, old or "-", new or "-") for n, old, new in rows], "no entry differs")
-
-
-def _value(entry: Quantity | Statement | None) -> str | None:
-    if entry is None:
-        return None
-    return f"{entry.value:g} {entry.unit}" if isinstance(entry, Quantity) else entry.text
 
 
 def approve_recipe(data_dir: Path, what: str, entry: Entry, *, as_json: bool) -> None:
@@ -157,8 +145,8 @@ def check_recipe(file: Path, *, as_json: bool) -> None:
     if file.suffix != ".toml":
         raise ConfigError(f"{file}: a recipe is a .toml file")
     recipe = load_recipe(file)
-    entries = list(_entries(recipe))
-    defaults = [(name, entry) for name, entry in entries if entry.is_default]
+    known = list(entries(recipe))
+    defaults = [(name, entry) for name, entry in known if entry.is_default]
     if as_json:
         print_json(
             {
@@ -166,26 +154,12 @@ def check_recipe(file: Path, *, as_json: bool) -> None:
                 "name": recipe.name,
                 "version": recipe.version,
                 "sha256": recipe.sha256,
-                "entries": len(entries),
+                "entries": len(known),
                 "defaults": [{"entry": name, "reference": entry.origin} for name, entry in defaults],
             }
         )
         return
-    print(f"{recipe.label}, {len(entries)} entries, nothing wrong; SHA-256 {recipe.sha256}")
+    print(f"{recipe.label}, {len(known)} entries, nothing wrong; SHA-256 {recipe.sha256}")
     print(f"{len(defaults)} are defaults of ours, which quality assurance signs:")
     for name, entry in defaults:
         print(f"  {name}: {entry.origin}")
-
-
-def _entries(section: Any, path: str = "") -> Iterator[tuple[str, Quantity | Statement]]:
-    """Yield each entry of a recipe by its dotted name."""
-    if isinstance(section, Quantity | Statement):
-        yield path, section
-        return
-    items: list[tuple[str, Any]] = []
-    if isinstance(section, dict):
-        items = list(section.items())
-    elif is_dataclass(section):
-        items = [(item.name, getattr(section, item.name)) for item in fields(section)]
-    for name, value in items:
-        yield from _entries(value, f"{path}.{name}" if path and name != "routes" else path or name)

@@ -169,10 +169,32 @@ class EmbeddedStore:
         number = self._index.get(channel, 0)
         return await self._read(lambda view: read_series(view, number, start, end))
 
+    async def series_of(self, starts: Mapping[ChannelId, Instant], end: Instant) -> dict[ChannelId, Series]:
+        """Do as ``series`` for many channels, each from its own start; see TelemetryStore."""
+        numbers = {channel: self._index.get(channel, 0) for channel in starts}
+
+        def read(view: View) -> dict[ChannelId, Series]:
+            view.tails()
+            return {channel: read_series(view, numbers[channel], start, end) for channel, start in starts.items()}
+
+        return await self._read(read)
+
     async def buckets(self, channel: ChannelId, start: Instant, end: Instant, count: int) -> Buckets:
         """Return ``start..end`` in at most ``count`` stretches; see TelemetryStore."""
         number = self._index.get(channel, 0)
         return await self._read(lambda view: read_buckets(view, number, start, end, count))
+
+    async def buckets_of(
+        self, channels: Sequence[ChannelId], start: Instant, end: Instant, count: int
+    ) -> tuple[Buckets, ...]:
+        """Do as ``buckets`` for many channels; see TelemetryStore."""
+        numbers = [self._index.get(channel, 0) for channel in channels]
+
+        def read(view: View) -> tuple[Buckets, ...]:
+            view.tails()
+            return tuple(read_buckets(view, number, start, end, count) for number in numbers)
+
+        return await self._read(read)
 
     async def gaps(
         self, start: Instant, end: Instant, channels: Collection[ChannelId] | None = None

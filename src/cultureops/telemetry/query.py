@@ -59,7 +59,7 @@ def read_series(view: Kept, channel: int, start: Instant, end: Instant) -> Serie
     is_last = is_shown(kept.source_ms)
     revised = ~np.append(True, is_last[:-1]) if kept.size else is_last
     points = kept.at(is_last)
-    return Series(points.source_ms, points.value, points.quality, points.reason, revised[is_last])
+    return Series(points.source_ms, points.received_ms, points.value, points.quality, points.reason, revised[is_last])
 
 
 def read_buckets(view: Kept, channel: int, start: Instant, end: Instant, count: int) -> Buckets:

@@ -26,7 +26,7 @@ from cultureops.telemetry.extent import Extent
 from cultureops.telemetry.frame import Columns, last_of_each
 from cultureops.telemetry.journal import open_journal, read_channels, read_frames
 from cultureops.telemetry.month import DAY_HOURS, ChunkRow, Month, month_files
-from cultureops.telemetry.points import Points, is_shown, join, settle
+from cultureops.telemetry.points import Points, is_shown, join, no_points, settle
 from cultureops.telemetry.store import ChannelInfo, Integers
 
 __all__ = ["Reader", "View"]
@@ -110,6 +110,7 @@ class View:
         self.journal = journal
         self.months = months
         self.extent = extent
+        self._tails: dict[int, Points] | None = None
 
     def channels(self) -> dict[ChannelId, tuple[int, ChannelInfo]]:
         """Return the number and description of every channel."""
@@ -122,7 +123,22 @@ class View:
         return columns.at(~self.extent.covers(columns) & (at >= start) & (at < end))
 
     def tails(self) -> dict[int, Points]:
-        """Return, by channel, all readings that no chunk holds; raises Unreadable."""
+        """Return, by channel, all readings that no chunk holds; raises Unreadable.
+
+        Who asks for many channels asks for this first: what follows takes each channel's from here.
+        """
+        if self._tails is None:
+            self._tails = self._split()
+        return self._tails
+
+    def _tail_of(self, channel: int, start: Instant, end: Instant) -> Points:
+        if self._tails is not None:
+            tail = self._tails.get(channel, no_points())
+            return tail.at((tail.source_ms >= start) & (tail.source_ms < end))
+        unsealed = self.unsealed(start, end)
+        return unsealed.points.at(unsealed.channel == channel)
+
+    def _split(self) -> dict[int, Points]:
         tail = self.unsealed(-_ALL_FRAMES, _ALL_FRAMES)
         order = np.argsort(tail.channel, kind="stable")
         numbers, starts = np.unique(tail.channel[order], return_index=True)
@@ -137,8 +153,7 @@ class View:
 
         Raises Unreadable, naming what is damaged.
         """
-        tail = self.unsealed(start, end)
-        return self.kept(channel, start, end, tail.points.at(tail.channel == channel))
+        return self.kept(channel, start, end, self._tail_of(channel, start, end))
 
     def kept(self, channel: int, start: Instant, end: Instant, tail: Points) -> Points:
         """Do as ``points``, for a caller who has the channel's readings that are not sealed."""
@@ -159,8 +174,7 @@ class View:
         They are read from the roll-ups, and rolled up anew for hours of which there are readings not yet sealed.
         """
         days = self.days(channel, first_hour // DAY_HOURS, -(-end_hour // DAY_HOURS))
-        tail = self.unsealed(first_hour * HOUR_MS, end_hour * HOUR_MS)
-        points = tail.points.at(tail.channel == channel)
+        points = self._tail_of(channel, first_hour * HOUR_MS, end_hour * HOUR_MS)
         fresh_hours = np.unique(points.source_ms // HOUR_MS).tolist()
         numbers = sorted(days.keys() | {hour // DAY_HOURS for hour in fresh_hours})
         found = rollup.unpack([days.get(day, _NO_DAY) for day in numbers])

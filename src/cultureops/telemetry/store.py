@@ -42,22 +42,23 @@ class ChannelInfo:
 class Series:
     """Readings of one channel by source time, one for each instant; all arrays have one length.
 
-    ``source_ms`` [ms UTC, ascending], ``value`` [NaN where BAD], ``quality`` and ``reason`` codes as stored;
-    ``revised`` where another reading of the same instant had arrived before and is kept beneath.
+    ``source_ms`` [ms UTC, ascending] and ``received_ms``, ``value`` [NaN where BAD], ``quality`` and ``reason`` codes
+    as stored; ``revised`` where another reading of the same instant had arrived before and is kept beneath.
     """
 
     source_ms: Integers
+    received_ms: Integers
     value: Floats
     quality: NDArray[np.uint8]
     reason: NDArray[np.uint8]
     revised: NDArray[np.bool_]
 
     def readings(self, channel: ChannelId) -> list[Reading]:
-        """Return the rows as readings of a channel; when they were received is not part of a series."""
-        columns = (self.source_ms, self.value, self.quality, self.reason)
+        """Return the rows as readings of a channel."""
+        columns = (self.source_ms, self.received_ms, self.value, self.quality, self.reason)
         return [
-            Reading(channel, None if value != value else value, Quality(quality), Reason(reason), at, at)
-            for at, value, quality, reason in zip(*(column.tolist() for column in columns), strict=True)
+            Reading(channel, None if value != value else value, Quality(quality), Reason(reason), at, received)
+            for at, received, value, quality, reason in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
 
@@ -150,8 +151,21 @@ class TelemetryStore(Protocol):
         """Return the readings with ``start <= source time < end``; of two at one instant the later arrival."""
         ...
 
+    async def series_of(self, starts: Mapping[ChannelId, Instant], end: Instant) -> dict[ChannelId, Series]:
+        """Do as ``series`` for many channels, each from its own start, seen at one moment.
+
+        What is not sealed is decoded once for all: a lab of five hundred channels starts in seconds.
+        """
+        ...
+
     async def buckets(self, channel: ChannelId, start: Instant, end: Instant, count: int) -> Buckets:
         """Return ``start..end`` in at most ``count`` stretches of a whole number of minutes, or of ms when finer."""
+        ...
+
+    async def buckets_of(
+        self, channels: Sequence[ChannelId], start: Instant, end: Instant, count: int
+    ) -> tuple[Buckets, ...]:
+        """Do as ``buckets`` for many channels, seen at one moment: what is not sealed is decoded once for all."""
         ...
 
     async def gaps(

@@ -1,8 +1,8 @@
-"""What the board shows, worked out from the lab's state."""
+"""What the board shows of chambers, worked out from the lab's state."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,34 +10,17 @@ from markupsafe import Markup
 
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms import AlarmView
-from cultureops.batch.batch import Batch
-from cultureops.batch.shelf import RecipeShelf, due_by
-from cultureops.batch.views import Due
-from cultureops.clock import HOUR_MS, Instant
-from cultureops.device.channel import Kind
+from cultureops.clock import Instant
+from cultureops.device.channel import ChannelId, Kind
 from cultureops.device.reading import Quality, Reading
 from cultureops.equipment import Chamber
 from cultureops.web.context import WebContext
-from cultureops.web.sparkline import sparkline
+from cultureops.web.states import WANTED_ON, WORDS
 from cultureops.web.templating import number
 
-__all__ = ["BatchCard", "ChamberCard", "ChannelRow", "batch_cards", "chamber_cards"]
+__all__ = ["ChamberCard", "ChannelRow", "chamber_card", "chamber_cards"]
 
-SPARK_MS: Final = 6 * HOUR_MS
-SPARK_POINTS: Final = 72
 STALE_PERIODS: Final = 3
-_WORDS: Final = {
-    "door": ("door closed", "door open"),
-    "lid": ("lid closed", "lid open"),
-    "fill": ("not filling", "filling"),
-    "fill_alarm": ("no fill alarm", "fill time exceeded"),
-    "bypass": ("no bypass", "bypassing"),
-    "mains": ("power fail", "mains on"),
-    "alarm_bits": ("no instrument alarm", "instrument alarm"),
-}
-"""What a state channel of a standard name says at 0 and otherwise."""
-_WANTED_ON: Final = frozenset(["mains"])
-"""States that call for attention when they are off, not when they are on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +51,12 @@ class ChannelRow:
     @property
     def words(self) -> tuple[str, str] | None:
         """What the numbers of a state mean."""
-        return _WORDS.get(self.row.channel.name) if self.row.channel.kind is Kind.STATE else None
+        return WORDS.get(self.row.channel.name) if self.row.channel.kind is Kind.STATE else None
 
     @property
     def noticed_at(self) -> bool:
         """Whether the state is noticed when on; False where it is noticed when off."""
-        return self.row.channel.name not in _WANTED_ON
+        return self.row.channel.name not in WANTED_ON
 
     @property
     def is_noticed(self) -> bool:
@@ -99,75 +82,62 @@ class ChamberCard:
         return bool(rows) and all(item.row.simulated for item in rows)
 
     @property
+    def calls(self) -> bool:
+        """Whether it calls for somebody: an alarm, or a quantity that nobody knows at present."""
+        return bool(self.alarms) or any(item.is_stale or item.quality is Quality.BAD for item in self.measures)
+
+    @property
     def has_many_devices(self) -> bool:
         """Whether quantities need their device's name beside them."""
         return len({item.row.device for item in (*self.measures, *self.states)}) > 1
 
 
-@dataclass(frozen=True, slots=True)
-class BatchCard:
-    """One batch on the board."""
+def chamber_cards(context: WebContext, now: Instant) -> tuple[ChamberCard, ...]:
+    """Return every chamber: those that call for somebody first, else in the order of the site file."""
+    rows: dict[str, list[MeasuredChannel]] = {}
+    for row in context.channels.values():
+        if row.chamber is not None:
+            rows.setdefault(row.chamber, []).append(row)
+    active, latest = context.engine.active(), context.store.latest()
+    cards = [
+        _card(context, chamber, rows.get(chamber.id, ()), active, latest, now) for chamber in context.chambers.values()
+    ]
+    return tuple(sorted(cards, key=lambda card: not card.calls))
 
-    batch: Batch
-    days: float
-    confluence_pct: float | None
-    viability_pct: float | None
-    due: Due | None
+
+def chamber_card(context: WebContext, chamber: Chamber, now: Instant) -> ChamberCard:
+    """Return one chamber."""
+    rows = [row for row in context.channels.values() if row.chamber == chamber.id]
+    return _card(context, chamber, rows, context.engine.active(), context.store.latest(), now)
 
 
-async def chamber_cards(context: WebContext, now: Instant) -> tuple[ChamberCard, ...]:
-    """Return every chamber in the order of the site file."""
-    rows = [row for row in context.channels.values() if row.channel.kind is not Kind.SETPOINT]
-    sparks = await asyncio.gather(*(_spark(context, row, now) for row in rows))
-    shown = {row.id: _channel_row(context, row, spark, now) for row, spark in zip(rows, sparks, strict=True)}
-    active = context.engine.active()
-    return tuple(
-        ChamberCard(
-            chamber=chamber,
-            measures=tuple(r for r in shown.values() if r.row.chamber == chamber.id and not _is_state(r)),
-            states=tuple(r for r in shown.values() if r.row.chamber == chamber.id and _is_state(r)),
-            alarms=tuple(view for view in active if view.rule.chamber == chamber.id),
-            batches=context.batches.inside(chamber.id, now),
-        )
-        for chamber in context.chambers.values()
+def _card(
+    context: WebContext,
+    chamber: Chamber,
+    rows: Sequence[MeasuredChannel],
+    active: Sequence[AlarmView],
+    latest: Mapping[ChannelId, Reading],
+    now: Instant,
+) -> ChamberCard:
+    shown = [_channel_row(context, row, latest, now) for row in rows if row.channel.kind is not Kind.SETPOINT]
+    return ChamberCard(
+        chamber=chamber,
+        measures=tuple(item for item in shown if item.row.channel.kind is not Kind.STATE),
+        states=tuple(item for item in shown if item.row.channel.kind is Kind.STATE),
+        alarms=tuple(view for view in active if view.rule.chamber == chamber.id),
+        batches=context.batches.inside(chamber.id, now),
     )
 
 
-def _is_state(row: ChannelRow) -> bool:
-    return row.row.channel.kind is Kind.STATE
-
-
-async def _spark(context: WebContext, row: MeasuredChannel, now: Instant) -> Markup:
-    if row.channel.kind is not Kind.MEASUREMENT:
-        return Markup()
-    buckets = await context.store.buckets(row.id, now - SPARK_MS, now + 1, SPARK_POINTS)
-    return Markup(sparkline(buckets, row.channel.decimals))  # numbers only
-
-
-def _channel_row(context: WebContext, row: MeasuredChannel, spark: Markup, now: Instant) -> ChannelRow:
-    latest = context.store.latest()
+def _channel_row(
+    context: WebContext, row: MeasuredChannel, latest: Mapping[ChannelId, Reading], now: Instant
+) -> ChannelRow:
     reading, target = latest.get(row.id), context.channels.get(f"{row.id}_setpoint")
     setpoint = None if target is None else latest.get(target.id)
     return ChannelRow(
         row=row,
         reading=reading,
         setpoint="" if target is None or setpoint is None else number(setpoint.value, target.channel.decimals),
-        spark=spark,
+        spark=context.sparklines.of(row, now),
         age_ms=None if reading is None else max(0, now - reading.source_time),
-    )
-
-
-def batch_cards(context: WebContext, now: Instant) -> tuple[BatchCard, ...]:
-    """Return every batch, the one opened last first."""
-    return tuple(_batch_card(batch, context.recipes, now) for batch in context.batches.batches())
-
-
-def _batch_card(batch: Batch, recipes: RecipeShelf, now: Instant) -> BatchCard:
-    coming, seen = due_by(recipes, batch), batch.confluence()
-    return BatchCard(
-        batch=batch,
-        days=batch.days(now),
-        confluence_pct=None if seen is None else seen.pct,
-        viability_pct=batch.counts[-1].viability_pct if batch.counts else None,
-        due=coming[0] if coming else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -12,24 +12,38 @@ from cultureops.access.signature import Signature
 from cultureops.acquisition.live import LiveFeed
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.alarms import AlarmView, Engine
+from cultureops.alarms.activation import Activations
 from cultureops.alarms.command import AlarmCommand
 from cultureops.alarms.kpi import AlarmKpi
+from cultureops.alarms.rule import RulesInForce
 from cultureops.batch.alarm_told import EndangeredBatch
 from cultureops.batch.batch import Batch
-from cultureops.batch.commands import Command
+from cultureops.batch.case import Plan
+from cultureops.batch.commands import Command, Identified
 from cultureops.batch.facts import Facts, TelemetryGap
+from cultureops.batch.field import Details
+from cultureops.batch.gauge import ProcessLimits
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.shelf import RecipeShelf
 from cultureops.clock import Clock, Instant
 from cultureops.device.channel import ChannelId
+from cultureops.device.driver import Identity
+from cultureops.device.reading import Reason
 from cultureops.dossier import Dossier
-from cultureops.equipment import Chamber
+from cultureops.equipment import Chamber, EquipmentRegister
 from cultureops.ledger.event import Actor
 from cultureops.ledger.store import Ledger
+from cultureops.material import LotRegister
+from cultureops.notify.settings import NotifySettings
+from cultureops.pack.shelf import PackShelf
 from cultureops.telemetry.store import TelemetryStore
+from cultureops.web.bench import Bench
+from cultureops.web.micrograph import Micrographs
 from cultureops.web.settings import WebSettings
+from cultureops.web.sparkline import Sparklines
+from cultureops.web.upkeep_desk import Upkeep
 
-__all__ = ["AlarmLinks", "Execute", "Pace", "WebContext"]
+__all__ = ["AlarmLinks", "DeviceLink", "Execute", "Pace", "Rehearse", "WebContext"]
 
 
 class Execute(Protocol):
@@ -42,6 +56,14 @@ class Execute(Protocol):
         ...
 
 
+class Rehearse(Protocol):
+    """Decides on a command without recording anything; raises BatchError when it would be refused."""
+
+    def __call__(self, command: Command, actor: Actor) -> Awaitable[Plan]:
+        """Return what it would record, with remarks and doubts."""
+        ...
+
+
 class Pace(Protocol):
     """How fast lab time runs in a demo; absent in a running lab."""
 
@@ -50,6 +72,21 @@ class Pace(Protocol):
 
     def progress(self) -> tuple[Instant, Instant] | None:
         """Return (now, until) while lab time is fast-forwarded, else None."""
+        ...
+
+
+class DeviceLink(Protocol):
+    """How the link to one device stands: ``misses`` polls in a row failed for ``reason``, said closer in ``detail``."""
+
+    device: str
+    period_ms: int
+    misses: int
+    reason: Reason
+    detail: str
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who answered when the link came up last; None before it did."""
         ...
 
 
@@ -81,6 +118,8 @@ class WebContext:
     batches: BatchRegister
     recipes: RecipeShelf
     feed: LiveFeed
+    sparklines: Sparklines
+    """The last hours of each measured channel, drawn once for all who look."""
     access: AccessDesk
     execute: Execute
     gaps: Callable[[Batch], Awaitable[Sequence[TelemetryGap]]]
@@ -97,8 +136,32 @@ class WebContext:
     links: AlarmLinks
     public_url: str | None
     """Where people reach the links in messages; None where only this machine's own pages are reached."""
+    equipment: EquipmentRegister
+    lots: LotRegister
+    devices: Mapping[str, DeviceLink]
+    """The devices that are asked for values."""
+    activations: Activations
+    """Every stretch in which an alarm's condition was there."""
+    rules_in_force: Callable[[], Awaitable[Sequence[RulesInForce]]]
+    """The site file's alarm rules over time, the present ones last."""
     performance: Callable[[Instant, Instant], AlarmKpi]
+    upkeep: Upkeep
+    """Carries out what people decide on equipment, lots, recipes and the site file."""
+    notify: NotifySettings | None
+    """Who is told of alarms; None where the site file says nothing of it."""
     health: Callable[[], Mapping[str, object]]
+    identify: Callable[[Batch, type[Details], Identified, Sequence[str], Actor], Awaitable[None]]
+    """Judge what was scanned before a step that names these containers; raises GateFailed, which is on record then."""
+    rehearse: Rehearse
+    """What a step would record, asked before anybody records it."""
+    micrographs: Micrographs | None = None
+    """The images of cells that people upload; None where images are not read."""
+    process_limits: ProcessLimits = field(default_factory=ProcessLimits)
+    """When the clocks of batches warn."""
     pace: Pace | None = None
+    bench: Bench | None = None
+    """The hands' side of a demo by hand; None everywhere else."""
     dossier: Callable[[str], Awaitable[Dossier]] | None = None
     """All there is to know of a batch, for its record; None where records are not printed."""
+    packs: PackShelf | None = None
+    """Where audit packs are made and fetched; None where nobody makes any."""

@@ -27,7 +27,7 @@ STRANGER: Final = "stranger."
 """What the cookie of a browser begins with that has no session: its forms need a token too."""
 OPEN: Final = re.compile(r"/healthz|/log-in(/key)?|/set-up/[^/]*|/static/.*|/alarms/link/[^/]*|/display/[^/]*")
 """What is shown to strangers."""
-DISPLAYED: Final = re.compile(r"/|/stream|/assets/.*|/chambers/[^/]+|/api/chambers/[^/]+/chart")
+DISPLAYED: Final = re.compile(r"/|/board/[a-z]+|/stream|/assets/.*|/chambers/[^/]+|/api/chambers/[^/]+/(trend|marks)")
 """What a display on a wall shows."""
 LONGEST_SECRET: Final = 500
 DISPLAY_AGE_S: Final = 400 * 86_400

@@ -5,60 +5,85 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.staticfiles import StaticFiles
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
 from cultureops import __version__
 from cultureops.conduct import REFUSALS
-from cultureops.errors import AccessError, CultureOpsError, StorageError
-from cultureops.field import printable
+from cultureops.errors import AccessError, BatchError, ConcurrencyError, CultureOpsError, StorageError
+from cultureops.field import Unfit, printable
 from cultureops.ledger.event import Actor, NewEvent, Source
+from cultureops.web.api import alarms as api_alarms
+from cultureops.web.api import description, reading, steps
 from cultureops.web.connection import Connection
 from cultureops.web.context import WebContext
 from cultureops.web.csrf import check_form
 from cultureops.web.door import Door
+from cultureops.web.figures import Figures
 from cultureops.web.guard import HEADERS, Guard, problem
 from cultureops.web.intake import Intake
 from cultureops.web.routes import (
     access_review,
     account,
     accounts,
+    alarm_links,
+    alarm_performance,
     alarms,
-    api,
     assets,
     audit,
     batch,
+    bench,
     board,
+    calculate,
     chamber,
+    deviations,
+    devices,
+    due,
+    equipment,
     health,
+    images,
     log_in,
+    lots,
+    new_batch,
     pace,
+    papers,
+    quality,
+    raw_values,
+    recipes,
     record,
     review,
+    scan,
     signing,
+    site,
+    standing,
+    step,
+    upkeep,
 )
 from cultureops.web.settings import Tls
 from cultureops.web.templating import page
+from cultureops.web.versioned import VersionedFiles
 from cultureops.web.visitor import NotInThisRole, person_of
 
 __all__ = ["create_app", "serve"]
 
 ROUTES: Final = (
     *(log_in, account, accounts, access_review),
-    *(board, chamber, alarms, pace),
-    *(batch, signing, review, record, audit),
-    *(assets, api, health),
+    *(board, due, scan, chamber, raw_values, alarm_links, alarm_performance, alarms, pace),
+    *(new_batch, batch, images, step, bench, signing, review, record, audit),
+    *(quality, deviations, papers),
+    *(calculate, standing),
+    *(upkeep, equipment, lots, recipes, devices, site),
+    *(assets, health),
+    *(reading, steps, api_alarms, description),
 )
-STATIC: Final = Path(__file__).parent / "static"
 GRACE_S: Final = 1
 MOST_CONNECTIONS: Final = 256
 COMPRESSION: Final = 4
@@ -68,12 +93,14 @@ LONGEST_PATH: Final = 200
 def create_app(context: WebContext) -> FastAPI:
     """Build the application for one lab."""
     checked = [Depends(check_form)]
-    app = FastAPI(title="cultureops", version=__version__, docs_url=None, redoc_url=None, dependencies=checked)
+    app = FastAPI(title="cultureops", version=__version__, openapi_url=None, dependencies=checked)
     app.state.context = context
+    app.state.figures = Figures(context)
     over_tls = context.settings.tls is not None
     for routes in ROUTES:
         app.include_router(routes.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.state.addresses = _addresses(context)
+    app.mount("/static", VersionedFiles(), name="static")
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(CultureOpsError, _refused)
@@ -85,18 +112,35 @@ def create_app(context: WebContext) -> FastAPI:
     return app
 
 
+def _addresses(context: WebContext) -> frozenset[str]:
+    """Return the addresses there are, as the routes write them: what the menu may link to."""
+    rows = (route for routes in ROUTES for route in routes.router.routes)
+    there = frozenset(route.path for route in rows if isinstance(route, APIRoute))
+    return there if context.bench is not None else there - {"/bench"}
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     """Answer a mistake in words."""
     if isinstance(error, HTTPException):
         lost = error.status_code == 404 and error.detail == "Not Found"
-        return _problem(request, error.status_code, "there is no such page here" if lost else str(error.detail))
+        said = "there is no such page here" if lost else str(error.detail)
+        return _problem(request, error.status_code, said, error.headers or {})
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         return _problem(request, 400, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}")
     if isinstance(error, NotInThisRole):
         await _record(request, error)
-    status = 503 if isinstance(error, StorageError) else 403 if isinstance(error, AccessError) else 409
-    return _problem(request, status, str(error))
+    return _problem(request, _status_of(request, error), str(error))
+
+
+def _status_of(request: Request, error: Exception) -> int:
+    if isinstance(error, StorageError):
+        return 503
+    if request.url.path.startswith("/api/") and (isinstance(error, Unfit) or type(error) is BatchError):
+        return 422  # a field holds what it can't, as against a state, a gate or somebody else's change
+    if request.url.path.startswith("/api/") and isinstance(error, ConcurrencyError):
+        return 412
+    return 403 if isinstance(error, AccessError) else 409
 
 
 async def _record(request: Request, refusal: NotInThisRole) -> None:
@@ -119,11 +163,14 @@ async def _failed(request: Request, _error: Exception) -> Response:
     return answer
 
 
-def _problem(request: Request, status: int, detail: str) -> Response:
+def _problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return problem+json under /api (RFC 9457), a page elsewhere."""
     if request.url.path.startswith("/api/"):
-        return problem(status, detail)
-    return page(request, "problem.html", {"detail": detail, "status": status}, status)
+        answer: Response = problem(status, detail)
+    else:
+        answer = page(request, "problem.html", {"detail": detail, "status": status}, status)
+    answer.headers.update(headers or {})
+    return answer
 
 
 async def serve(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cultureops.access import Identity, Role
 from cultureops.batch.batch import Batch
-from cultureops.batch.commands import Hold, Recall, Reject, Resume, Review
+from cultureops.batch.commands import CheckEffectiveness, Hold, Recall, Reject, Resume, Review
 from cultureops.batch.field import Details
 from cultureops.batch.rules import RULES
 from cultureops.batch.signed import Standing
@@ -65,9 +65,15 @@ async def known_of(context: WebContext, step: str, batch: Batch) -> Mapping[str,
     return {"version": batch.version, "assessments": unjudged}
 
 
-def choices_in(batch: Batch) -> Mapping[str, Sequence[str]]:
-    """Return what can be chosen where a step names something of the batch."""
-    return {"deviation_id": [deviation.id for deviation in batch.open_deviations]}
+def choices_in(batch: Batch, step: str) -> Mapping[str, Sequence[str]]:
+    """Return what can be chosen where a step names something of the batch; actions outlive their deviation."""
+    if step != CheckEffectiveness.__name__:
+        return {"deviation_id": [deviation.id for deviation in batch.open_deviations]}
+    waiting = [(one.id, a.id) for one in batch.deviations for a in one.actions if a.is_effective is not True]
+    return {
+        "deviation_id": list(dict.fromkeys(deviation_id for deviation_id, _ in waiting)),
+        "action_id": [action_id for _, action_id in waiting],
+    }
 
 
 def told(details: Details) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, Final
 
 from cultureops.acquisition.live import LiveFeed
@@ -12,11 +12,10 @@ from cultureops.alarms.rule import Exposure
 from cultureops.clock import Instant, iso
 from cultureops.device.reading import Reading
 
-__all__ = ["alarm_row", "encode_alarms", "encode_readings", "events"]
+__all__ = ["KEEP_ALIVE_S", "alarm_row", "encode_alarms", "encode_batches", "encode_readings", "encode_still", "events"]
 
 KEEP_ALIVE_S: Final = 15.0
 _RETRY: Final = b"retry: 2000\n\n"
-_KEEP_ALIVE: Final = b": still here\n\n"
 
 
 def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
@@ -31,6 +30,16 @@ def encode_readings(readings: Sequence[Reading], now: Instant) -> bytes:
 def encode_alarms(alarms: Sequence[AlarmView], exposed: Exposure, now: Instant) -> bytes:
     """Encode the alarms that are not back to normal as one server-sent event ``alarms``."""
     return _event("alarms", {"now": iso(now), "alarms": [alarm_row(view, exposed, now) for view in alarms]})
+
+
+def encode_batches(batch_ids: Collection[str], now: Instant) -> bytes:
+    """Encode of which batches something was recorded as one server-sent event ``batches``."""
+    return _event("batches", {"now": iso(now), "batch_ids": sorted(batch_ids)})
+
+
+def encode_still(now: Instant) -> bytes:
+    """Encode that nothing happened as one server-sent event ``still``: a line that is dead says nothing either."""
+    return _event("still", {"now": iso(now), "now_ms": now})
 
 
 def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any]:
@@ -56,11 +65,13 @@ def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any
     }
 
 
-async def events(feed: LiveFeed, greeting: Callable[[], bytes], may_watch: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Yield how things stand, then what happens, until the watcher goes; a comment keeps a quiet line open.
+async def events(
+    feed: LiveFeed, greeting: Callable[[], bytes], still: Callable[[], bytes], may_watch: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield how things stand, then what happens, until the watcher goes; a quiet line is told that it is still there.
 
-    ``greeting`` is asked once nothing can be missed any more, ``may_watch`` before each message: a session that has
-    ended sees no more.
+    ``greeting`` is asked once nothing can be missed any more, and again for a watcher that did not keep up, after an
+    event ``behind`` that says so. ``may_watch`` is asked before each message: a session that has ended sees no more.
     """
     with feed.subscribe() as subscription:
         yield _RETRY + greeting()
@@ -68,7 +79,9 @@ async def events(feed: LiveFeed, greeting: Callable[[], bytes], may_watch: Calla
             message = await subscription.next(KEEP_ALIVE_S)
             if not may_watch():
                 return
-            yield _KEEP_ALIVE if message is None else message
+            if missed := subscription.take_missed():
+                message = _event("behind", {"missed": missed}) + greeting()
+            yield still() if message is None else message
 
 
 def _event(name: str, data: object) -> bytes:

@@ -20,9 +20,11 @@ from cultureops.clock import DAY_MS, Instant, iso
 from cultureops.units import label
 from cultureops.web.context import WebContext
 from cultureops.web.csrf import FIELD, token_of
+from cultureops.web.navigation import menu, waiting
+from cultureops.web.versioned import versioned_address
 from cultureops.web.visitor import Visitor, visitor_of
 
-__all__ = ["context_of", "local", "number", "page", "stamp", "title"]
+__all__ = ["context_of", "fragment", "local", "number", "page", "stamp", "title"]
 
 FAST_FORWARD_MS: Final = 10 * DAY_MS
 _PRIVATE: Final = re.compile(r"/(account|accounts|log-in|set-up)(/|$)|.*/sign/")
@@ -41,6 +43,7 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
     now = context.clock.now()
     common = {
         **_of(visitor),
+        **_shell(request, context, visitor),
         "site": context.site_name,
         "simulated": context.simulated,
         "now": now,
@@ -56,6 +59,23 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
     if _PRIVATE.match(request.url.path):
         answer.headers["cache-control"] = "no-store"
     return answer
+
+
+def fragment(template: str, macro: str, *values: object) -> str:
+    """Render one macro of a template by itself, for a script that puts it into a page."""
+    return str(getattr(_TEMPLATES.env.get_template(template).module, macro)(*values))
+
+
+def _shell(request: Request, context: WebContext, visitor: Visitor) -> dict[str, Any]:
+    """Return what stands around a page for somebody who is signed in, or for a display."""
+    addresses, identity = request.app.state.addresses, visitor.identity
+    if identity is None:
+        return {"menu": (), "waiting": 0, "can_scan": False}
+    return {
+        "menu": menu(addresses, request.url.path, identity.roles, is_display=visitor.is_display),
+        "waiting": waiting(context.engine.active()),
+        "can_scan": "/scan" in addresses and not visitor.is_display,
+    }
 
 
 def _of(visitor: Visitor) -> dict[str, Any]:
@@ -114,6 +134,7 @@ def title(name: str) -> str:
 
 
 _FORMULAS: Final = {"co2": "CO₂", "o2": "O₂", "temp_a": "Temp A", "temp_b": "Temp B"}
+_TEMPLATES.env.globals["static"] = versioned_address()
 _TEMPLATES.env.filters["title"] = title
 _TEMPLATES.env.filters["iso"] = lambda instant: "" if instant is None else iso(instant)
 _TEMPLATES.env.filters["unit"] = label

@@ -102,7 +102,7 @@ def test_a_choice_finds_what_it_says_with_and_without_the_help_of_the_store(
 def test_pages_put_together_are_the_whole_once_and_in_order(
     ledger: SqlLedger, oldest_first: bool, size: int, chosen: Chosen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cultureops.audit.trail.WINDOW", 10)
+    monkeypatch.setattr("cultureops.audit.walking.WINDOW", 10)
     plain: Any = Plain(ledger)
     for one in (ledger, plain):
         trail, cursor, seen = Trail(one), None, []

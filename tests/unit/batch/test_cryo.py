@@ -362,12 +362,13 @@ async def test_two_batches_share_no_container(lab: Lab) -> None:
 
 async def test_a_ledger_opened_again_still_knows_who_stands_where(tmp_path: Path) -> None:
     clock = SteppedClock(START)
-    ledger = SqlLedger.open(tmp_path / "ledger.sqlite", clock, SeededEntropy(7))
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqlLedger.open(path, clock, SeededEntropy(7))
     lab = Lab(ledger, clock, load_recipe("karussis_2010"), karussis.process())
     await lab.play("transfer out")
     before_close = ledger.claimed()
     await ledger.close()
-    again = SqlLedger.open(tmp_path / "ledger.sqlite", clock, SeededEntropy(8))
+    again = SqlLedger.open(path, clock, SeededEntropy(8))
     try:
         assert again.claimed() == before_close and len(again.claimed("vial:")) == 15
         step = Step(do.TransferOut(shipper="D", logger="L", probe_temperature_c=-78.0, scans=SCANS), ST)

@@ -114,7 +114,7 @@ def test_small_and_several_pictures_are_refused(tmp_path: Path, grey: np.ndarray
     with pytest.raises(CultureOpsError, match="160 x 63 pixels; at least 64"):
         read_image(tmp_path / "small.png")
     Image.fromarray(grey).save(tmp_path / "stack.tif", save_all=True, append_images=[Image.fromarray(grey)])
-    with pytest.raises(CultureOpsError, match="holds 2 pictures"):
+    with pytest.raises(CultureOpsError, match="holds several pictures"):
         read_image(tmp_path / "stack.tif")
 
 

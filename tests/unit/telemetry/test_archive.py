@@ -141,7 +141,7 @@ REASONS = st.sampled_from([Reason.TIMEOUT, Reason.SENTINEL])
 RECEIVED = st.integers(-3, 3)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     points=st.one_of(
         *(

@@ -91,7 +91,7 @@ def made_up(seed: int, period_ms: int, hours: int, start: int) -> list[list[Read
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate],
 )  # fmt: skip
 @given(

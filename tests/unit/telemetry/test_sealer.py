@@ -187,7 +187,7 @@ async def gone(folder: Path) -> None:
     db.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.sampled_from([1000, DAY_MS, 9 * DAY_MS]))
 async def test_late_data_in_any_order_is_the_same_data_in_order(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Step], pace_ms: int

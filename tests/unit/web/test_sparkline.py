@@ -1,78 +1,77 @@
-"""A sparkline's figures: where its points lie, what it says, and that a hole stays a hole."""
+"""A sparkline's figures: where its points lie, what it says, that a hole stays a hole, and that it is drawn once."""
 
 import re
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
-from cultureops.telemetry import Buckets
-from cultureops.web.sparkline import HEIGHT, MARGIN, WIDTH, sparkline
+from cultureops.acquisition.recent import STRETCHES, WIDTH_MS, Recent
+from cultureops.acquisition.supervisor import MeasuredChannel
+from cultureops.device.channel import Channel
+from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.web.sparkline import HEIGHT, MARGIN, STEP, Sparklines, sparkline
 
 HOLE = None
+NOW = 100 * WIDTH_MS
+ROW = MeasuredChannel("inc/co2", "inc", "inc", Channel("co2", "%"), False, 1000)
 
 
-def buckets(*stretches: tuple[float, float, float] | None) -> Buckets:
-    """Build stretches of (minimum, mean, maximum); None has no value."""
-    nan = float("nan")
-    rows = np.array([(nan, nan, nan) if stretch is None else stretch for stretch in stretches]).reshape(-1, 3)
-    count = np.array([0 if stretch is None else 3 for stretch in stretches], dtype=np.int64)
-    from_ms = np.arange(len(stretches), dtype=np.int64) * 1000
-    return Buckets(1000, from_ms, rows[:, 0], rows[:, 2], rows[:, 1], count, (count == 0).astype(np.int64))
-
-
-def points(svg: str, kind: str) -> list[list[tuple[float, float]]]:
-    """Return the points of each path of one class."""
-    return [
-        [(float(x), float(y)) for x, y in (pair.split() for pair in path.get("d", "").strip("MZ").split("L"))]
-        for path in ElementTree.fromstring(svg).iter("path")
-        if path.get("class") == kind
-    ]
+def outlines(svg: str) -> list[list[tuple[int, int]]]:
+    """Return the corners of each stretch that is drawn, along the greatest values and back along the least."""
+    found = []
+    for part in ElementTree.fromstring(svg)[0].get("d", "").split("z")[:-1]:
+        start, *moves = re.findall(r"[Mlv][^Mlv]+", part)
+        x, y = (int(number) for number in start[1:].split())
+        corners = [(x, y)]
+        for move in moves:
+            by_x, by_y = (0, int(move[1:])) if move[0] == "v" else (int(number) for number in move[1:].split())
+            x, y = x + by_x, y + by_y
+            corners.append((x, y))
+        found.append(corners)
+    return found
 
 
 def test_nothing_read_draws_nothing() -> None:
-    assert sparkline(buckets(HOLE, HOLE, HOLE), 2) == ""
-    assert sparkline(buckets(), 2) == ""
+    assert sparkline([HOLE, HOLE, HOLE], 2) == "" == sparkline([], 2)
 
 
-def test_the_band_runs_from_the_least_to_the_greatest_value() -> None:
-    (outline,) = points(sparkline(buckets((0, 5, 10), (0, 5, 10)), 0), "band")
-    assert outline == [(MARGIN, MARGIN), (WIDTH - MARGIN, MARGIN), (WIDTH - MARGIN, 33.0), (MARGIN, 33.0)]
-
-
-def test_the_mean_lies_between_and_time_runs_to_the_right() -> None:
-    (line,) = points(sparkline(buckets((0, 0, 0), (5, 5, 5), (10, 10, 10)), 0), "mean")
-    assert line == [(MARGIN, HEIGHT - MARGIN), (WIDTH / 2, HEIGHT / 2), (WIDTH - MARGIN, MARGIN)]
+def test_it_runs_from_the_least_to_the_greatest_value_and_time_to_the_right() -> None:
+    top, bottom = MARGIN, HEIGHT - MARGIN
+    assert outlines(sparkline([(0, 10), (0, 5)], 0)) == [[(0, top), (STEP, HEIGHT // 2), (STEP, bottom), (0, bottom)]]
 
 
 def test_a_hole_parts_the_line_and_keeps_its_width() -> None:
-    svg = sparkline(buckets((1, 1, 1), (2, 2, 2), HOLE, (3, 3, 3), (4, 4, 4)), 1)
-    left, right = points(svg, "mean")
-    assert [x for x, _ in left] == [3.0, 43.5]
-    assert [x for x, _ in right] == [124.5, 165.0]
-    assert len(points(svg, "band")) == 2
+    left, right = outlines(sparkline([(1, 1), (2, 2), HOLE, (3, 3), (4, 4)], 1))
+    assert {x for x, _ in left} == {0, STEP}
+    assert {x for x, _ in right} == {3 * STEP, 4 * STEP}
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 2])
 def test_noise_in_the_last_digit_looks_like_noise(decimals: int) -> None:
     step = 10.0**-decimals
-    (line,) = points(sparkline(buckets((37, 37, 37), (37 + step, 37 + step, 37 + step)), decimals), "mean")
-    assert line[0][1] - line[1][1] == pytest.approx((HEIGHT - 2 * MARGIN) / 10, abs=0.11)
+    ((first, second, *_),) = outlines(sparkline([(37, 37), (37 + step, 37 + step)], decimals))
+    assert first[1] - second[1] == pytest.approx((HEIGHT - 2 * MARGIN) / 10, abs=1)
 
 
-def test_a_constant_value_is_a_level_line_in_the_middle() -> None:
-    (line,) = points(sparkline(buckets((5, 5, 5), (5, 5, 5)), 1), "mean")
-    assert {y for _, y in line} == {HEIGHT / 2}
-
-
-def test_one_stretch_alone_is_drawn_without_a_division_by_zero() -> None:
-    svg = sparkline(buckets((5, 5, 5)), 1)
-    assert points(svg, "mean") == [[(MARGIN, HEIGHT / 2)]]
+def test_one_stretch_alone_is_drawn_as_wide_as_it_lasts_and_a_constant_value_in_the_middle() -> None:
+    svg = sparkline([(5, 5)], 1)
+    assert outlines(svg) == [[(0, HEIGHT // 2), (STEP, HEIGHT // 2), (STEP, HEIGHT // 2), (0, HEIGHT // 2)]]
     assert not re.search("nan|inf", svg)
 
 
 def test_it_says_its_extremes_at_the_channels_resolution_to_those_who_do_not_see_it() -> None:
-    svg = sparkline(buckets((36.94, 37, 37.06), HOLE, (35.26, 36, 36.5)), 1)
-    root = ElementTree.fromstring(svg)
-    assert root.get("role") == "img"
-    assert root.get("aria-label") == root.findtext("title") == "last hours between 35.3 and 37.1"
+    root = ElementTree.fromstring(sparkline([(36.94, 37.06), HOLE, (35.26, 36.5)], 1))
+    assert (root.get("role"), root.get("aria-label")) == ("img", "last hours between 35.3 and 37.1")
+
+
+def test_it_is_drawn_once_until_another_stretch_begins() -> None:
+    recent = Recent(["inc/co2"])
+    lines = Sparklines(recent)
+    assert lines.of(ROW, NOW) == ""
+    recent.take([Reading("inc/co2", 5.0, Quality.GOOD, Reason.NONE, NOW, NOW)])
+    drawn = lines.of(ROW, NOW)
+    assert "between 5.00 and 5.00" in drawn
+    recent.take([Reading("inc/co2", 9.0, Quality.GOOD, Reason.NONE, NOW + 1, NOW + 1)])
+    assert lines.of(ROW, NOW + 1) is drawn
+    assert "between 5.00 and 9.00" in lines.of(ROW, NOW + WIDTH_MS)
+    assert lines.of(ROW, NOW + STRETCHES * WIDTH_MS) == ""

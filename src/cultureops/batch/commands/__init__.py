@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cultureops.batch.commands.base import Command, QcTest, Route, SeedingDetails
+from cultureops.batch.commands.base import Collected, Command, Identified, QcTest, Route, SeedingDetails
 from cultureops.batch.commands.cryo import (
     AuthoriseThaw,
     CheckStorage,
@@ -86,6 +86,7 @@ __all__ = [
     "CheckStorage",
     "Close",
     "CloseDeviation",
+    "Collected",
     "Command",
     "Correct",
     "Count",
@@ -102,6 +103,7 @@ __all__ = [
     "Harvest",
     "Hold",
     "HoldCount",
+    "Identified",
     "ImageEvidence",
     "InvestigateDeviation",
     "Isolate",

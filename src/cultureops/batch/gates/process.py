@@ -8,6 +8,7 @@ from cultureops.batch.batch import Batch
 from cultureops.batch.case import Case, Plan, Verdict
 from cultureops.batch.clocks import clocks, minutes_out_of_storage
 from cultureops.batch.commands import Administer
+from cultureops.batch.identification import STOP, misidentified, named_in
 from cultureops.batch.lineage import lots_used
 from cultureops.batch.parts import Deviation
 from cultureops.batch.signed import is_review_signed
@@ -35,11 +36,23 @@ def consent(case: Case, plan: Plan) -> Verdict:
 
 
 def chain_of_identity(case: Case, plan: Plan) -> Verdict:
-    """Compare what two scans read with the batch's token; a scan never shows which patient it was."""
-    scans: tuple[str, str] = getattr(case.details, "scans", ("", ""))
-    wrong = [str(number) for number, scan in enumerate(scans, 1) if scan != case.batch.patient_token]
-    problem = f"scan {' and '.join(wrong)} is not this batch's patient; stop and fetch a second person"
-    return Verdict(problem if wrong else "", {"scans_equal": not wrong})
+    """Compare what was scanned with the batch: two scans of its token, container and token before the step, or both.
+
+    A scan never shows which patient it was.
+    """
+    scans: tuple[str, str] | None = getattr(case.details, "scans", None)
+    used: dict[str, Any] = {}
+    problems: list[str] = []
+    if scans is not None or case.identified is None:
+        wrong = [n for n, scan in enumerate(scans or ("", ""), 1) if scan != case.batch.patient_token]
+        used["scans_equal"] = not wrong
+        if wrong:
+            problems.append(f"scan {' and '.join(map(str, wrong))} is not this batch's patient")
+    if case.identified is not None:
+        wrong_pair = misidentified(case.batch, case.identified, named_in(case.details))
+        used |= {"container": case.identified.container, "identified": not wrong_pair}
+        problems += [wrong_pair] if wrong_pair else []
+    return Verdict(f"{' and '.join(problems)}; {STOP}" if problems else "", used)
 
 
 def equipment(case: Case, plan: Plan) -> Verdict:

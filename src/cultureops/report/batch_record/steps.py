@@ -16,7 +16,7 @@ from cultureops.report.batch_record.words import Row, Words, title_of
 
 __all__ = ["changed_values", "event_rows", "late_rows", "step_rows"]
 
-_ELSEWHERE: Final = frozenset({"checks", "warnings", "witness_id", "signatures"})
+_ELSEWHERE: Final = frozenset({"checks", "warnings", "witness_id", "signatures", "collected"})
 """Fields of every event that have places of their own in a step."""
 _NO_STEPS: Final = frozenset({"alarm_exposed", "command_refused", "corrected"})
 """Events with sections of their own."""
@@ -51,7 +51,7 @@ def _step(words: Words, event: Event, changed: Sequence[Amendment]) -> Row:
         "witness": "" if not isinstance(witness, str) else words.dossier.name_of(witness),
         "source": event.source.value,
         "reason": event.reason,
-        "fields": [_field(words, name, event.data[name], changed) for name in _in_order(event)],
+        "fields": [_field(words, name, event, changed) for name in _in_order(event)],
         "warnings": list(_listed(event.data, "warnings")),
         "gates": [_gate(words, check) for check in _listed(event.data, "checks")],
         "signatures": [_signed(words, one) for one in _listed(event.data, "signatures")],
@@ -78,16 +78,19 @@ def _listed(data: Mapping[str, JsonValue], key: str) -> Sequence[Any]:
     return found if isinstance(found, list | tuple) else ()
 
 
-def _field(words: Words, name: str, first: JsonValue, changed: Sequence[Amendment]) -> Row:
-    """Return a field as it reads now, with every value that it has had before."""
+def _field(words: Words, name: str, event: Event, changed: Sequence[Amendment]) -> Row:
+    """Return a field as it reads now, with every value that it has had before, and which instrument gave it first."""
     zone = words.zone
     of_it = [one for one in changed if one.field == name]
-    value = of_it[-1].new if of_it else first
-    return {
+    value = of_it[-1].new if of_it else event.data[name]
+    taken = next((one for one in _listed(event.data, "collected") if one.get("field") == name), None)
+    origin = {} if taken is None else {"collected": taken}
+    said = "" if taken is None or of_it else f" (machine-collected: {taken.get('channel')})"
+    return origin | {
         "field": name,
         "name": field_name(name),
         "value": value,
-        "value_text": field_text(value, zone),
+        "value_text": field_text(value, zone) + said,
         "unit": field_unit(name),
         "was": [
             {"value": one.old, "value_text": field_text(one.old, zone), "change": _change(words, one)} for one in of_it

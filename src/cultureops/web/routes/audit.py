@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
@@ -15,7 +15,9 @@ from cultureops.audit import AuditRow, Chosen, Only, Page, Trail
 from cultureops.audit.export import FORMATS, export_parts
 from cultureops.clock import with_offset
 from cultureops.errors import ConfigError
+from cultureops.web.audit_choice import choices_of
 from cultureops.web.download import attachment
+from cultureops.web.local_time import as_typed, instant_of
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.templating import context_of, page
 from cultureops.web.visitor import needing
@@ -25,6 +27,8 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 PAGE: Final = 100
 _KINDS: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
+_PAGES: Final = {"batch": "/batches/", "alarm": "/alarms/one?rule="}
+"""Where the subjects of some streams have pages, by the beginning of the stream's name."""
 _READERS: Final = PEOPLE | {Role.ADMINISTRATOR}
 
 Words = Annotated[str, Query(max_length=200)]
@@ -34,8 +38,11 @@ Cursor = Annotated[int | None, Query(ge=0, le=2**53)]
 def _chosen(request: Request, batch_id: str = "") -> Chosen:
     """Read the form; raises HTTPException in words where it asks for what can't be."""
     asked: dict[str, Any] = {name: request.query_params.get(name, "").strip() for name in _FIELDS}
+    zone = context_of(request).zone
     asked["only"] = [value for value in request.query_params.getlist("only") if value]
     try:
+        for name, words in (("since", "recorded from"), ("until", "recorded before")):
+            asked[name] = instant_of(asked[name], zone, words)
         return Chosen.of(asked | ({"batch": batch_id} if batch_id else {}))
     except ConfigError as error:
         raise HTTPException(400, str(error)) from None
@@ -89,6 +96,10 @@ async def _page(request: Request, chosen: Chosen, cursor: int | None, order: str
         "more": None if found.cursor is None else _query(asked, order=order, cursor=found.cursor),
         "is_continued": cursor is not None,
         "exports": [(kind, f"/audit/export.{kind}?{_query(asked)}") for kind in FORMATS],
+        "since": as_typed(chosen.since, context.zone),
+        "until": as_typed(chosen.until, context.zone),
+        "choices": choices_of(context, chosen.kind, chosen.stream),
+        "is_chosen": bool(asked.keys() - {"batch"} if batch_id else asked),
         "zone": context.zone,
         "when": with_offset,
         "link_of": _link_of,
@@ -107,4 +118,5 @@ def _query(asked: Mapping[str, Any], **more: Any) -> str:
 def _link_of(row: AuditRow) -> str:
     """Return where the subject of a row has a page of its own, empty where it has none."""
     kind, _, name = row.stream.partition(":")
-    return f"/batches/{name}" if kind == "batch" else ""
+    address = _PAGES.get(kind)
+    return "" if address is None else address + quote(name, safe="")

@@ -1,15 +1,18 @@
-"""One batch: what was done to it, what it lived through."""
+"""One batch: what was done to it, what it lived through, and where its vials stand."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
 from cultureops.batch.batch import Batch
-from cultureops.batch.signed import signatures_of
-from cultureops.batch.views import view
-from cultureops.web.chart import batch_chart
-from cultureops.web.signing import open_steps, words_of
+from cultureops.web.batch_chart import batch_chart
+from cultureops.web.batch_environment import stay_figures
+from cultureops.web.batch_page import batch_page_values
+from cultureops.web.box_map import boxes_of
 from cultureops.web.templating import context_of, page
 from cultureops.web.visitor import visitor_of
 
@@ -27,18 +30,34 @@ def batch_named(request: Request, batch_id: str) -> Batch:
 
 
 @router.get("/batches/{batch_id}", include_in_schema=False)
-async def batch_page(request: Request, batch_id: str) -> Response:
-    """The page of one batch; without scripts it still shows every number."""
+async def batch_page(request: Request, batch_id: str, show: Annotated[list[str] | None, Query()] = None) -> Response:
+    """The page of one batch; without scripts it still shows every number. ``show`` are kinds of its timeline."""
     context, batch = context_of(request), batch_named(request, batch_id)
-    recipe, identity = context.recipes.of(batch), visitor_of(request).identity
-    values = {
-        "standings": signatures_of(batch),
-        "steps": () if identity is None else [(step, words_of(step)) for step in open_steps(batch, identity)],
-        "view": view(batch, recipe, context.clock.now()),
-        "zone": context.zone,
-        "chambers": context.chambers,
-    }
-    return page(request, "batch.html", values)
+    values = await batch_page_values(context, batch, visitor_of(request).identity, show or ())
+    values["addresses"] = request.app.state.addresses
+    return await asyncio.to_thread(page, request, "batch.html", values)
+
+
+@router.get("/batches/{batch_id}/environment", include_in_schema=False)
+async def environment_page(request: Request, batch_id: str) -> Response:
+    """The figures of every stay: least, mean, most, and time beyond the recipe's limits."""
+    context, batch = context_of(request), batch_named(request, batch_id)
+    now = context.clock.now()
+    stays = await stay_figures(context, batch, context.recipes.of(batch), now)
+    values = {"batch": batch, "stays": stays, "chambers": context.chambers, "zone": context.zone}
+    return await asyncio.to_thread(page, request, "batch_environment.html", values)
+
+
+@router.get("/batches/{batch_id}/box", include_in_schema=False)
+async def box_page(request: Request, batch_id: str, store: str = "", rack: str = "", box: str = "") -> Response:
+    """One box of a cryostore, large: where this batch's vials stand in it."""
+    context, batch = context_of(request), batch_named(request, batch_id)
+    others = context.batches.batches()
+    boxes = await asyncio.to_thread(boxes_of, batch, others)
+    found = next((one for one in boxes if (one.store, one.rack, one.name) == (store, rack, box)), None)
+    if found is None:
+        raise HTTPException(404, "no vial of this batch stands or stood in such a box; its page shows where they do")
+    return page(request, "batch_box.html", {"batch": batch, "box": found, "vials": batch.vials, "zone": context.zone})
 
 
 @router.get("/api/batches/{batch_id}/chart")

@@ -1,11 +1,13 @@
-"""Whether the program answers and keeps what it is told, for whatever restarts it; it tells strangers nothing else."""
+"""Whether the program answers and keeps what it is told: in one word for whatever restarts it, in full for people."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
-from cultureops.web.templating import context_of
+from cultureops.web.health import health_parts, to_mend
+from cultureops.web.templating import context_of, page
+from cultureops.web.visitor import person_of
 
 __all__ = ["router"]
 
@@ -18,3 +20,12 @@ async def healthz(request: Request) -> PlainTextResponse:
     said = context_of(request).health()
     is_well = said.get("store_failure") is None and said.get("ledger_failure") is None
     return PlainTextResponse("ok" if is_well else "failing", 200 if is_well else 503)
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """How stores, links, people's messages and copies stand, for everybody who is signed in."""
+    person_of(request)
+    context = context_of(request)
+    parts = health_parts(context.health(), context.zone)
+    return page(request, "health.html", {"parts": parts, "to_mend": to_mend(parts)})

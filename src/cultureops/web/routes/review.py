@@ -10,8 +10,10 @@ from cultureops.batch.checklist import checklist
 from cultureops.batch.exceptions import exceptions
 from cultureops.batch.signed import signatures_of
 from cultureops.clock import with_offset
+from cultureops.web.deviations import deviation_rows
+from cultureops.web.next_steps import decisions
+from cultureops.web.review import environment_rows
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.signing import open_steps, words_of
 from cultureops.web.templating import context_of, page
 from cultureops.web.visitor import needing
 
@@ -22,19 +24,23 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/batches/{batch_id}/review")
 async def review_page(request: Request, batch_id: str) -> Response:
-    """What must be judged, the release checklist, and what the person who asks may sign."""
+    """What must be judged, the release checklist, the environment, signatures, and what may be decided now."""
     person = needing(request, PEOPLE)
     context, batch = context_of(request), batch_named(request, batch_id)
     facts = await context.facts(batch)
     simulated = {row.device for row in context.channels.values() if row.simulated}
     matters = exceptions(batch, facts, simulated)
+    checks = checklist(batch, facts)
     values = {
         "batch": batch,
         "open": [matter for matter in matters if not matter.is_read],
         "read": [matter for matter in matters if matter.is_read],
-        "checks": checklist(batch, facts),
+        "checks": checks,
+        "not_met": sum(check.is_not_met for check in checks),
+        "environment": environment_rows(batch, facts, context.chambers),
+        "deviations": deviation_rows([batch], facts.now),
         "standings": signatures_of(batch),
-        "steps": [(step, words_of(step)) for step in open_steps(batch, person)],
+        "next": await decisions(context, batch, person),
         "unreadable": context.batches.unreadable(batch.id),
         "zone": context.zone,
         "when": with_offset,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from pydantic import BaseModel, Field
@@ -12,16 +13,20 @@ from starlette.responses import RedirectResponse, Response
 
 from cultureops.access import Identity, Role, Signature
 from cultureops.batch.batch import Batch
-from cultureops.batch.commands import Command
+from cultureops.batch.commands import Command, Identified
 from cultureops.batch.field import Details
+from cultureops.batch.identification import HANDS_ON
 from cultureops.batch.rules import RULES, Rule
 from cultureops.batch.signed import shown_of
 from cultureops.errors import AccessError, BatchError, SignatureInvalid
 from cultureops.ledger.event import Actor
-from cultureops.web.details_form import as_filled, details_from, details_from_json, form_fields
+from cultureops.web.details_filled import details_from, details_from_json
+from cultureops.web.details_form import as_filled, form_fields
 from cultureops.web.fields import Reason, Word
+from cultureops.web.next_steps import problems_in
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.signing import NEEDS_REASON, STEPS, choices_in, known_of, roles_for, told, words_of
+from cultureops.web.step_entry import StepEntry
 from cultureops.web.templating import context_of, page
 from cultureops.web.visitor import needing, visitor_of
 
@@ -57,13 +62,16 @@ async def form_page(request: Request, batch_id: str, step: str) -> Response:
     """The record as it stands, and what the step says of it."""
     asked = _asked(request, batch_id, step)
     known = await known_of(context_of(request), step, asked.batch)
-    chosen = {name: request.query_params[name] for name in choices_in(asked.batch) if name in request.query_params}
+    offered = choices_in(asked.batch, asked.step)
+    chosen = {name: request.query_params[name] for name in offered if name in request.query_params}
     return _form(request, asked, {**known, **chosen})
 
 
 def _form(request: Request, asked: _Asked, known: dict[str, Any], said: str = "", reason: str = "") -> Response:
     values = _of(request, asked) | {
-        "fields": form_fields(asked.details, known, choices_in(asked.batch)),
+        "fields": form_fields(asked.details, known, choices_in(asked.batch, asked.step)),
+        "is_hands_on": asked.details in HANDS_ON,
+        "typed": known,
         "needs_reason": asked.step in NEEDS_REASON,
         "reason": reason,
         "said": said,
@@ -92,9 +100,20 @@ async def shown_page(request: Request, batch_id: str, step: str, role: Word = ""
     form = await request.form(max_fields=10_000)
     try:
         details = details_from(asked.details, form, context_of(request).zone)
+        identified = await _identified(request, asked, form, role)
     except BatchError as problem:
         return _form(request, asked, await _filled(request, asked, form), str(problem), reason)
-    return await _offered(request, asked, Command(asked.batch.id, details, None, reason.strip()), role)
+    command = Command(asked.batch.id, details, None, reason.strip(), identified=identified)
+    return await _offered(request, asked, command, role)
+
+
+async def _identified(request: Request, asked: _Asked, form: Any, role: str) -> Identified | None:
+    """Return what was scanned where hands are on the material; a wrong pair is refused at once, and on record."""
+    entry = StepEntry(asked.batch, asked.details, form, context_of(request).zone)
+    if (identified := entry.identified) is not None:
+        actor = asked.person.acting(role or asked.roles[0])
+        await context_of(request).identify(asked.batch, asked.details, identified, (), actor)
+    return identified
 
 
 async def _filled(request: Request, asked: _Asked, form: Any) -> dict[str, Any]:
@@ -113,9 +132,11 @@ async def _offered(request: Request, asked: _Asked, command: Command, role: str,
         "shown": shown,
         "told": told(command.details),
         "reason": command.reason,
+        "identified": command.identified,
         "details": json.dumps(command.details.model_dump(mode="json")),
         "role": actor.role,
         "meaning": meaning,
+        "problems": () if said else await problems_in(context, command, actor),
         "said": said,
     }
     return page(request, "sign.html", values, 409 if said else 200)
@@ -130,6 +151,8 @@ class SignForm(BaseModel):
     reason: str = Field("", max_length=2_000)
     password: str = Field("", max_length=1_000)
     code: str = Field("", max_length=8_000)
+    scan_container: str = Field("", max_length=200)
+    scan_token: str = Field("", max_length=200)
     second_name: str = Field("", max_length=200)
     second_role: str = Field("", max_length=20)
     second_password: str = Field("", max_length=1_000)
@@ -140,7 +163,9 @@ class SignForm(BaseModel):
 async def sign(request: Request, batch_id: str, step: str, form: Annotated[SignForm, Form()]) -> Response:
     """Sign what was shown and carry it out; a record that changed meanwhile is shown anew."""
     asked, context = _asked(request, batch_id, step), context_of(request)
-    command = Command(asked.batch.id, details_from_json(asked.details, form.details), None, form.reason)
+    details = details_from_json(asked.details, form.details)
+    identified = StepEntry(asked.batch, asked.details, form.model_dump(), context.zone).identified
+    command = Command(asked.batch.id, details, None, form.reason, identified=identified)
     actor, source = asked.person.acting(form.role), visitor_of(request).source
     try:
         first = await context.access.sign(form.offer, form.password, form.code, source, asked.person.session_id)
@@ -151,7 +176,15 @@ async def sign(request: Request, batch_id: str, step: str, form: Annotated[SignF
             await context.execute(command, actor, Actor(second.username, second.role), (first, second))
     except (AccessError, BatchError, SignatureInvalid) as problem:
         return await _offered(request, _asked(request, batch_id, step), command, form.role, str(problem))
-    return RedirectResponse(f"/batches/{batch_id}#signatures", 303)
+    return RedirectResponse(_after(batch_id, command), 303)
+
+
+def _after(batch_id: str, command: Command) -> str:
+    """Return the page that shows what was signed: a deviation's own, the batch's for everything else."""
+    about = getattr(command.details, "deviation_id", None)
+    if about is None:
+        return f"/batches/{batch_id}#signatures"
+    return f"/batches/{batch_id}/deviations/{quote(about, safe='')}#story"
 
 
 async def _countersign(request: Request, asked: _Asked, first: Signature, form: SignForm) -> Signature:

@@ -1,17 +1,38 @@
-// Keeps a page alive: patches values in place as the lab says them, and takes sections anew when facts change.
-const link = document.getElementById("link");
+// Keeps a page alive: values, ages and marks in place as the lab says them; sections anew when facts change.
+import { isLive, on, open } from "./live.js";
+import { refresh, refreshSoon } from "./sections.js";
+
 const clock = document.getElementById("now");
 const pace = document.getElementById("pace");
-const places = new Map([...document.querySelectorAll("[data-channel]")].map((place) => [place.dataset.channel, place]));
+const places = new Map([...document.querySelectorAll("[data-channel]")].map((place) => [place.dataset.channel, partsOf(place)]));
 const setpoints = new Map([...document.querySelectorAll("[data-setpoint]")].map((place) => [place.dataset.setpoint, place]));
 const written = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short", timeZone: document.body.dataset.zone });
 const REFRESH_MS = 60_000;
+const here = location.pathname.split("/").map(decodeURIComponent);
+const ownBatch = here[1] === "batches" ? here[2] : undefined;
+const ownChamber = here[1] === "chambers" ? here[2] : undefined;
 let toldNow = Date.parse(clock.dateTime);
 let heardAt = performance.now();
+let knownAlarms;
+
+function partsOf(place) {
+  const find = (name) => place.querySelector(`.${name}`);
+  return { place, value: find("value"), quality: find("quality"), reason: find("reason"), age: find("age") };
+}
+
+// What is the same already costs no layout: a board has hundreds of these, told each second.
+function write(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+function mark(place, name, value) {
+  const text = String(value);
+  if (place.dataset[name] !== text) place.dataset[name] = text;
+}
 
 // Between messages lab time goes on as real time does, unless a demo paces it and still answers.
 function labNow() {
-  const rate = link.dataset.state === "live" ? Number(document.body.dataset.rate) : 1;
+  const rate = isLive() ? Number(document.body.dataset.rate) : 1;
   return toldNow + rate * (performance.now() - heardAt);
 }
 
@@ -24,14 +45,14 @@ function spoken(ageMs) {
 
 function showTime() {
   const now = labNow();
-  clock.textContent = written.format(now);
-  for (const place of places.values()) {
+  write(clock, written.format(now));
+  for (const { place, age } of places.values()) {
     const at = Number(place.dataset.at);
     const isStale = !at || now - at > 3 * Number(place.dataset.period);
-    place.dataset.stale = String(isStale);
-    const age = place.querySelector(".age");
-    if (age) age.textContent = at ? (isStale ? "stale, " : "") + spoken(now - at) : "never read";
-    else place.title = (isStale ? "stale, " : "") + (at ? spoken(now - at) : "never read");
+    mark(place, "stale", isStale);
+    const said = at ? (isStale ? "stale, " : "") + spoken(now - at) : "never read";
+    if (age) write(age, said);
+    else if (place.title !== said) place.title = said;
   }
 }
 
@@ -42,33 +63,37 @@ function stateText(place, value) {
 }
 
 function show([channel, value, quality, reason, at]) {
-  if (channel.startsWith("batch:")) refreshSoon();
   const setpoint = setpoints.get(channel);
-  if (setpoint) setpoint.textContent = value === null ? "–" : value.toFixed((setpoint.textContent.split(".")[1] ?? "").length);
-  const place = places.get(channel);
-  if (!place) return;
-  const shown = place.querySelector(".value");
-  place.dataset.quality = quality;
-  place.dataset.at = at;
+  if (setpoint) write(setpoint, value === null ? "–" : value.toFixed((setpoint.textContent.split(".")[1] ?? "").length));
+  const parts = places.get(channel);
+  if (!parts) return;
+  const { place } = parts;
+  mark(place, "quality", quality);
+  mark(place, "at", at);
   if (place.dataset.title) {
-    shown.textContent = stateText(place, value);
-    place.dataset.noticed = String(place.dataset.on !== undefined && value !== null && Number(Boolean(value)) === Number(place.dataset.noticedAt));
+    write(parts.value, stateText(place, value));
+    mark(place, "noticed", place.dataset.on !== undefined && value !== null && Number(Boolean(value)) === Number(place.dataset.noticedAt));
     return;
   }
-  shown.textContent = value === null ? "–" : value.toFixed(Number(place.dataset.decimals));
-  place.querySelector(".quality").textContent = quality;
-  place.querySelector(".reason").textContent = reason;
+  write(parts.value, value === null ? "–" : value.toFixed(Number(place.dataset.decimals)));
+  write(parts.quality, quality);
+  write(parts.reason, reason);
+}
+
+function isOurs(alarm) {
+  if (ownBatch !== undefined) return alarm.batch_ids.includes(ownBatch);
+  return ownChamber === undefined || alarm.chamber === ownChamber;
 }
 
 function showAlarms(alarms) {
-  const wanted = alarms.map((alarm) => alarm.rule_id + alarm.state + alarm.batch_ids).sort().join();
-  if (showAlarms.known !== wanted) refreshSoon();
-  showAlarms.known = wanted;
+  document.dispatchEvent(new CustomEvent("alarms", { detail: alarms }));
+  const wanted = alarms.filter(isOurs).map((alarm) => alarm.rule_id + alarm.state + alarm.raised_at + alarm.batch_ids).sort().join();
+  if (knownAlarms !== wanted) refreshSoon("alarms");
+  knownAlarms = wanted;
   const ringing = new Set(alarms.map((alarm) => alarm.chamber));
   for (const card of document.querySelectorAll("[data-chamber]")) {
-    const rings = ringing.has(card.dataset.chamber);
-    card.dataset.alarm = String(rings);
-    card.querySelector(".alarm-flag").hidden = !rings;
+    mark(card, "alarm", ringing.has(card.dataset.chamber));
+    card.querySelector(".alarm-flag").hidden = !ringing.has(card.dataset.chamber);
   }
 }
 
@@ -81,59 +106,50 @@ function showProgress() {
   document.getElementById("fast-pct").textContent = `${Math.round(done)} %`;
 }
 
-// A section in which somebody writes is left alone, and says that it is behind.
-function isInUse(section) {
-  const fields = [...section.querySelectorAll("input:not([type=hidden]), select")];
-  return section.querySelector("details[open]") !== null || fields.some((field) => field === document.activeElement
-    || (field.value !== field.defaultValue && field.defaultValue !== undefined) || field.checked !== field.defaultChecked);
-}
-
-async function refresh() {
-  const answer = await fetch(location.href);
+// The last hours are drawn on the server; each drawing stays good for ten minutes.
+async function showSparks() {
+  const drawn = [...places.values()].filter(({ place }) => place.classList.contains("measure"));
+  if (!drawn.length || document.hidden) return;
+  const answer = await fetch("/board/sparks");
   if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const section of document.querySelectorAll("[data-live][id]")) {
-    const next = fresh.getElementById(section.id);
-    if (!next || next.outerHTML === section.outerHTML) continue;
-    const isHeld = isInUse(section);
-    const changed = section.id === "alarms" && document.getElementById("alarms-changed");
-    if (changed) changed.hidden = !isHeld;
-    if (!isHeld) section.replaceWith(document.adoptNode(next));
-  }
-  for (const next of fresh.querySelectorAll(".measure .spark")) {
-    const place = places.get(next.closest("[data-channel]").dataset.channel);
-    const old = place?.querySelector(".spark");
-    if (old) old.replaceWith(document.adoptNode(next));
-    else place?.querySelector(".figure").after(document.adoptNode(next));
+  const sparks = await answer.json();
+  for (const { place } of drawn) {
+    const spark = sparks[place.dataset.channel];
+    const old = place.querySelector(".spark");
+    if (!spark || old?.dataset.drawn === spark) continue;
+    const next = new DOMParser().parseFromString(spark, "text/html").querySelector("svg");
+    next.dataset.drawn = spark;
+    if (old) old.replaceWith(next);
+    else place.querySelector(".figure").after(next);
   }
 }
 
-let waiting = 0;
-function refreshSoon() {
-  waiting ||= setTimeout(() => {
-    waiting = 0;
-    refresh().catch(() => {}); // the link says that nobody answers
-  }, 300);
-}
-
-const source = new EventSource("/stream");
-source.addEventListener("readings", (event) => {
-  const said = JSON.parse(event.data);
+function hear(said) {
   toldNow = said.now_ms;
   heardAt = performance.now();
-  clock.dateTime = clock.title = said.now;
-  said.readings.forEach(show);
+  if (clock.dateTime !== said.now) clock.dateTime = clock.title = said.now;
+  said.readings?.forEach(show);
   showTime();
   showProgress();
-});
-source.addEventListener("alarms", (event) => showAlarms(JSON.parse(event.data).alarms));
-source.onopen = () => { link.dataset.state = "live"; link.textContent = "live"; };
-source.onerror = () => {
+}
+
+let wasLost = false;
+on("readings", hear);
+on("still", hear);
+on("alarms", ({ alarms }) => showAlarms(alarms));
+on("batches", ({ batch_ids }) => { if (ownBatch === undefined || batch_ids.includes(ownBatch)) refreshSoon("batches"); });
+on("behind", () => refreshSoon());
+on("open", () => { if (wasLost) refreshSoon(); wasLost = false; });
+on("lost", () => {
+  wasLost = true;
   toldNow = labNow();
   heardAt = performance.now();
-  link.dataset.state = "lost";
-  link.textContent = "not live: no answer";
-};
+});
+open();
 setInterval(showTime, 1000);
-setInterval(() => { if (!document.hidden && link.dataset.state === "live") refreshSoon(); }, REFRESH_MS);
+setInterval(() => {
+  if (document.hidden || !isLive()) return;
+  refresh();
+  showSparks().catch(() => {});
+}, REFRESH_MS);
 showTime();

@@ -1,129 +1,137 @@
-// Draws what the server worked out; every hole in the data stays a hole.
+// Draws a batch: the culture with its forecast, and the air of exactly the chambers it stood in.
+import { axis, band, colours, ink, isNarrow, layout, local, note, options, span } from "./plot.js";
+
 const section = document.querySelector("[data-chart]");
 const state = section.querySelector(".chart-state");
-const isNarrow = innerWidth < 600;
-const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
-const ink = isDark ? "#a3b5b1" : "#4d5f5c";
-const grid = isDark ? "#2c3a37" : "#e3eae8";
-const offsetMs = 60_000 * Number(section.dataset.offsetMin);
-const local = (at) => (at === null ? null : at + offsetMs); // Plotly shows what it takes for UTC
-const colours = isDark
-  ? ["#6cc5be", "#f2c063", "#9dbbe0", "#cdb4ee", "#ff8a80"] : ["#0f6b6b", "#b06f00", "#3d5a80", "#6a4c93", "#b3261e"];
-const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-// A new one each time: Plotly writes into what it is given.
-const axis = (extra) => ({ gridcolor: grid, linecolor: grid, zeroline: false, tickfont: { color: ink }, ...extra });
 
-function layout(extra) {
+function marks(data) {
   return {
-    margin: { l: 48, r: 48, t: 8, b: 36 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent", hovermode: "x unified",
-    hoverlabel: { bgcolor: isDark ? "#18211f" : "#ffffff", bordercolor: grid, font: { color: isDark ? "#e6eeec" : "#14211f" } },
-    font: { color: ink, family: "system-ui, sans-serif" }, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, showlegend: true, dragmode: "pan",
-    xaxis: axis({ type: "date" }), yaxis: axis(), ...extra,
+    shapes: [
+      ...data.gaps.map((gap) => span(gap.from, gap.to, ink, 0.14)),
+      ...data.alarms.map((alarm) => span(alarm.from, alarm.to, colours[4], 0.16)),
+    ],
+    annotations: [
+      ...data.alarms.map((alarm) => note(isNarrow ? "⚠" : "⚠ " + alarm.label, alarm.from, alarm.text, colours[4], 1)),
+      ...data.gaps.map((gap) => note("∅", gap.from, gap.text, ink, 0.14)),
+    ],
   };
 }
 
-// Plotly fills across holes, so each stretch with values is an outline of its own.
-function outline(data) {
-  const x = [], y = [];
-  let from = 0;
-  for (let i = 0; i <= data.x.length; i += 1) {
-    if (i < data.x.length && data.minimum[i] !== null) continue;
-    if (i > from) {
-      const stretch = Array.from({ length: i - from }, (_, k) => from + k);
-      for (const k of stretch) { x.push(local(data.x[k])); y.push(data.maximum[k]); }
-      for (const k of stretch.reverse()) { x.push(local(data.x[k])); y.push(data.minimum[k]); }
-      x.push(null); y.push(null);
-    }
-    from = i + 1;
-  }
-  return { x, y };
+// A level that the recipe sets, from one time to another.
+function level(y, from, to, colour) {
+  return { type: "line", xref: "x", yref: "y", x0: local(from), x1: local(to), y0: y, y1: y,
+    line: { color: colour, width: 1.2, dash: "dash" } };
 }
 
-function band(data, colour) {
-  const name = data.name + (data.verified ? "" : " (unverified)") + (data.simulated ? " (sim)" : "");
+// What is within 8 of 10 cases widens from the last look to the target: earliest up one side, latest down the other.
+function fan(data) {
+  const { pct, earliest, median, latest } = data.culture.fan;
+  if (!pct.length) return [];
   return [
-    { ...outline(data), type: "scatter", mode: "lines", fill: "toself", fillcolor: colour + "38", line: { width: 0 },
-      hoverinfo: "skip", showlegend: false, legendgroup: data.name },
-    { x: data.x.map(local), y: data.mean, type: "scatter", mode: "lines", connectgaps: false, legendgroup: data.name, name,
-      line: { color: colour, width: 1.6 }, hovertemplate: "%{y:.2f} " + data.unit },
+    { x: [...earliest.map(local), ...latest.map(local).reverse()], y: [...pct, ...[...pct].reverse()], type: "scatter",
+      mode: "lines", fill: "toself", fillcolor: colours[0] + "2e", line: { width: 0 }, hoverinfo: "skip",
+      name: "forecast, 8 of 10 cases" },
+    { x: median.map(local), y: pct, type: "scatter", mode: "lines", name: "forecast",
+      line: { color: colours[0], width: 1.6, dash: "dot" }, hovertemplate: "%{y:.0f} % expected" },
   ];
 }
 
-function span(from, to, colour, opacity) {
-  return { type: "rect", layer: "below", xref: "x", yref: "paper", x0: local(from), x1: local(to), y0: 0, y1: 1,
-    fillcolor: colour, opacity, line: { width: 0 } };
-}
-
-function note(mark, at, text, colour, y) {
-  return { x: local(at), y, xref: "x", yref: "paper", text: mark, hovertext: text, showarrow: false,
-    font: { color: colour, size: 12 }, xanchor: "left", yanchor: "top", captureevents: true };
-}
-
-function marks(data) {
-  const alarms = data.alarms, gaps = data.gaps;
+// One line for each passage: between two of them the cells were taken off.
+function looks(seen) {
+  const x = [], y = [], up = [], down = [], symbols = [];
+  seen.x.forEach((at, i) => {
+    if (i && seen.passage[i] !== seen.passage[i - 1]) for (const column of [x, y, up, down, symbols]) column.push(null);
+    x.push(local(at));
+    y.push(seen.y[i]);
+    up.push(seen.high[i] === null ? 0 : Math.max(0, seen.high[i] - seen.y[i]));
+    down.push(seen.low[i] === null ? 0 : Math.max(0, seen.y[i] - seen.low[i]));
+    symbols.push(seen.unsure[i] ? "circle-open" : "circle");
+  });
   return {
-    shapes: [...gaps.map((gap) => span(gap.from, gap.to, ink, 0.14)), ...alarms.map((alarm) => span(alarm.from, alarm.to, colours[4], 0.16))],
-    annotations: [...alarms.map((alarm) => note(isNarrow ? "⚠" : "⚠ " + alarm.label, alarm.from, alarm.text, colours[4], 1)),
-      ...gaps.map((gap) => note("∅", gap.from, gap.text, ink, 0.14))],
+    x, y, name: "confluence [%]", type: "scatter", mode: "lines+markers", connectgaps: false,
+    line: { color: colours[0], width: 1.6 }, marker: { size: 7, color: colours[0], symbol: symbols },
+    error_y: { type: "data", symmetric: false, array: up, arrayminus: down, color: colours[0], thickness: 1, width: 3 },
   };
 }
 
+// Limits at one height share one line of words.
+function named(limits) {
+  const words = new Map();
+  for (const { y, text } of limits) words.set(y, [...(words.get(y) ?? []), text]);
+  return [...words].map(([y, texts]) => [y, texts.join("; ")]);
+}
+
 function drawCulture(data, range) {
-  const look = (key, name, colour, extra) => ({ ...data.culture[key], x: data.culture[key].x.map(local), name, type: "scatter",
-    mode: "lines+markers", line: { color: colour, width: 1.6 }, marker: { size: 6, color: colour }, ...extra });
-  const passages = data.passages.map((passage) => ({ type: "line", xref: "x", yref: "paper", x0: local(passage.at), x1: local(passage.at),
-    y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }));
-  const names = data.passages.map((passage) => ({ ...note(isNarrow ? "" : passage.text, passage.at, passage.text, ink, 0.14),
-    xanchor: "right", font: { color: ink, size: 11 } }));
-  const traces = [look("confluence", "confluence [%]", colours[0])];
-  if (data.culture.viability.x.length) traces.push(
-    look("viability", "viability [%]", colours[1], { mode: "markers", marker: { size: 8, symbol: "square", color: colours[1] } }),
-    look("viable_density", "viable density [×10⁶/mL]", colours[2],
-      { mode: "markers", yaxis: "y2", marker: { size: 9, symbol: "diamond", color: colours[2] } }));
+  const { culture, passages, limits } = data;
+  const counted = (key, name, colour, extra) => (
+    { x: culture[key].x.map(local), y: culture[key].y, name, type: "scatter", mode: "markers", ...extra,
+      marker: { size: 8, color: colour, ...extra.marker } });
+  const traces = [looks(culture.confluence), ...fan(data)];
+  const hasCounts = culture.viability.x.length > 0;
+  if (hasCounts) traces.push(
+    counted("viability", "viability [%]", colours[1], { marker: { symbol: "square" } }),
+    counted("viable_density", "viable density [×10⁶/mL]", colours[2], { yaxis: "y2", marker: { symbol: "diamond", size: 9 } }));
+  const drawn = limits.filter((limit) => limit.of === "confluence" || hasCounts);
+  const ends = culture.fan.latest.length ? Math.max(data.to, culture.fan.latest.at(-1)) : data.to;
   Plotly.newPlot("plot-culture", traces, layout({
-    shapes: passages, annotations: names, xaxis: axis({ type: "date", range }),
-    yaxis: axis({ range: [0, 104] }), yaxis2: axis({ overlaying: "y", side: "right", rangemode: "tozero", showgrid: false }),
+    shapes: [
+      ...passages.map((passage) => ({ type: "line", xref: "x", yref: "paper", x0: local(passage.at), x1: local(passage.at),
+        y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } })),
+      ...drawn.map((limit) => level(limit.y, data.from, ends, limit.of === "confluence" ? colours[0] : colours[1])),
+    ],
+    annotations: [
+      ...passages.map((passage) => ({ ...note(isNarrow ? "" : passage.text, passage.at, passage.text, ink, 0.14),
+        xanchor: "right", font: { color: ink, size: 11 } })),
+      ...named(drawn).map(([y, text]) => ({ x: 0, xref: "paper", y, yref: "y", text, showarrow: false,
+        xanchor: "left", yanchor: "bottom", font: { color: ink, size: 11 } })),
+    ],
+    xaxis: axis({ type: "date", range: [range[0], Math.max(range[1], local(ends))] }),
+    yaxis: axis({ range: [0, 104] }),
+    yaxis2: axis({ overlaying: "y", side: "right", rangemode: "tozero", showgrid: false }),
   }), options);
 }
 
-function drawBatch(data) {
-  const traced = [...Object.values(data.environment).flat(), ...Object.values(data.culture)];
-  const times = traced.flatMap((trace) => [trace.x[0], trace.x.at(-1)]).filter(Boolean);
-  const [first, last] = [Math.min(...times), Math.max(...times)];
-  const range = () => (times.length ? [local(first), local(last + 0.015 * (last - first))] : undefined);
-  drawCulture(data, range());
-  for (const name of ["temperature", "co2"]) {
-    const traces = data.environment[name].flatMap((trace, i) => band(trace, colours[i % 4]));
-    Plotly.newPlot("plot-" + name, traces, layout({ ...marks(data), xaxis: axis({ type: "date", range: range() }) }), options);
+function drawEnvironment(data, name, range) {
+  const traces = data.environment[name];
+  const place = document.getElementById("plot-" + name);
+  if (!traces.some((trace) => trace.x.length)) {
+    place.textContent = "No reading of it while the batch stood somewhere.";
+    place.className = "calm";
+    return;
   }
-}
-
-function drawChamber(data) {
-  const place = document.getElementById("plots");
-  const plots = data.channels.map((trace) => {
-    const figure = document.createElement("figure");
-    const caption = document.createElement("figcaption");
-    const plot = document.createElement("div");
-    caption.textContent = `${trace.title} [${trace.unit}] · ${trace.device}${trace.verified ? "" : " (unverified)"}`;
-    plot.className = "plot";
-    figure.append(caption, plot);
-    place.append(figure);
-    return plot;
-  });
-  data.channels.forEach((trace, i) => {
-    Plotly.newPlot(plots[i], band(trace, colours[i % 4]), layout({
-      showlegend: false, margin: { l: 48, r: 16, t: 8, b: 36 }, xaxis: axis({ type: "date", range: [local(data.from), local(data.to)] }) }), options);
-  });
+  // Where the recipe asks for other conditions (a cold room after an incubator) each has an axis of its own.
+  const asked = [...new Set(traces.map((trace) => `${trace.low} ${trace.high}`))];
+  const axisOf = (trace) => { const n = asked.indexOf(`${trace.low} ${trace.high}`); return n ? `y${n + 1}` : "y"; };
+  const axes = Object.fromEntries(asked.map((_, n) => [n ? `yaxis${n + 1}` : "yaxis",
+    axis({ domain: [n + 1 === asked.length ? 0 : 1 - (n + 0.92) / asked.length, 1 - n / asked.length] })]));
+  const marked = marks(data);
+  const limits = traces.flatMap((trace) => [trace.low, trace.high].filter((limit) => limit !== null)
+    .map((limit) => ({ ...level(limit, trace.from, trace.to, colours[4]), yref: axisOf(trace) })));
+  const drawn = traces.flatMap((trace, i) => band(trace, colours[i % 4]).map((part) => ({ ...part, yaxis: axisOf(trace) })));
+  Plotly.newPlot(place, drawn, layout({
+    ...marked, ...axes, shapes: [...marked.shapes, ...limits],
+    xaxis: axis({ type: "date", range, anchor: asked.length > 1 ? `y${asked.length}` : "y" }),
+  }), options);
 }
 
 async function draw() {
   const answer = await fetch(section.dataset.chart);
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   const data = await answer.json();
-  (section.dataset.kind === "batch" ? drawBatch : drawChamber)(data);
+  // From when the batch was opened: a chart without a value still shows its own time, not the year 2000.
+  const range = [local(data.from), local(data.to + 0.015 * (data.to - data.from))];
+  drawCulture(data, range);
+  for (const name of ["temperature", "co2"]) drawEnvironment(data, name, range);
   state.textContent = `Times are ${section.dataset.offset}. The band spans minimum to maximum; holes are times without a value. `
     + "Drag to move, pinch or use the buttons to zoom, double-click for all.";
   section.dataset.drawn = "true";
+}
+
+// A plot in a folded section has no width; it is drawn to the right one when it is opened.
+for (const part of document.querySelectorAll("details.part")) {
+  part.addEventListener("toggle", () => {
+    if (part.open) for (const plot of part.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(plot);
+  });
 }
 
 draw().catch((error) => { state.textContent = `Charts could not be drawn: ${error.message}. The tables below hold every number.`; });
