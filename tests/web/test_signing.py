@@ -181,6 +181,8 @@ async def test_two_people_sign_where_two_are_needed(house: House) -> None:
         refused = await sign(destroying, fields, path, **({} if not wrong else second | wrong))
         assert refused.status_code == 409, wrong
         assert state(house) is State.REJECTED
+    unscanned = await sign(destroying, await shown(destroying, path, **said), path, **second | {"scan_container": ""})
+    assert unscanned.status_code == 400 and "scan container" in unscanned.text and 'value="autoclave"' in unscanned.text
     assert (await sign(destroying, await shown(destroying, path, **said), path, **second)).status_code == 303
     last = house.events("batch:B-1")[-1]
     assert [(one.username, one.meaning.value) for one in signatures_in(last)] == [

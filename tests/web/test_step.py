@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ async def opened(workshop: Workshop, token: str = TOKEN) -> Hand:
     made = await hand.browser.post("/batches/new", data=wrong | {"patient_token": token})
     assert made.headers["location"] == "/batches/B-1/do/RecordConsent"
     assert (await hand.do("RecordConsent", form="F-1", eligible="true")).status_code == 303
+    steps = (await hand.browser.get("/batches/B-1/do")).text
+    assert steps.index("Receive the marrow") < steps.index("Record the consent"), "what is done is due no more"
     return hand
 
 
@@ -131,6 +134,10 @@ async def test_a_wrong_scan_is_refused_at_once_and_on_record(workshop: Workshop)
     assert "COI-99999" not in refused.canonical.decode(), "a foreign token goes nowhere"
     right = await hand.send("Isolate", form | scans | {"scan_token": TOKEN})
     assert right.status_code == 200 and "are this batch" in right.text
+    half = await hand.send("Isolate", form | {"scan_container": "B-1", "act": "identify"})
+    assert [name for name in re.findall(r"<input[^>]* name=.([a-z_]+)[^>]* autofocus", half.text)] == ["scan_token"], (
+        "without scripts the next scan goes where it is missing"
+    )
     unscanned = await hand.send("Isolate", form)
     assert unscanned.status_code == 400 and unscanned.text.count("scan this first") == 2
     assert "fill this in" in unscanned.text, "everything that is missing is told at once"

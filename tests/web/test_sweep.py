@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -30,6 +31,8 @@ WORDS = (
     "2026-13-45T99:00:00Z",
     "0001-01-01T00:00:00+23:59",
 )
+SOME = 5
+"""One pair in so many; no multiple of how many words there are, so that each word has its turn."""
 UNENDING = ("/stream", "/assets/plotly.min.js")
 PARAMETERS = ("span", "from", "to", "after", "start", "end", "points", "back", "nothing")
 GUARDING = ("content-security-policy", "x-content-type-options", "referrer-policy", "cross-origin-opener-policy")
@@ -71,6 +74,11 @@ def is_in_words(answer: httpx.Response) -> None:
         assert len(problem["detail"]) < 500, asked
 
 
+def some_of(paths: list[str], words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Every address with some of the words, and every word at some of the addresses."""
+    return itertools.islice(itertools.product(paths, words), 0, None, SOME)
+
+
 def test_the_sweep_knows_every_group_of_addresses(served: Any) -> None:
     known = {path for path, _ in routes(served)}
     for path in ("/", "/stream", "/alarms", "/pace", "/batches/{batch_id}", "/chambers/{chamber_id}", "/api/health"):
@@ -81,7 +89,7 @@ def test_the_sweep_knows_every_group_of_addresses(served: Any) -> None:
 async def test_garbage_in_an_address_is_not_found(served: Any, client: httpx.AsyncClient) -> None:
     named = [path for path, method in sorted(routes(served)) if "{" in path and method == "GET"]
     assert len(named) >= 5
-    for path, junk in itertools.product(named, GARBAGE):
+    for path, junk in some_of(named, GARBAGE):
         answer = await client.get(re.sub(r"\{[^}]+\}", junk, path))
         is_in_words(answer)
         is_guarded = path.startswith(("/accounts", "/display", "/alarms/link")) or "/record." in path
@@ -92,7 +100,7 @@ async def test_garbage_in_an_address_is_not_found(served: Any, client: httpx.Asy
 async def test_garbage_in_a_question_is_refused_or_passed_over(served: Any, client: httpx.AsyncClient) -> None:
     names = {"batch_id": "B-1", "chamber_id": "incubator_1", "device": "incubator_1", "name": "co2"}
     reading = [path for path, method in sorted(routes(served)) if method == "GET" and path not in UNENDING]
-    for path, word in itertools.product(reading, WORDS):
+    for path, word in some_of(reading, WORDS):
         filled = re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], "x"), path)
         is_in_words(await client.get(filled + "?" + "&".join(f"{parameter}={word}" for parameter in PARAMETERS)))
 

@@ -101,7 +101,9 @@ async def test_a_quiet_watcher_that_goes_is_forgotten(served: Any) -> None:
 
 
 @pytest.mark.parametrize("watches", [False, True], ids=["nobody watching", "somebody watching"])
-async def test_the_end_comes_within_three_seconds_and_frees_the_port(served: Any, watches: bool) -> None:
+async def test_the_end_comes_within_three_seconds_and_frees_the_port(
+    served: Any, watches: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     app = create_app(web_context(served.lab, None))
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(app, "127.0.0.1", 0, listening.set_result))
@@ -114,6 +116,7 @@ async def test_the_end_comes_within_three_seconds_and_frees_the_port(served: Any
             with pytest.raises(asyncio.CancelledError):
                 await serving
         assert not served.lab.feed.has_subscribers
+    assert not caplog.records, "whoever ends a lab sees no complaint about those who watched"
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", int(url.rpartition(":")[2])))

@@ -64,6 +64,7 @@ class LiveFeed:
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
         self._dropped_before = 0
+        self.is_over = False
 
     @property
     def has_subscribers(self) -> bool:
@@ -85,6 +86,11 @@ class LiveFeed:
         finally:
             self._subscriptions.discard(subscription)
             self._dropped_before += subscription.dropped
+
+    def end(self) -> None:
+        """Tell every watcher that nothing comes any more: a server that stops waits for none of them."""
+        self.is_over = True
+        self.publish(b"")
 
     def publish(self, message: bytes) -> None:
         """Offer the message to everyone; never blocks."""

@@ -21,6 +21,7 @@ from cultureops.batch.rules import RULES, Rule
 from cultureops.batch.signed import RELEASES, SILENT, shown_of
 from cultureops.batch.state import State
 from cultureops.batch.steps.base import deviate
+from cultureops.batch.steps.vessels import claims_of
 from cultureops.clock import Instant, iso
 from cultureops.conduct import LATE_ENTRY_MS
 from cultureops.errors import TransitionRefused
@@ -30,6 +31,7 @@ from cultureops.signing import Wanted, check_signed
 __all__ = ["decide", "rehearse"]
 
 _IDENTITY: Final = "G2"
+_ALIKE: Final = str.maketrans("ILO", "110")
 
 
 def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEvent, ...]:
@@ -41,7 +43,7 @@ def decide(batch: Batch | None, command: Command, facts: Facts) -> tuple[NewEven
     at = _time_of(command, facts)
     if isinstance(command.details, CreateBatch):
         created = _new(command, facts, at, _create(batch, command, command.details, facts))
-        return (replace(created, claims=_entry_claim(command)),)
+        return (replace(created, claims=(*_names_of(command.batch_id), *_entry_claim(command))),)
     case, rule = _ask(batch, command, facts, at)
     if rule.witnesses or facts.witness is not None:  # one who was named is on record, wanted or not
         _check_second(case, rule.witnesses or PEOPLE, type(command.details).__name__)
@@ -108,6 +110,14 @@ def _judge(case: Case, rule: Rule) -> tuple[Plan, tuple[Check, ...]]:
     checks = pass_gates(gates, case, plan, excepted=case.batch.excepted_gates.union(named))
     also = plan.also + _entered_after_release(case, EVENT_TYPES[plan.event], plan.also)
     return replace(plan, also=also), checks
+
+
+def _names_of(batch_id: str) -> tuple[str, ...]:
+    """Return the names that a new batch takes: what reads like its own, and a group of vessels of that name.
+
+    Else ``b-1`` would stand beside B-1, and vessels of one patient could be called what another's batch is.
+    """
+    return f"batch:{batch_id.upper().translate(_ALIKE)}", *claims_of(batch_id)
 
 
 def _entry_claim(command: Command) -> tuple[str, ...]:

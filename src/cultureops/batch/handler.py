@@ -81,7 +81,7 @@ def rehearsed(ledger: Ledger, recipe_lookup: RecipeLookup, command: Command, fac
 
 
 async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, command: Command, facts: Facts) -> Batch:
-    refuse_again(ledger, stream, command)
+    refuse_again(ledger, stream, command, facts.actor)
     batch = fold(ledger.read(stream))
     if command.if_version not in (None, 0 if batch is None else batch.version):
         raise ConcurrencyError(f"batch {command.batch_id}: the record has changed since it was read; read it again")
@@ -94,7 +94,7 @@ async def _attempt(ledger: Ledger, recipe_lookup: RecipeLookup, stream: str, com
     except ConcurrencyError:
         raise
     except (BatchError, ClaimTaken) as problem:
-        refuse_again(ledger, stream, command)
+        refuse_again(ledger, stream, command, facts.actor)
         refusal = problem if isinstance(problem, BatchError) else _taken(command, problem)
         await record_refusal(ledger, command, facts, refusal)
         raise refusal from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from cultureops.batch import commands as asked
@@ -10,6 +10,7 @@ from cultureops.batch.batch import Batch
 from cultureops.batch.commands import Identified
 from cultureops.batch.containers import containers_of, named_by
 from cultureops.batch.field import Details
+from cultureops.batch.parts import VialStatus
 
 __all__ = ["HANDS_ON", "STOP", "misidentified", "named_in"]
 
@@ -29,25 +30,40 @@ HANDS_ON: Final[frozenset[type[Details]]] = frozenset(
 
 A look at a cryostore is none of them: nobody takes a vial out of the cold for the sake of a scan.
 """
+_VIALS_OF: Final[Mapping[type[Details], VialStatus]] = {
+    asked.TransferOut: "authorised",
+    asked.TransferIn: "in_transfer",
+    asked.Thaw: "received",
+}
+"""Steps that work on all vials which have come so far; one that stays in the store is the wrong one in hand."""
+_MOST_TOLD: Final = 3
 
 
 def misidentified(batch: Batch, scanned: Identified, named: Collection[str] = ()) -> str:
     """Say what is wrong with what was scanned before a step; empty where container and patient are this batch's.
 
     ``named`` are the containers that the step says it works on: one of them must have been in hand, or the label of the
-    whole batch. A token that was scanned is never repeated: it may be another patient's.
+    whole batch; for a filled container nothing but its own label will do, since each is for one route. A token that was
+    scanned is never repeated: it may be another patient's.
     """
     if scanned.token != batch.patient_token:
         return "the token that was scanned is not this batch's patient"
     if scanned.container not in containers_of(batch):
         return f"{scanned.container[:80]} is no container of this batch that is in use"
-    if named and scanned.container != batch.id and not any(named_by(scanned.container, name) for name in named):
-        return f"{scanned.container[:80]} is not {' or '.join(named)}, which this step is about"
+    is_dose = any(dose.container in named for dose in batch.doses)
+    if scanned.container == batch.id and not is_dose:
+        return ""
+    if named and not any(named_by(scanned.container, name) for name in named):
+        told = sorted(named)[:_MOST_TOLD]
+        more = f" or another {len(named) - len(told)}" if len(named) > len(told) else ""
+        return f"{scanned.container[:80]} is not {' or '.join(told)}{more}, which this step is about"
     return ""
 
 
-def named_in(details: Details) -> tuple[str, ...]:
-    """Return the containers that a step names as those it works on; empty where it names none."""
+def named_in(batch: Batch, details: Details) -> tuple[str, ...]:
+    """Return the containers that a step works on, by name or as what has come so far; empty where that is any."""
+    if (status := _VIALS_OF.get(type(details))) is not None:
+        return tuple(vial.id for vial in batch.vials_in(status))
     match details:
         case asked.Administer():
             return (details.container,)

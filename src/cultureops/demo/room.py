@@ -13,10 +13,11 @@ from cultureops.web.bench import Act, ActField
 
 __all__ = ["Room"]
 
-_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
-    "empty_co2": ("co2_supply", "Empty the CO₂ bottle of"),
-    "pull_plug": ("cut", "Pull the cable of"),
+_FAULTS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "empty_co2": ("co2_supply", "Empty the CO₂ bottle of", "emptied the CO₂ bottle of"),
+    "pull_cable": ("cut", "Pull the cable of", "pulled the cable of"),
 }
+"""What the simulators call it, what the button says, and what was done."""
 
 
 class Room:
@@ -30,7 +31,7 @@ class Room:
         """Return what can be done now."""
         incubators = tuple(INCUBATOR_DEVICES)
         found = [Act("door", "Open the door of", (_one_of(incubators),))]
-        found += [Act(name, text, (_one_of(incubators),)) for name, (_, text) in _FAULTS.items()]
+        found += [Act(name, text, (_one_of(incubators),)) for name, (_, text, _) in _FAULTS.items()]
         if self._broken:
             found.append(Act("mend", "Mend", (_one_of(tuple(sorted(self._broken))),)))
         return tuple(found)
@@ -52,10 +53,10 @@ class Room:
             self._broken.discard(chamber)
             self._say(f"mended {chamber}")
         else:
-            fault, text = _FAULTS[act]
+            fault, _, done = _FAULTS[act]
             await self._fleet.plant(device, fault)
             self._broken.add(chamber)
-            self._say(f"{text[0].lower()}{text[1:]} {chamber}")
+            self._say(f"{done} {chamber}")
 
 
 def _one_of(chambers: tuple[str, ...]) -> ActField:

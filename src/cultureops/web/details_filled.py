@@ -19,7 +19,11 @@ __all__ = ["details_from", "details_from_json", "in_one_line", "instant_text", "
 D = TypeVar("D", bound=Details)
 _MOST_TOLD: Final = 3
 _GROUPS: Final = re.compile(r"(?<=[0-9])[ \u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
-"""Blanks between groups of thousands, as pages and papers write large numbers."""
+"""Blanks between groups of thousands, as papers write large numbers."""
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3}){2,}(\.[0-9]*)?")
+"""Commas between groups of thousands, as pages write large numbers: two of them can mean nothing else."""
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?([1-9][0-9]*,([0-9]{1,2}|[0-9]{4,})|0?,[0-9]+)")
+"""A comma that can't part thousands: the keypad of many tablets has no point."""
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -119,25 +123,49 @@ def _value(field: FormField, kind: str, text: str, zone: ZoneInfo, problems: dic
 
 
 def number_of(text: str) -> float | int:
-    """Read a number as people type it, ``36 000 000`` or ``3.6e7``; raises ValueError that says what was expected."""
+    """Read a number as people type it, ``36 000 000``, ``3.6e7`` or ``18,9``; ValueError says what was expected.
+
+    ``1,234`` may be either and is refused.
+    """
     plain = _GROUPS.sub("", text)
+    if _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
+    elif _DECIMAL_COMMA.fullmatch(plain):
+        plain = plain.replace(",", ".")
     if not _NUMBER.fullmatch(plain):
-        hint = " (a point, not a comma)" if "," in text else ""
+        hint = " or 36500 (a comma may mean either)" if "," in text else ""
         raise ValueError(f"expected a number such as 36.5{hint}, not {text[:40]!r}")
     value = float(plain)
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"expected a finite number, not {text[:40]!r}")
+    if value == 0 and any(digit in "123456789" for digit in plain.lower().partition("e")[0]):
+        raise ValueError(f"expected a number that is not too small to be written, not {text[:40]!r}")
     return int(value) if value.is_integer() else value
 
 
 def instant_text(text: str, zone: ZoneInfo) -> str:
     """Read a time of the site as ISO 8601 text in UTC; raises ValueError that says what was expected."""
     try:
+        if ":" not in text:  # a date alone is no time, and midnight would be made up
+            raise ValueError
         at = datetime.fromisoformat(text)
         there = at.replace(tzinfo=zone) if at.tzinfo is None else at
         since_1970_s = there.timestamp()
     except (ValueError, OverflowError):
         raise ValueError(f"expected a time such as 2026-01-05T08:00, not {text[:40]!r}") from None
+    if at.tzinfo is None:
+        _check_clocks(text, there)
     if since_1970_s < 0:
         raise ValueError("expected a time from 1970 on")
     return iso(round(since_1970_s * 1000))
+
+
+def _check_clocks(text: str, at: datetime) -> None:
+    """Refuse a time that the clocks left out when they were put forward, or went through twice when put back."""
+    first, second = at.replace(fold=0).utcoffset(), at.replace(fold=1).utcoffset()
+    if first is None or second is None or first == second:
+        return
+    if first < second:
+        raise ValueError(f"{text[:40]} was left out: the clocks were put forward then")
+    said = f"{at.replace(fold=0).isoformat(timespec='minutes')} or {at.replace(fold=1).isoformat(timespec='minutes')}"
+    raise ValueError(f"the clocks were put back then, and this time came twice: write {said}")

@@ -51,6 +51,12 @@ class DeviationRow:
     due_at: Instant | None
     is_overdue: bool
 
+    @property
+    def subject(self) -> str:
+        """What it is about; of an alarm its rule alone: when it was raised stands beside it, in the site's zone."""
+        it = self.deviation
+        return it.subject.partition("@")[0] if it.drafted else it.subject
+
 
 @dataclass(frozen=True, slots=True)
 class Chapter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,8 @@ from cultureops.web.context import WebContext
 __all__ = ["LONGEST_CODE", "Found", "cleaned", "places_of"]
 
 LONGEST_CODE: Final = 200
+_AIM: Final = re.compile(r"^\][A-Za-z][0-9A-Za-z]")
+"""The symbology identifier that a scanner may send first (ISO/IEC 15424); no part of the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,9 @@ class Found:
 
 
 def cleaned(typed: str) -> str:
-    """Return a code without what scanners put around it: spaces and unseen characters."""
-    return "".join(character for character in typed if character.isprintable()).strip()[:LONGEST_CODE]
+    """Return a code without what scanners put around it: spaces, unseen characters, which symbology it was."""
+    seen = "".join(character for character in typed if character.isprintable()).strip()
+    return _AIM.sub("", seen).strip()[:LONGEST_CODE]
 
 
 def places_of(context: WebContext, code: str) -> tuple[Found, ...]:

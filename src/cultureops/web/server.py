@@ -202,6 +202,7 @@ async def serve(
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        app.state.context.feed.end()
         server.should_exit = True
         await serving
         raise

@@ -18,7 +18,7 @@ from cultureops.field import Unfit
 from cultureops.web.correcting import correction_from
 from cultureops.web.details_filled import details_from, in_one_line, instant_text, number_of
 from cultureops.web.scanned import cleaned
-from cultureops.web.steps import NEEDS_REASON
+from cultureops.web.steps import LEFT_OUT, NEEDS_REASON
 
 __all__ = ["SecondPerson", "StepEntry", "new_entry"]
 
@@ -87,7 +87,7 @@ class StepEntry:
     def named(self) -> tuple[str, ...]:
         """The containers that the step would be about, as far as that is typed."""
         try:
-            return named_in(self.details)
+            return named_in(self.batch, self.details)
         except BatchError:
             typed = self.text("container") if "container" in self.step.model_fields else self.text("vessels")
             return (typed,) if typed and self.step is not Seed else ()
@@ -134,7 +134,9 @@ class StepEntry:
             return correction_from(self.batch, self.form)
         scanned = {name: self._scan(name) for name in (f"{SCANS}.0", f"{SCANS}.1") if name in self.form}
         first = {f"{SCANS}.0": self._scan("scan_token")} if not scanned.get(f"{SCANS}.0") else {}
-        return details_from(self.step, {**self.form, **scanned, **first}, self.zone)
+        left_out = LEFT_OUT.get(self.step.__name__, frozenset())
+        asked = {name: text for name, text in self.form.items() if name.partition(".")[0] not in left_out}
+        return details_from(self.step, {**asked, **scanned, **first}, self.zone)
 
     def command(self) -> Command:
         """Return the whole command; raises Unfit or BatchError."""

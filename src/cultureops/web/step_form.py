@@ -9,7 +9,6 @@ from typing import Any, Final
 from cultureops.batch.batch import Batch
 from cultureops.batch.collecting import SOURCES
 from cultureops.batch.commands import Correct, Formulate
-from cultureops.batch.containers import containers_of
 from cultureops.batch.field import Details
 from cultureops.batch.field_text import field_name
 from cultureops.batch.identification import HANDS_ON
@@ -21,13 +20,10 @@ from cultureops.web.step_known import FEWEST_ROWS, MOST_ROWS, free_positions, kn
 from cultureops.web.step_takes import takes_of
 from cultureops.web.step_targets import target_of
 from cultureops.web.step_words import help_of, label_of
+from cultureops.web.steps import LEFT_OUT
 
 __all__ = ["step_form"]
 
-_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
-    "ObserveConfluence": frozenset({"evidence", "image_sha256"}),
-}
-"""Fields that no form of a step asks for: an image's reading comes with the image."""
 MOST_ENTRIES: Final = 50
 _ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "Seed": ("vessels", "vessel_type", "n_vessels", "area_cm2", "cells_total", "discarded_cells"),
@@ -53,14 +49,13 @@ def step_form(
     fields = form_fields(step, _kept(known, filled), choices_of(context, batch, step, event_id), {"scans"})
     order = _ORDER.get(step.__name__, ())
     fields.sort(key=lambda field: order.index(field.name) if field.name in order else len(order))
-    left_out = _LEFT_OUT.get(step.__name__, frozenset())
+    left_out = LEFT_OUT.get(step.__name__, frozenset())
     return {
         "fields": [
             _dressed(context, batch, step, field, filled, problems) for field in fields if field.name not in left_out
         ],
         "has_scans": "scans" in step.model_fields,
         "is_hands_on": step in HANDS_ON,
-        "containers": containers_of(batch),
         "lays_out": step.__name__ in _LAYS_OUT,
         "has_vials": "vials" in known,
         "row_count": rows,

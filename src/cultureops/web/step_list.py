@@ -100,7 +100,8 @@ def steps_now(context: WebContext, batch: Batch, person: Identity) -> StepList:
     midnight, recipe = end_of_day(now, context.zone), context.recipes.of(batch)
     rows = []
     for name, details in DOABLE.items():
-        wanted = next((item for item in due if name in _meant_by(item)), None)
+        is_done = name == "RecordConsent" and batch.is_eligible
+        wanted = None if is_done else next((item for item in due if name in _meant_by(item)), None)
         roles = ", ".join(sorted(RULES[details].roles))
         closed = closed_because(batch, name) or hindrance(batch, recipe, name)
         if not closed and not roles_for(person, name):
@@ -114,7 +115,7 @@ def steps_now(context: WebContext, batch: Batch, person: Identity) -> StepList:
                 waits_for(batch, recipe, name, now),
                 closed,
                 is_signed(name),
-                name == "RecordConsent" and batch.is_eligible,
+                is_done,
             )
         )
     rows.sort(key=lambda row: row.rank)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fastapi import HTTPException, Request
 from starlette.responses import Response
@@ -24,6 +24,8 @@ from cultureops.web.templating import context_of, page
 from cultureops.web.visitor import needing
 
 __all__ = ["AskedStep", "Said", "asked_step", "step_page"]
+
+_SCANS: Final = ("scan_container", "scan_token", "scans.0", "scans.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ class Said:
     is_identified: bool = False
     problems: Mapping[str, str] = field(default_factory=dict)
     question: Question | None = None
+
+    @property
+    def next_scan(self) -> str:
+        """The field that takes the next scan, which has the focus: the first that is missing; empty where none is."""
+        if self.problems or self.is_identified:
+            return next((name for name in _SCANS if name in self.problems), "")
+        return _SCANS[0]
 
 
 def asked_step(request: Request, batch_id: str, step: str) -> AskedStep:

@@ -10,12 +10,14 @@ from typing import Any, Final
 from cultureops.batch.case import Plan
 from cultureops.batch.commands import Command
 from cultureops.batch.events import DeviationOpened
-from cultureops.clock import Instant
+from cultureops.clock import DAY_MS, Instant
 from cultureops.conduct import LATE_ENTRY_MS
 
 __all__ = ["Question", "done_then", "question_of"]
 
 OFFLINE: Final = "entered offline"
+KEPT_MS: Final = DAY_MS
+"""How long a browser keeps what was typed; see draft.js."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,22 @@ def question_of(plan: Plan, form: Mapping[str, Any], now: Instant) -> Question |
 
 
 def done_then(command: Command, form: Mapping[str, Any], now: Instant) -> Command:
-    """Return the command as of when it was typed, where somebody has said that it was done then."""
+    """Return the command as of when it was typed, where somebody has said that it was done then.
+
+    Nobody was offline for longer than a browser keeps what was typed: what is older needs a reason of its own.
+    """
     answer = _answer(form)
-    if not answer.isdecimal() or len(answer) > 15 or command.occurred_at is not None or int(answer) > now:
+    if not answer.isdecimal() or command.occurred_at is not None or int(answer) > now:
         return command
-    return replace(command, occurred_at=int(answer), reason=command.reason or OFFLINE)
+    said = OFFLINE if now - int(answer) <= KEPT_MS else ""
+    return replace(command, occurred_at=int(answer), reason=command.reason or said)
 
 
 def _answer(form: Mapping[str, Any]) -> str:
-    return str(form.get("done_at", "")).strip()
+    """Return when somebody says that it was done: just now, or when the form was filled in at first; else empty."""
+    answer, typed = (str(form.get(name, "")).strip() for name in ("done_at", "typed_at"))
+    is_time = all(text.isdecimal() and len(text) <= 15 for text in (answer, typed))
+    return answer if answer == "now" or (is_time and int(answer) <= int(typed)) else ""
 
 
 def _typed_at(form: Mapping[str, Any], now: Instant) -> Instant | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
+from cultureops.access.name import same_person
 from cultureops.access.roles import Role
 from cultureops.batch.batch import Batch
 from cultureops.batch.entry import entry_claim
@@ -58,7 +59,7 @@ async def record(request: Request, entry: StepEntry, actor: Actor) -> int | Ques
             return question
     except BatchError:
         pass  # carried out, it is refused, and the refusal is on record
-    witness = await _second(request, entry)
+    witness = await _second(request, entry, actor)
     return _position(await context.execute(command, actor, witness), command.entry)
 
 
@@ -67,7 +68,7 @@ def _position(batch: Batch, entry: str) -> int:
     return next(event.position for event in reversed(batch.history) if claim in event.claims)
 
 
-async def _second(request: Request, entry: StepEntry) -> Actor | None:
+async def _second(request: Request, entry: StepEntry, actor: Actor) -> Actor | None:
     """Return the second person once they have proven to be there; raises Unfit or AccessError."""
     wanted, named = RULES[entry.step].witnesses, entry.second
     if named is None:
@@ -75,6 +76,8 @@ async def _second(request: Request, entry: StepEntry) -> Actor | None:
             raise Unfit("this step needs a second person", {"witness": "a second person confirms this step"})
         return None
     given: dict[str, Any] = {"username": named.name, "password": named.password, "code": named.code}
+    if same_person(named.name, actor.id):
+        raise Unfit("nobody is their own second person", {"witness": "somebody else than you confirms this step"})
     if not named.password:
         raise Unfit("the second person's password is missing", {"witness_password": "they type it themselves"})
     if named.role and named.role not in wanted and wanted:

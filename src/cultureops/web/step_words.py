@@ -54,6 +54,7 @@ _OF_STEP: Final[Mapping[tuple[str, str], str]] = {
 _LABELS: Final[Mapping[tuple[str, str], str]] = {
     ("Correct", "field"): "What is to be corrected",
     ("Correct", "value"): "New value",
+    ("RecordConsent", "form"): "Consent form",
     ("RecordConsent", "eligible"): "The patient is eligible",
     ("RecordConsent", "label_arm"): "The cells are to be labelled with iron",
     ("ChangeMedium", "removed_nonadherent"): "Non-adherent cells were removed",

@@ -12,15 +12,31 @@ from cultureops.batch.field import Details
 from cultureops.batch.rules import RULES
 from cultureops.batch.state import State
 
-__all__ = ["DOABLE", "NEEDS_REASON", "about_of", "closed_because", "is_signed", "roles_for", "stage_of", "words_of"]
+__all__ = [
+    "BY_INSTRUMENT",
+    "DOABLE",
+    "LEFT_OUT",
+    "NEEDS_REASON",
+    "about_of",
+    "closed_because",
+    "is_signed",
+    "roles_for",
+    "stage_of",
+    "words_of",
+]
 
-_BY_INSTRUMENT: Final = frozenset({Count, HoldCount, RejectResultFile})
+BY_INSTRUMENT: Final[frozenset[type[Details]]] = frozenset({Count, HoldCount, RejectResultFile})
 """What the instrument's own file says, with its hash: nobody types it."""
 
 DOABLE: Final[Mapping[str, type[Details]]] = {
-    details.__name__: details for details in RULES if details not in _BY_INSTRUMENT
+    details.__name__: details for details in RULES if details not in BY_INSTRUMENT
 }
 """Every step by the name of its command."""
+
+LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
+    "ObserveConfluence": frozenset({"evidence", "image_sha256"}),
+}
+"""Fields that nobody fills in on the form of a step: an image's reading comes with the image, on its own page."""
 
 NEEDS_REASON: Final = frozenset({"Discard", "DiscardVials", "Correct", "AcceptCount"})
 """Steps that nobody records without saying why."""
@@ -57,6 +73,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "Correct": "Correct an entry",
     "Note": "Write a note",
     "CreateBatch": "Open a batch",
+    "OpenDeviation": "Open a deviation",
 }
 
 

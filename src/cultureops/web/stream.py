@@ -77,7 +77,7 @@ async def events(
         yield _RETRY + greeting()
         while True:
             message = await subscription.next(KEEP_ALIVE_S)
-            if not may_watch():
+            if feed.is_over or not may_watch():
                 return
             if missed := subscription.take_missed():
                 message = _event("behind", {"missed": missed}) + greeting()

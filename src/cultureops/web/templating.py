@@ -51,6 +51,7 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
         "zone_name": str(context.zone),
         "offset": utc_offset(now, context.zone),
         "pace": context.pace,
+        "works_by_hand": context.bench is not None,
         "progress": _progress(context),
         "path": request.url.path,
         "has_keys": bool(context.access.policy.webauthn_origin),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.batch.bench import Bench, before
-from tests.unit.batch.conftest import BATCH_ID, OP, Step
+from tests.unit.batch.conftest import BATCH_ID, OP, WITNESS, Step
 
 from cultureops.batch import commands as do
 from cultureops.batch.batch import stream_of
@@ -27,7 +27,12 @@ def corrected_bench() -> Bench:
     bench = before("harvest")
     counted = next(event for event in reversed(bench.events) if event.type == "counted")
     bench.ask(
-        Step(do.Correct(event_id=counted.event_id, field="viability_pct", value=95.0), OP, reason="typing error: 59")
+        Step(
+            do.Correct(event_id=counted.event_id, field="viability_pct", value=95.0),
+            OP,
+            WITNESS,
+            reason="typing error: 59",
+        )
     )
     return bench
 

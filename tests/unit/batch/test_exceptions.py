@@ -41,7 +41,7 @@ def test_a_batch_that_went_by_its_recipe_has_no_exception(kind: str, step: str) 
 def _correct(bench: Bench) -> None:
     counted = next(event for event in reversed(bench.events) if event.type == "counted")
     fix = do.Correct(event_id=counted.event_id, field="viability_pct", value=95.0)
-    bench.ask(Step(fix, OP, reason="typing error: 59"))
+    bench.ask(Step(fix, OP, WITNESS, reason="typing error: 59"))
 
 
 def _late(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.unit.batch.bench import Bench, before
-from tests.unit.batch.conftest import BATCH_ID, TOKEN
+from tests.unit.batch.conftest import BATCH_ID, OP, TOKEN, Step, ending_at
 from tests.unit.batch.karussis import thaw
 
 from cultureops.batch import commands as do
@@ -15,7 +15,7 @@ from cultureops.batch.containers import batch_with, containers_of
 from cultureops.batch.decide import decide, rehearse
 from cultureops.batch.events import Recorded, read_event
 from cultureops.batch.facts import Facts
-from cultureops.batch.identification import HANDS_ON, misidentified
+from cultureops.batch.identification import HANDS_ON, misidentified, named_in
 from cultureops.batch.rules import RULES
 from cultureops.errors import BatchError, GateFailed, TransitionRefused
 from cultureops.ledger import NewEvent
@@ -125,3 +125,43 @@ def test_a_rehearsal_says_what_a_decision_would_and_asks_nobody_else() -> None:
     warm = details.model_copy(update={"receipt_temperature_c": 30.0})
     with pytest.raises(TransitionRefused, match="30 °C"):
         rehearse(bench.batch, replace(command, details=warm), alone)
+
+
+@pytest.mark.requirement("R3")
+@pytest.mark.parametrize("step", ["transfer out", "transfer in", "thaw"])
+def test_a_vial_that_stays_behind_is_the_wrong_one_in_hand(step: str) -> None:
+    bench = before(step, "frozen")
+    for number, fits in (("01", True), ("15", False)):
+        command, facts = asked(bench, step, identified=Identified(container=f"{BATCH_ID}.V{number}", token=TOKEN))
+        if fits:
+            decide(bench.batch, replace(command, details=ending_at(command.details, facts.now)), facts)
+            continue
+        with pytest.raises(GateFailed, match=r"V15 is not .*V01 or .*V02 or .*V03 or another 5, which this step"):
+            decide(bench.batch, replace(command, details=ending_at(command.details, facts.now)), facts)
+
+
+@pytest.mark.requirement("R3")
+def test_a_dose_is_scanned_from_its_own_container() -> None:
+    bench = before("give IT")
+    details = bench.steps["give IT"].details
+    (named,) = named_in(bench.known, details)
+    others = [dose.container for dose in bench.known.doses if dose.container != named]
+    assert not misidentified(bench.known, Identified(container=named, token=TOKEN), [named])
+    for wrong in (BATCH_ID, *others):
+        assert "which this step is about" in misidentified(
+            bench.known, Identified(container=wrong, token=TOKEN), [named]
+        )
+
+
+def test_what_is_corrected_by_hand_is_no_value_of_an_instrument() -> None:
+    bench = before("thaw", "frozen")
+    command, facts = asked(bench, "thaw")
+    details = ending_at(command.details, facts.now)
+    taken = Collected(field="bath_temperature_c", channel="bath/temperature", at=facts.now - 1_000, value=37.1)
+    (thawed, *_) = decide(bench.batch, replace(command, details=details, collected=(taken,)), facts)
+    bench.now = facts.now
+    bench.record(thawed)
+    fix = do.Correct(event_id=bench.events[-1].event_id, field="bath_temperature_c", value=36.8)
+    bench.ask(Step(fix, OP, reason="read off the bath"))
+    corrected = bench.events[-1].data["data"]
+    assert corrected["bath_temperature_c"] == 36.8 and "collected" not in corrected  # type: ignore[index,call-overload,operator]

@@ -309,7 +309,7 @@ async def test_a_figure_that_was_decided_on_is_corrected_with_a_deviation(lab: L
     assert batch is not None
     counted = next(event for event in batch.history if event.data.get("sample_id") == f"{BATCH_ID}.P2-harvest-1")
     slip = do.Correct(event_id=counted.event_id, field="viability_pct", value=75.0)
-    batch = await lab.do(Step(slip, reason="read the wrong line"))
+    batch = await lab.do(Step(slip, witness=WITNESS, reason="read the wrong line"))
     (deviation,) = batch.open_deviations
     assert deviation.severity == "major" and "after harvested had been decided on it" in deviation.description
     early = next(event for event in batch.history if event.type == "confluence_observed")

@@ -10,7 +10,7 @@ from cultureops.batch import commands as do
 from cultureops.clock import parse_iso
 from cultureops.errors import BatchError
 from cultureops.field import Unfit
-from cultureops.web.details_filled import details_from, details_from_json
+from cultureops.web.details_filled import details_from, details_from_json, instant_text, number_of
 from cultureops.web.details_form import as_filled, form_fields, label
 from cultureops.web.signing import STEPS, told
 
@@ -43,6 +43,20 @@ def test_a_filled_form_is_the_command() -> None:
     assert review.version == 7 and review.audit_trail_read
     assert details_from(do.Review, {}, BERLIN).audit_trail_read is False
     assert as_filled(do.Review, rows)["assessments"][1] == {"subject": "alarm-2", "impact": " "}
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [("18,9", 18.9), ("0,125", 0.125), ("36 000 000", 36e6), ("38,600,000", 38.6e6), ("3.6e7", 36e6), ("-1,25", -1.25)],
+)
+def test_a_number_is_read_as_tablets_and_pages_write_it(typed: str, number: float) -> None:
+    assert number_of(typed) == number
+
+
+@pytest.mark.parametrize("typed", ["1,234", "10,000", "1,23,456", "1,5e3", "1.234,5"])
+def test_a_comma_that_may_mean_either_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match="a comma may mean either"):
+        number_of(typed)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +105,30 @@ def test_labels_are_words_with_units() -> None:
     assert label("notify_within_h") == "Notify within [h]"
     assert label("due_at") == "Due"
     assert label("root_cause") == "Root cause"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("2026-03-29T02:30", "clocks were put forward"),
+        ("2026-10-25T02:30", r"came twice: write 2026-10-25T02:30\+02:00 or 2026-10-25T02:30\+01:00"),
+        ("2026-01-05", "expected a time such as"),
+        ("20260105", "expected a time such as"),
+    ],
+)
+def test_a_time_that_could_be_two_or_none_is_not_guessed(typed: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        instant_text(typed, ZoneInfo("Europe/Berlin"))
+
+
+def test_a_time_with_its_offset_and_any_time_of_a_zone_without_summer_are_read() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert instant_text("2026-10-25T02:30+01:00", berlin) == "2026-10-25T01:30:00.000Z"
+    assert instant_text("2026-10-25T03:00", berlin) == "2026-10-25T02:00:00.000Z"
+    assert instant_text("2026-10-25T02:30", ZoneInfo("Asia/Tehran")) == "2026-10-24T23:00:00.000Z"
+
+
+def test_a_number_too_small_to_be_written_is_no_zero() -> None:
+    with pytest.raises(ValueError, match="too small"):
+        number_of("1e-400")
+    assert number_of("0.00") == number_of("0e5") == 0

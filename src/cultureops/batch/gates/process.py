@@ -49,7 +49,7 @@ def chain_of_identity(case: Case, plan: Plan) -> Verdict:
         if wrong:
             problems.append(f"scan {' and '.join(map(str, wrong))} is not this batch's patient")
     if case.identified is not None:
-        wrong_pair = misidentified(case.batch, case.identified, named_in(case.details))
+        wrong_pair = misidentified(case.batch, case.identified, named_in(case.batch, case.details))
         used |= {"container": case.identified.container, "identified": not wrong_pair}
         problems += [wrong_pair] if wrong_pair else []
     return Verdict(f"{' and '.join(problems)}; {STOP}" if problems else "", used)

@@ -24,7 +24,7 @@ from cultureops.batch.events import data_of, read_event
 from cultureops.batch.parts import QcSample
 from cultureops.batch.steps.base import deviate, doubt_of_viability, refused
 from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
-from cultureops.ledger.event import Event
+from cultureops.ledger.event import Event, Source
 
 __all__ = [
     "CORRECTABLE",
@@ -275,6 +275,8 @@ def correct(case: Case, details: Correct) -> Plan:
         if event.type == "corrected" and event.data["event_id"] == details.event_id:
             data = dict(event.data["data"])  # type: ignore[arg-type]
     old = data.get(details.field, "")
+    if taken := data.pop("collected", ()):  # what somebody types is none of an instrument's
+        data["collected"] = [one for one in taken if one["field"] != details.field]  # type: ignore[index,call-overload,union-attr]
     corrected = read_event(target.type, data | {details.field: details.value})
     said = _rested_on(case, target, details.field) + _stood_elsewhere(case, target, details, str(old))
     return Plan(
@@ -287,11 +289,14 @@ def correct(case: Case, details: Correct) -> Plan:
         },
         said,
         also=tuple(deviate(case, "correction", text, "major") for text in said),
-        doubt=_doubt(case, details),
+        doubt=_doubt(case, target, details),
     )
 
 
-def _doubt(case: Case, details: Correct) -> str:
+def _doubt(case: Case, target: Event, details: Correct) -> str:
+    """Say what a second person must confirm: whatever is put in the place of what a counter has written itself."""
+    if target.type == "counted" and target.source is Source.DEVICE:
+        return f"{details.field} was given by {target.data['device']} and would be {details.value} by hand"
     is_viability = details.field == "viability_pct" and isinstance(details.value, int | float)
     return doubt_of_viability(case, float(details.value)) if is_viability else ""
 

@@ -7,6 +7,7 @@ What is signed is signed by people on its page: no token signs. ``If-Match`` say
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Generic, TypeVar
@@ -17,16 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.batch.batch import Batch
-from cultureops.batch.commands import Collected, Command, CreateBatch, Identified
+from cultureops.batch.commands import Collected, Command, CreateBatch, Identified, ObserveConfluence
 from cultureops.batch.entry import entry_claim
 from cultureops.batch.events import read_event
 from cultureops.batch.field import BatchId, Details, Text, Time
 from cultureops.batch.identification import HANDS_ON
 from cultureops.batch.rules import RULES
 from cultureops.errors import AlreadyRecorded
+from cultureops.ledger.event import Event
 from cultureops.web.api.answer import Recorded, batch_answer, etag_of
 from cultureops.web.asking import SecondPerson, actor_in, second_person
 from cultureops.web.routes.batch import batch_named
+from cultureops.web.steps import BY_INSTRUMENT
 from cultureops.web.templating import context_of
 
 __all__ = ["router"]
@@ -73,7 +76,9 @@ class StepOrder(Order, Generic[D]):
 async def create(request: Request, response: Response, order: NewBatch, key: Key = None) -> Recorded:
     """Open a batch for one patient by one approved recipe."""
     actor = actor_in(request, order.role)
-    command = Command(order.batch_id, order.details, order.occurred_at, order.reason, entry=_entry(key))
+    command = Command(
+        order.batch_id, order.details, order.occurred_at, order.reason, entry=_entry(key, actor.id, "CreateBatch")
+    )
     return await _recorded(request, response, command, context_of(request).execute(command, actor))
 
 
@@ -91,6 +96,8 @@ def _route(step: type[D]) -> Callable[..., Awaitable[Recorded]]:
         batch_id, version = batch_named(request, batch_id).id, _version_read(if_match)
         if step in HANDS_ON and order.identified is None:
             raise HTTPException(422, f"{step.__name__} needs `identified`: the container and the token as scanned")
+        if isinstance(order.details, ObserveConfluence) and (order.details.evidence or order.details.image_sha256):
+            raise HTTPException(422, f"details.evidence: an image is read on /batches/{batch_id}/images, never told")
         actor, witness = actor_in(request, order.role, RULES[step].roles), None
         if order.second_person is not None:
             witness = await second_person(request, order.second_person, RULES[step].witnesses)
@@ -99,7 +106,7 @@ def _route(step: type[D]) -> Callable[..., Awaitable[Recorded]]:
             order.details,
             order.occurred_at,
             order.reason,
-            _entry(key),
+            _entry(key, actor.id, batch_id, step.__name__),
             order.identified,
             order.collected,
             version,
@@ -113,7 +120,7 @@ def _route(step: type[D]) -> Callable[..., Awaitable[Recorded]]:
 
 
 _ENTERED: Final[tuple[type[Details], ...]] = tuple(
-    step for step, rule in RULES.items() if rule.signed is None and rule.roles & PEOPLE
+    step for step, rule in RULES.items() if rule.signed is None and rule.roles & PEOPLE and step not in BY_INSTRUMENT
 )
 for _step in _ENTERED:
     router.post(f"/{{batch_id}}/steps/{_step.__name__}")(_route(_step))
@@ -124,6 +131,8 @@ async def not_here(request: Request, batch_id: str, step: str) -> None:
     """What is no step, or is signed."""
     actor_in(request, None)
     batch = batch_named(request, batch_id)
+    if any(known.__name__ == step for known in BY_INSTRUMENT):
+        raise HTTPException(403, f"{step} comes with the instrument's own file; nobody enters it for the instrument")
     if any(known.__name__ == step for known in RULES):
         raise HTTPException(403, f"{step} is signed by a person, on /batches/{batch.id}/sign/{step}")
     raise HTTPException(404, f"{step[:40]!r} is no step of a batch; /api/steps lists them")
@@ -140,9 +149,14 @@ def _version_read(if_match: str | None) -> int | None:
     return int(tag[1])
 
 
-def _entry(key: str | None) -> str:
-    """Return the id under which an entry is claimed: one of its own unless its sender has named it."""
-    return uuid4().hex if key is None else hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+def _entry(key: str | None, *of: str) -> str:
+    """Return the id under which an entry is claimed: one of its own unless its sender has named it.
+
+    A name is its sender's own, for one step of one batch: others count their entries from one as well.
+    """
+    if key is None:
+        return uuid4().hex
+    return hashlib.sha256("\n".join((*of, key)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def _recorded(request: Request, response: Response, command: Command, execute: Awaitable[Batch]) -> Recorded:
@@ -154,6 +168,8 @@ async def _recorded(request: Request, response: Response, command: Command, exec
     held = context.ledger.holder(entry_claim(command.entry))
     assert held is not None, "what was recorded has claimed its entry"
     event = next(event for event in batch.history if event.position == held.position)
+    if already and not _says(event, command):
+        raise HTTPException(422, "this Idempotency-Key names an entry that says something else; give each its own")
     response.headers["etag"] = etag_of(batch)
     response.headers["location"] = f"/api/batches/{batch.id}"
     return Recorded(
@@ -162,3 +178,10 @@ async def _recorded(request: Request, response: Response, command: Command, exec
         already=already,
         warnings=list(read_event(event.type, event.data).warnings),
     )
+
+
+def _says(event: Event, command: Command) -> bool:
+    """Whether an event has recorded what a command asks for."""
+    wanted = json.loads(json.dumps(dict(command.details.model_dump(mode="json", exclude_defaults=True))))
+    known = json.loads(json.dumps(dict(event.data)))
+    return all(known.get(name) == value for name, value in wanted.items())

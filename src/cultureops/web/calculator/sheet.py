@@ -10,6 +10,7 @@ from typing import Final
 from cultureops.batch.batch import Batch
 from cultureops.batch.recipe_schema import Quantity, Recipe
 from cultureops.clock import Instant
+from cultureops.web.details_filled import number_of
 
 __all__ = [
     "Asked",
@@ -84,7 +85,7 @@ class Numbers:
         if not text:
             return None
         try:
-            value = float(text) if "_" not in text else math.nan
+            value = number_of(text)
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or abs(value) > _LARGEST:

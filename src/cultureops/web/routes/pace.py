@@ -16,7 +16,8 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 SLOWEST, FASTEST = 1.0, 100_000.0
 ACTIONS: Final = ("pause", "resume", "speed")
-OWN_PAGE: Final = re.compile(r"/|/alarms|/(batches|chambers)/[^/\\]+")
+OWN_PAGE: Final = re.compile(r"/(?![/\\])(?!.*\.\.)[^\\\x00-\x1f]*")
+"""A path here and nowhere else: a browser reads two slashes at the beginning, of either kind, as another host."""
 
 
 @router.post("/pace")

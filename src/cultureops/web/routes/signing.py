@@ -164,7 +164,11 @@ async def sign(request: Request, batch_id: str, step: str, form: Annotated[SignF
     """Sign what was shown and carry it out; a record that changed meanwhile is shown anew."""
     asked, context = _asked(request, batch_id, step), context_of(request)
     details = details_from_json(asked.details, form.details)
-    identified = StepEntry(asked.batch, asked.details, form.model_dump(), context.zone).identified
+    try:
+        identified = StepEntry(asked.batch, asked.details, form.model_dump(), context.zone).identified
+    except BatchError as problem:
+        typed = {name: text for name, text in details.model_dump(mode="json").items() if isinstance(text, str)}
+        return _form(request, asked, await _filled(request, asked, typed), str(problem), form.reason)
     command = Command(asked.batch.id, details, None, form.reason, identified=identified)
     actor, source = asked.person.acting(form.role), visitor_of(request).source
     try:

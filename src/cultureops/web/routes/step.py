@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -25,6 +26,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/batches/{batch_id}/do", include_in_schema=False)
 MOST_FIELDS: Final = 10_000
+LAYOUT: Final = frozenset({"rows", "store", "rack", "box"})
 LAST_POSITION: Final = 2**53
 
 
@@ -54,7 +56,7 @@ async def form_page(request: Request, batch_id: str, step: str) -> Response:
     if is_signed(step):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/batches/{batch_id}/sign/{step}{query}", 303)
-    return await step_page(request, asked, dict(request.query_params))
+    return await step_page(request, asked, _offered(asked, request.query_params))
 
 
 @router.post("/{step}")
@@ -109,8 +111,15 @@ async def check(request: Request, batch_id: str, step: str) -> JSONResponse:
     return JSONResponse(said)
 
 
+def _offered(asked: AskedStep, query: Mapping[str, str]) -> dict[str, str]:
+    """Return what a link may fill in: fields of the step and how it is laid out, never a scan, a name or an answer."""
+    may = asked.details.model_fields.keys() - {"scans"} | LAYOUT
+    return {name: text for name, text in query.items() if name.partition(".")[0] in may}
+
+
 async def _entry(request: Request, asked: AskedStep) -> StepEntry:
-    form = {name: str(value) for name, value in (await request.form(max_fields=MOST_FIELDS)).items()}
+    async with request.form(max_fields=MOST_FIELDS) as sent:
+        form = {name: value for name, value in sent.items() if isinstance(value, str)}
     context = context_of(request)
     return StepEntry(asked.batch, asked.details, await with_taken(context, form), context.zone)
 

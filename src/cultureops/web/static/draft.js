@@ -70,8 +70,11 @@ export const isKept = (field) => Boolean(field.name) && !SECRET.test(field.name)
 
 // Take down what a field holds now; names are of fields a hand has changed, so that all else stays as the page has it.
 export function note(draft, form, name) {
-  draft.values[name] = named(form, name).filter((field) => !isTick(field) || field.checked).map((field) => field.value);
-  draft.at = Date.now();
+  const fields = named(form, name);
+  draft.values[name] = fields.filter((field) => !isTick(field) || field.checked).map((field) => field.value);
+  const isScan = fields.some((field) => "scan" in field.dataset);
+  if (isScan) draft.scannedAt = Date.now();
+  if (!isScan || !draft.at) draft.at = Date.now(); // a step was done when it was typed, however late it is scanned anew
 }
 
 const isTick = (field) => field.type === "checkbox" || field.type === "radio";
@@ -80,7 +83,7 @@ const named = (form, name) => [...form.elements].filter((field) => field.name ==
 // Put what was typed back into a form; return what found no place there, as [name, text].
 export function bringBack(draft, form) {
   const lost = [];
-  const isOld = Math.abs(Date.now() - draft.at) > SCAN_GOOD_MS;
+  const isOld = Math.abs(Date.now() - (draft.scannedAt ?? 0)) > SCAN_GOOD_MS; // whatever was typed since
   for (const [name, values] of Object.entries(draft.values)) {
     const fields = named(form, name);
     if (fields.some((field) => "scan" in field.dataset) && isOld) continue;

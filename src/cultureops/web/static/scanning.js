@@ -33,7 +33,11 @@ export function beginScanning(form, onPair, signal) {
     const missing = scans.includes(field) && scans.find((one) => !one.value);
     (missing || next(form, field))?.focus();
   }, { signal });
-  for (const field of scans) field.addEventListener("change", () => take(field), { signal });
+  for (const field of scans) {
+    field.addEventListener("change", () => take(field), { signal });
+    field.addEventListener("focus", () => field.select(), { signal }); // a second scan takes the place of the first
+    if (field === document.activeElement) field.select();
+  }
   // What a scanner types while no field has the focus goes to the scan that is still missing.
   document.addEventListener("keydown", (event) => {
     const isText = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
