@@ -62,9 +62,9 @@ from cultureops.site import read_site
 from cultureops.site_approval import SiteWatch, adopt_site
 from cultureops.upkeep import Upkeep
 from cultureops.web.bench import Bench
+from cultureops.web.board.sparkline import Sparklines
 from cultureops.web.context import Pace, WebContext
 from cultureops.web.server import create_app, serve
-from cultureops.web.sparkline import Sparklines
 
 __all__ = [
     "DemoOptions",

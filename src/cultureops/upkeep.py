@@ -19,7 +19,7 @@ from cultureops.ledger.event import Actor, NewEvent, Source
 from cultureops.material.handler import execute as on_lot
 from cultureops.site_approval import RULE, STREAM, approve_site, approving_site, named_files, text_in_force
 from cultureops.site_secrets import SiteKey
-from cultureops.web.upkeep_desk import Kind, SiteFile
+from cultureops.web.upkeep.desk import Kind, SiteFile
 
 __all__ = ["Upkeep"]
 

@@ -28,8 +28,8 @@ from cultureops.lab import Lab, open_lab
 from cultureops.lab_health import health_of
 from cultureops.mqtt import PublisherStatus
 from cultureops.site import read_site
-from cultureops.web.alarm_list import alarm_rows
-from cultureops.web.board import chamber_cards
+from cultureops.web.alarm.rows import alarm_rows
+from cultureops.web.board.page import chamber_cards
 from cultureops.web.stream import alarm_row
 
 PREFIX = "plant/lab-1"

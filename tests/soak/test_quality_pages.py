@@ -15,8 +15,8 @@ from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, iso, parse_
 from cultureops.ledger.event import Actor, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
 from cultureops.pack.reading import verify_pack
-from cultureops.web import alarm_history as histories
-from cultureops.web.alarm_history import AlarmChoice, alarm_history
+from cultureops.web.alarm import history as histories
+from cultureops.web.alarm.history import AlarmChoice, alarm_history
 
 pytestmark = pytest.mark.soak
 START = parse_iso("2026-01-05T08:00:00Z")

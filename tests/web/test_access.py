@@ -21,9 +21,9 @@ from cultureops.batch.commands import ObserveConfluence, Seed
 from cultureops.batch.rules import RULES
 from cultureops.equipment.decide import RULES as EQUIPMENT
 from cultureops.material.decide import RULES as LOTS
-from cultureops.web.door import own_path
+from cultureops.web.door.recognition import own_path
+from cultureops.web.quality.signing import STEPS
 from cultureops.web.routes.accounts import ACTS, KEEPERS
-from cultureops.web.signing import STEPS
 
 COOKIE = "cultureops"
 OPEN = ("/healthz", "/log-in", "/log-in/key", "/set-up/{token}", "/alarms/link/{token}", "/display/{token}")

@@ -12,8 +12,8 @@ from tests.web.house import open_house
 from tests.web.people import PASSWORD
 
 from cultureops.access import Identity, Role
-from cultureops.web import connection, intake
-from cultureops.web.intake import LONGEST_BODY, LONGEST_OF_STRANGERS
+from cultureops.web.door import connection, intake
+from cultureops.web.door.intake import LONGEST_BODY, LONGEST_OF_STRANGERS
 from cultureops.web.server import serve
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}

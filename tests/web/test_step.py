@@ -19,7 +19,7 @@ from cultureops.batch.rules import RULES
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from cultureops.errors import TransitionRefused
 from cultureops.ledger.event import Actor
-from cultureops.web.steps import DOABLE, is_signed
+from cultureops.web.step.table import DOABLE, is_signed
 
 OPERATOR = Actor("operator-1", "OP")
 SECOND = {"witness": "operator-2", "witness_password": PASSWORD}

@@ -19,7 +19,7 @@ from cultureops.field import printable
 from cultureops.imaging.apart import MOST_BYTES
 from cultureops.ledger.event import Actor, Event, Source
 from cultureops.ledger.ledger import Ledger
-from cultureops.web.micrograph import Micrograph
+from cultureops.web.batch.micrograph import Micrograph
 
 __all__ = ["ABOUT", "MicrographShelf"]
 

@@ -37,11 +37,11 @@ from cultureops.material import LotRegister
 from cultureops.notify.settings import NotifySettings
 from cultureops.pack.shelf import PackShelf
 from cultureops.telemetry.store import TelemetryStore
+from cultureops.web.batch.micrograph import Micrographs
 from cultureops.web.bench import Bench
-from cultureops.web.micrograph import Micrographs
+from cultureops.web.board.sparkline import Sparklines
 from cultureops.web.settings import WebSettings
-from cultureops.web.sparkline import Sparklines
-from cultureops.web.upkeep_desk import Upkeep
+from cultureops.web.upkeep.desk import Upkeep
 
 __all__ = ["AlarmLinks", "DeviceLink", "Execute", "Pace", "Rehearse", "WebContext"]
 

@@ -23,13 +23,14 @@ from cultureops.field import Unfit, printable
 from cultureops.ledger.event import Actor, NewEvent, Source
 from cultureops.web.api import alarms as api_alarms
 from cultureops.web.api import description, reading, steps
-from cultureops.web.connection import Connection
+from cultureops.web.board.figures import Figures
 from cultureops.web.context import WebContext
-from cultureops.web.csrf import check_form
-from cultureops.web.door import Door
-from cultureops.web.figures import Figures
-from cultureops.web.guard import HEADERS, Guard, problem
-from cultureops.web.intake import Intake
+from cultureops.web.door.connection import Connection
+from cultureops.web.door.csrf import check_form
+from cultureops.web.door.guard import HEADERS, Guard, problem
+from cultureops.web.door.intake import Intake
+from cultureops.web.door.recognition import Door
+from cultureops.web.door.visitor import NotInThisRole, person_of
 from cultureops.web.routes import (
     access_review,
     account,
@@ -70,7 +71,6 @@ from cultureops.web.routes import (
 from cultureops.web.settings import Tls
 from cultureops.web.templating import page
 from cultureops.web.versioned import VersionedFiles
-from cultureops.web.visitor import NotInThisRole, person_of
 
 __all__ = ["create_app", "serve"]
 

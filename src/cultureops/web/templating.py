@@ -19,10 +19,10 @@ from cultureops.access.roles import PEOPLE, Role
 from cultureops.clock import DAY_MS, Instant, iso
 from cultureops.units import label
 from cultureops.web.context import WebContext
-from cultureops.web.csrf import FIELD, token_of
+from cultureops.web.door.csrf import FIELD, token_of
+from cultureops.web.door.visitor import Visitor, visitor_of
 from cultureops.web.navigation import menu, waiting
 from cultureops.web.versioned import versioned_address
-from cultureops.web.visitor import Visitor, visitor_of
 
 __all__ = ["context_of", "fragment", "local", "number", "page", "stamp", "title"]
 

@@ -16,10 +16,10 @@ from cultureops.batch.parts import VialRecord
 from cultureops.batch.signed import signatures_of
 from cultureops.batch.views import fan, timeline
 from cultureops.clock import DAY_MS, MINUTE_MS, SECOND_MS
-from cultureops.web.batch_clock import running_clocks, spoken
-from cultureops.web.batch_timeline import KINDS, Entry, entries, filters, shown
-from cultureops.web.box_map import Stands, boxes_of
-from cultureops.web.lineage_picture import branches, lineage_picture
+from cultureops.web.batch.box_map import Stands, boxes_of
+from cultureops.web.batch.clock import running_clocks, spoken
+from cultureops.web.batch.lineage_picture import branches, lineage_picture
+from cultureops.web.batch.timeline import KINDS, Entry, entries, filters, shown
 
 
 def end(kind: str) -> Batch:

@@ -11,7 +11,7 @@ from cultureops.clock import HOUR_MS, MINUTE_MS, SECOND_MS, SeededEntropy, Stepp
 from cultureops.device.reading import Quality, Reading, Reason, bad_reading
 from cultureops.lab import Lab, open_lab
 from cultureops.site import read_site
-from cultureops.web.chart import MOST_POINTS, channel_chart, drawn_chart
+from cultureops.web.chamber.chart import MOST_POINTS, channel_chart, drawn_chart
 
 START = parse_iso("2026-01-05T08:00:00Z")
 CO2 = "incubator_1/co2"

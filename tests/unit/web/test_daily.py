@@ -9,8 +9,8 @@ from cultureops.clock import HOUR_MS, parse_iso
 from cultureops.device.channel import Channel
 from cultureops.device.reading import Quality, Reading, Reason, bad_reading
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
-from cultureops.web.daily import daily
-from cultureops.web.window import Window
+from cultureops.web.chamber.daily import daily
+from cultureops.web.chamber.window import Window
 
 
 async def test_days_are_those_of_the_zone_and_a_day_without_a_value_has_none(tmp_path: Path) -> None:

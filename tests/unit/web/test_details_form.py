@@ -10,9 +10,9 @@ from cultureops.batch import commands as do
 from cultureops.clock import parse_iso
 from cultureops.errors import BatchError
 from cultureops.field import Unfit
-from cultureops.web.details_filled import details_from, details_from_json, instant_text, number_of
-from cultureops.web.details_form import as_filled, form_fields, label
-from cultureops.web.signing import STEPS, told
+from cultureops.web.form.details_filled import details_from, details_from_json, instant_text, number_of
+from cultureops.web.form.details_form import as_filled, form_fields, label
+from cultureops.web.quality.signing import STEPS, told
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -9,7 +9,7 @@ from cultureops.batch.due import Due
 from cultureops.batch.parts import RecipeRef
 from cultureops.batch.state import State
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, parse_iso
-from cultureops.web.due_list import Urgency, end_of_day, judged
+from cultureops.web.board.due_list import Urgency, end_of_day, judged
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = parse_iso("2026-01-05T08:00:00Z")

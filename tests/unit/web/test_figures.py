@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cultureops.batch.alarm_told import EndangeredBatch
-from cultureops.web import figures
-from cultureops.web.figures import RENEWED_MS, Figures
+from cultureops.web.board import figures
+from cultureops.web.board.figures import RENEWED_MS, Figures
 
 KNOWN = (EndangeredBatch("B-1", 3.0, 1.5, 0.0),)
 

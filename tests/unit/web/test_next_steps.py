@@ -9,7 +9,7 @@ from cultureops.batch.events import Released
 from cultureops.batch.state import State
 from cultureops.errors import GateFailed
 from cultureops.ledger.event import Actor
-from cultureops.web.next_steps import decisions
+from cultureops.web.quality.next_steps import decisions
 
 PROBLEMS = "batch B-1: G6: P0 was not sampled; take one; G13: the record was not reviewed"
 

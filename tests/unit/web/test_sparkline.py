@@ -9,7 +9,7 @@ from cultureops.acquisition.recent import STRETCHES, WIDTH_MS, Recent
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.device.channel import Channel
 from cultureops.device.reading import Quality, Reading, Reason
-from cultureops.web.sparkline import HEIGHT, MARGIN, STEP, Sparklines, sparkline
+from cultureops.web.board.sparkline import HEIGHT, MARGIN, STEP, Sparklines, sparkline
 
 HOLE = None
 NOW = 100 * WIDTH_MS

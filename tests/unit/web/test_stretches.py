@@ -3,7 +3,7 @@
 import numpy as np
 
 from cultureops.telemetry import Buckets
-from cultureops.web.stretches import Stretch, held, unread, where
+from cultureops.web.chamber.stretches import Stretch, held, unread, where
 
 NAN = float("nan")
 

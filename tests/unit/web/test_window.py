@@ -6,8 +6,8 @@ import pytest
 
 from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, parse_iso
 from cultureops.errors import ConfigError
-from cultureops.web.trend import WIDTHS_MS, stretch_ms
-from cultureops.web.window import LONGEST_MS, Window, window_of
+from cultureops.web.chamber.trend import WIDTHS_MS, stretch_ms
+from cultureops.web.chamber.window import LONGEST_MS, Window, window_of
 
 NOW = parse_iso("2026-03-05T08:00:00Z")
 BERLIN = ZoneInfo("Europe/Berlin")

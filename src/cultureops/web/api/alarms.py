@@ -11,7 +11,7 @@ from cultureops.access.roles import Role
 from cultureops.alarms import Act
 from cultureops.alarms.command import MOST_MINUTES, AlarmCommand, Order
 from cultureops.batch.field import Text, Time
-from cultureops.web.asking import SecondPerson, actor_in, second_person
+from cultureops.web.door.asking import SecondPerson, actor_in, second_person
 from cultureops.web.stream import alarm_row
 from cultureops.web.templating import context_of
 

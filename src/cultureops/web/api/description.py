@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from cultureops import __version__
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.web.api.answer import Problem
+from cultureops.web.door.visitor import needing
 from cultureops.web.templating import page
-from cultureops.web.visitor import needing
 
 __all__ = ["describe", "router"]
 

@@ -36,10 +36,10 @@ from cultureops.web.api.answer import (
     event_answer,
     lot_answer,
 )
-from cultureops.web.chart import MOST_POINTS, channel_chart
+from cultureops.web.chamber.chart import MOST_POINTS, channel_chart
 from cultureops.web.context import WebContext
+from cultureops.web.quality.signing import standing_row
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.signing import standing_row
 from cultureops.web.stream import alarm_row
 from cultureops.web.templating import context_of
 

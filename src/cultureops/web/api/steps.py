@@ -27,9 +27,9 @@ from cultureops.batch.rules import RULES
 from cultureops.errors import AlreadyRecorded
 from cultureops.ledger.event import Event
 from cultureops.web.api.answer import Recorded, batch_answer, etag_of
-from cultureops.web.asking import SecondPerson, actor_in, second_person
+from cultureops.web.door.asking import SecondPerson, actor_in, second_person
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.steps import BY_INSTRUMENT
+from cultureops.web.step.table import BY_INSTRUMENT
 from cultureops.web.templating import context_of
 
 __all__ = ["router"]

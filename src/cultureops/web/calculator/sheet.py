@@ -10,7 +10,7 @@ from typing import Final
 from cultureops.batch.batch import Batch
 from cultureops.batch.recipe_schema import Quantity, Recipe
 from cultureops.clock import Instant
-from cultureops.web.details_filled import number_of
+from cultureops.web.form.details_filled import number_of
 
 __all__ = [
     "Asked",

@@ -10,10 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from cultureops.access import Meaning, Role
 from cultureops.access.review import AccessReview
 from cultureops.errors import AccessError
-from cultureops.web.fields import Code, Reason, Secret, Word
+from cultureops.web.door.visitor import needing, visitor_of
+from cultureops.web.form.fields import Code, Reason, Secret, Word
 from cultureops.web.routes.accounts import KEEPERS
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing, visitor_of
 
 __all__ = ["router"]
 

@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from cultureops.access.desk import AccessDesk
 from cultureops.clock import DAY_MS
 from cultureops.errors import AccessError
-from cultureops.web.fields import Code, Secret, Word
+from cultureops.web.door.visitor import person_of, proven, visitor_of
+from cultureops.web.form.fields import Code, Secret, Word
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import person_of, proven, visitor_of
 
 __all__ = ["router"]
 

@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from cultureops.access import Identity, Role
 from cultureops.access.account import Account
 from cultureops.access.desk import AccessDesk
-from cultureops.web.fields import Code, Reason, Secret, Word
+from cultureops.web.door.visitor import needing, proven
+from cultureops.web.form.fields import Code, Reason, Secret, Word
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing, proven
 
 __all__ = ["KEEPERS", "router"]
 

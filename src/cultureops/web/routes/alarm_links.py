@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from cultureops.web.alarm_list import QUICK_REASONS, alarm_row
-from cultureops.web.fields import Word
+from cultureops.web.alarm.rows import QUICK_REASONS, alarm_row
+from cultureops.web.form.fields import Word
 from cultureops.web.routes.alarms import check_words
 from cultureops.web.templating import context_of, page
 

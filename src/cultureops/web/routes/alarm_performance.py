@@ -14,7 +14,7 @@ from cultureops.alarms.kpi_rows import kpi_rows, worst_actors
 from cultureops.alarms.rule import Priority
 from cultureops.clock import DAY_MS, iso
 from cultureops.csv_text import CsvWriter
-from cultureops.web.bars import bar
+from cultureops.web.alarm.bars import bar
 from cultureops.web.download import attachment
 from cultureops.web.templating import context_of, page
 

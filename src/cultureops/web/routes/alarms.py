@@ -15,12 +15,12 @@ from cultureops.alarms import Act, Kind, Priority
 from cultureops.alarms.command import AlarmCommand, Order
 from cultureops.errors import AccessError, ConfigError, CultureOpsError, StorageError
 from cultureops.field import check_reason
-from cultureops.web.alarm_history import WHATS, AlarmChoice, HistoryPage, alarm_history
-from cultureops.web.alarm_list import QUICK_REASONS, AlarmRow, alarm_row, alarm_rows, suppressed_rows
-from cultureops.web.alarm_trend import trend_of
-from cultureops.web.fields import Code, Secret, Word
+from cultureops.web.alarm.history import WHATS, AlarmChoice, HistoryPage, alarm_history
+from cultureops.web.alarm.rows import QUICK_REASONS, AlarmRow, alarm_row, alarm_rows, suppressed_rows
+from cultureops.web.alarm.trend import trend_of
+from cultureops.web.door.visitor import NotInThisRole, acting, visitor_of
+from cultureops.web.form.fields import Code, Secret, Word
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import NotInThisRole, acting, visitor_of
 
 __all__ = ["check_words", "router"]
 

@@ -15,12 +15,12 @@ from cultureops.audit import AuditRow, Chosen, Only, Page, Trail
 from cultureops.audit.export import FORMATS, export_parts
 from cultureops.clock import with_offset
 from cultureops.errors import ConfigError
-from cultureops.web.audit_choice import choices_of
+from cultureops.web.door.visitor import needing
 from cultureops.web.download import attachment
-from cultureops.web.local_time import as_typed, instant_of
+from cultureops.web.form.local_time import as_typed, instant_of
+from cultureops.web.quality.audit_choice import choices_of
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

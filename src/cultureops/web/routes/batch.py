@@ -9,12 +9,12 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
 from cultureops.batch.batch import Batch
-from cultureops.web.batch_chart import batch_chart
-from cultureops.web.batch_environment import stay_figures
-from cultureops.web.batch_page import batch_page_values
-from cultureops.web.box_map import boxes_of
+from cultureops.web.batch.box_map import boxes_of
+from cultureops.web.batch.chart import batch_chart
+from cultureops.web.batch.environment import stay_figures
+from cultureops.web.batch.page import batch_page_values
+from cultureops.web.door.visitor import visitor_of
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import visitor_of
 
 __all__ = ["batch_named", "router"]
 

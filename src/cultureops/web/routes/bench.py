@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse, Response
 from cultureops.access.roles import PEOPLE
 from cultureops.errors import CultureOpsError
 from cultureops.web.bench import Bench
-from cultureops.web.fields import Word
+from cultureops.web.door.visitor import needing
+from cultureops.web.form.fields import Word
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from cultureops.alarms.text import describe
 from cultureops.device.channel import Kind
 from cultureops.errors import AccessError, ConfigError
-from cultureops.web.alarm_list import alarm_rows, by_urgency
-from cultureops.web.batch_list import SHOWS, Sought, batch_list
-from cultureops.web.board import chamber_cards
+from cultureops.web.alarm.rows import alarm_rows, by_urgency
+from cultureops.web.board.batch_list import SHOWS, Sought, batch_list
+from cultureops.web.board.page import chamber_cards
+from cultureops.web.door.visitor import visitor_of
 from cultureops.web.stream import encode_alarms, encode_readings, encode_still, events
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import visitor_of
 
 __all__ = ["router"]
 

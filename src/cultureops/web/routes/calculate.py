@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import JSONResponse, Response
 
 from cultureops.web.calculator import Basis, worked_out
-from cultureops.web.step_page import asked_step, step_page
+from cultureops.web.step.page import asked_step, step_page
 from cultureops.web.templating import context_of, fragment
 
 __all__ = ["router"]

@@ -12,15 +12,15 @@ from starlette.responses import Response
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.device.channel import Kind
 from cultureops.errors import ConfigError
-from cultureops.web.board import chamber_card
-from cultureops.web.chamber_marks import chamber_marks
+from cultureops.web.board.page import chamber_card
+from cultureops.web.chamber.daily import MOST_DAYS, daily
+from cultureops.web.chamber.instruments import instruments
+from cultureops.web.chamber.marks import chamber_marks
+from cultureops.web.chamber.marks_json import alarm_words, marks_json, sharpness, told
+from cultureops.web.chamber.trend import MOST_POINTS, trend
+from cultureops.web.chamber.window import SPANS, Window, window_of
 from cultureops.web.context import WebContext
-from cultureops.web.daily import MOST_DAYS, daily
-from cultureops.web.instruments import instruments
-from cultureops.web.marks_json import alarm_words, marks_json, sharpness, told
 from cultureops.web.templating import context_of, page
-from cultureops.web.trend import MOST_POINTS, trend
-from cultureops.web.window import SPANS, Window, window_of
 
 __all__ = ["Time", "asked_window", "channels_of", "router"]
 

@@ -11,12 +11,19 @@ from starlette.responses import Response
 from cultureops.access.roles import PEOPLE
 from cultureops.batch.commands import CloseDeviation, Command
 from cultureops.ledger.event import Actor
-from cultureops.web.deviations import SEVERITIES, deviation_named, deviation_rows, exposures_of, next_acts, story_of
-from cultureops.web.next_steps import problems_in
+from cultureops.web.door.visitor import needing
+from cultureops.web.quality.deviations import (
+    SEVERITIES,
+    deviation_named,
+    deviation_rows,
+    exposures_of,
+    next_acts,
+    story_of,
+)
+from cultureops.web.quality.next_steps import problems_in
+from cultureops.web.quality.signing import roles_for
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.signing import roles_for
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

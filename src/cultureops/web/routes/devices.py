@@ -10,8 +10,8 @@ from starlette.responses import Response
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.clock import Instant
 from cultureops.web.context import DeviceLink, WebContext
+from cultureops.web.door.visitor import needing
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
 from cultureops.access.roles import PEOPLE
-from cultureops.web.due_list import Urgency, due_items
+from cultureops.web.board.due_list import Urgency, due_items
+from cultureops.web.door.visitor import person_of
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import person_of
 
 __all__ = ["router"]
 

@@ -13,12 +13,12 @@ from cultureops.clock import DAY_MS, Instant
 from cultureops.conduct import ABSENT
 from cultureops.equipment.state import EquipmentState, Service
 from cultureops.web.context import WebContext
-from cultureops.web.signing import words_of
+from cultureops.web.door.visitor import needing
+from cultureops.web.quality.signing import words_of
 from cultureops.web.templating import context_of, page
-from cultureops.web.upkeep import open_steps
-from cultureops.web.upkeep_desk import Kind
-from cultureops.web.upkeep_history import history_of
-from cultureops.web.visitor import needing
+from cultureops.web.upkeep.desk import Kind
+from cultureops.web.upkeep.history import history_of
+from cultureops.web.upkeep.pending import open_steps
 
 __all__ = ["router"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
+from cultureops.web.door.visitor import person_of
 from cultureops.web.health import health_parts, to_mend
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import person_of
 
 __all__ = ["router"]
 

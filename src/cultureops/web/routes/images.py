@@ -17,15 +17,15 @@ from cultureops.batch.rules import RULES
 from cultureops.errors import AccessError, AlreadyRecorded, BatchError, CultureOpsError, GateFailed
 from cultureops.field import Unfit
 from cultureops.ledger.event import Actor
-from cultureops.web.batch_images import ImageEntry, gallery
+from cultureops.web.batch.images import ImageEntry, gallery
+from cultureops.web.batch.micrograph import Micrograph, Micrographs
+from cultureops.web.door.visitor import needing, visitor_of
 from cultureops.web.download import attachment, file_name
-from cultureops.web.micrograph import Micrograph, Micrographs
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.step_entry import new_entry
-from cultureops.web.step_page import Said
-from cultureops.web.step_recording import identify, record
+from cultureops.web.step.entry import new_entry
+from cultureops.web.step.page import Said
+from cultureops.web.step.recording import identify, record
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing, visitor_of
 
 __all__ = ["router"]
 

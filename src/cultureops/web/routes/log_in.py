@@ -8,10 +8,10 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from cultureops.errors import AccessError
-from cultureops.web.door import DISPLAY_COOKIE, clear_cookie, own_path, set_cookie, stranger
-from cultureops.web.fields import Code, Secret, Where, Word
+from cultureops.web.door.recognition import DISPLAY_COOKIE, clear_cookie, own_path, set_cookie, stranger
+from cultureops.web.door.visitor import visitor_of
+from cultureops.web.form.fields import Code, Secret, Where, Word
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import visitor_of
 
 __all__ = ["router"]
 

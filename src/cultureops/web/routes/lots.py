@@ -12,14 +12,14 @@ from cultureops.access.roles import PEOPLE
 from cultureops.clock import DAY_MS, Instant
 from cultureops.material.lot import LotState, Status
 from cultureops.web.context import WebContext
-from cultureops.web.fields import Word
-from cultureops.web.signing import words_of
+from cultureops.web.door.visitor import needing
+from cultureops.web.form.fields import Word
+from cultureops.web.quality.signing import words_of
 from cultureops.web.templating import context_of, page
-from cultureops.web.upkeep import open_steps
-from cultureops.web.upkeep_desk import Kind
-from cultureops.web.upkeep_facts import address_of, batches_with
-from cultureops.web.upkeep_history import history_of
-from cultureops.web.visitor import needing
+from cultureops.web.upkeep.desk import Kind
+from cultureops.web.upkeep.facts import address_of, batches_with
+from cultureops.web.upkeep.history import history_of
+from cultureops.web.upkeep.pending import open_steps
 
 __all__ = ["router"]
 

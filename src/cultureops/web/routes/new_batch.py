@@ -12,11 +12,11 @@ from cultureops.access.roles import Role
 from cultureops.batch.commands import Command, CreateBatch
 from cultureops.errors import AccessError, AlreadyRecorded, BatchError, ConfigError
 from cultureops.field import Unfit
-from cultureops.web.new_batch import approved_recipes, free_batch_id, of_patient
-from cultureops.web.scanned import cleaned
-from cultureops.web.step_entry import new_entry
+from cultureops.web.board.scanned import cleaned
+from cultureops.web.door.visitor import needing
+from cultureops.web.step.entry import new_entry
+from cultureops.web.step.new_batch import approved_recipes, free_batch_id, of_patient
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

@@ -16,10 +16,10 @@ from cultureops.label import page as label_page
 from cultureops.pack.shelf import PackShelf
 from cultureops.report.document import Imprint
 from cultureops.report.step_forms import FormsFor, forms_pdf, step_forms
+from cultureops.web.door.visitor import needing
 from cultureops.web.download import attachment, disposition
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

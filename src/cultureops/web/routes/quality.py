@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cultureops.access.roles import PEOPLE
-from cultureops.web.quality import overview
+from cultureops.web.door.visitor import needing
+from cultureops.web.quality.page import overview
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

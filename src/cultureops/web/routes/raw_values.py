@@ -11,12 +11,12 @@ from starlette.responses import Response, StreamingResponse
 
 from cultureops.acquisition.supervisor import MeasuredChannel
 from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
+from cultureops.web.chamber.raw_values import LONGEST_CSV_MS, LONGEST_PAGE_MS, PAGE_ROWS, csv_parts, raw_page
+from cultureops.web.chamber.window import Window
 from cultureops.web.download import disposition, file_name
-from cultureops.web.local_time import as_typed
-from cultureops.web.raw_values import LONGEST_CSV_MS, LONGEST_PAGE_MS, PAGE_ROWS, csv_parts, raw_page
+from cultureops.web.form.local_time import as_typed
 from cultureops.web.routes.chamber import From, Time, asked_window, channels_of
 from cultureops.web.templating import context_of, number, page
-from cultureops.web.window import Window
 
 __all__ = ["router"]
 

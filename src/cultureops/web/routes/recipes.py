@@ -10,12 +10,12 @@ from cultureops.batch.approval import RULE, approving
 from cultureops.batch.recipe_entries import differences, entries, entry_text
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.errors import BatchError, ConfigError, CultureOpsError
-from cultureops.web.fields import Reason
+from cultureops.web.door.visitor import needing
+from cultureops.web.form.fields import Reason
 from cultureops.web.templating import context_of, page
-from cultureops.web.upkeep import Pending, begin
-from cultureops.web.upkeep_desk import Kind
-from cultureops.web.upkeep_history import history_of
-from cultureops.web.visitor import needing
+from cultureops.web.upkeep.desk import Kind
+from cultureops.web.upkeep.history import history_of
+from cultureops.web.upkeep.pending import Pending, begin
 
 __all__ = ["router"]
 

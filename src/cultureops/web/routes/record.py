@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 from cultureops.access.roles import PEOPLE
 from cultureops.ledger.event import JsonValue
 from cultureops.report.batch_record import batch_record, record_pdf
+from cultureops.web.door.visitor import needing
 from cultureops.web.download import attachment, disposition
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.templating import context_of
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

@@ -10,12 +10,12 @@ from cultureops.batch.checklist import checklist
 from cultureops.batch.exceptions import exceptions
 from cultureops.batch.signed import signatures_of
 from cultureops.clock import with_offset
-from cultureops.web.deviations import deviation_rows
-from cultureops.web.next_steps import decisions
-from cultureops.web.review import environment_rows
+from cultureops.web.door.visitor import needing
+from cultureops.web.quality.deviations import deviation_rows
+from cultureops.web.quality.next_steps import decisions
+from cultureops.web.quality.review import environment_rows
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

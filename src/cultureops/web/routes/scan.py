@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from cultureops.access.roles import PEOPLE
-from cultureops.web.scanned import cleaned, places_of
+from cultureops.web.board.scanned import cleaned, places_of
+from cultureops.web.door.visitor import needing
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

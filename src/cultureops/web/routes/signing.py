@@ -20,15 +20,15 @@ from cultureops.batch.rules import RULES, Rule
 from cultureops.batch.signed import shown_of
 from cultureops.errors import AccessError, BatchError, SignatureInvalid
 from cultureops.ledger.event import Actor
-from cultureops.web.details_filled import details_from, details_from_json
-from cultureops.web.details_form import as_filled, form_fields
-from cultureops.web.fields import Reason, Word
-from cultureops.web.next_steps import problems_in
+from cultureops.web.door.visitor import needing, visitor_of
+from cultureops.web.form.details_filled import details_from, details_from_json
+from cultureops.web.form.details_form import as_filled, form_fields
+from cultureops.web.form.fields import Reason, Word
+from cultureops.web.quality.next_steps import problems_in
+from cultureops.web.quality.signing import NEEDS_REASON, STEPS, choices_in, known_of, roles_for, told, words_of
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.signing import NEEDS_REASON, STEPS, choices_in, known_of, roles_for, told, words_of
-from cultureops.web.step_entry import StepEntry
+from cultureops.web.step.entry import StepEntry
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing, visitor_of
 
 __all__ = ["router"]
 

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from cultureops.access.roles import PEOPLE, Role
 from cultureops.clock import DAY_MS
 from cultureops.errors import BatchError, ConfigError
-from cultureops.web.fields import Reason
+from cultureops.web.door.visitor import needing
+from cultureops.web.form.fields import Reason
 from cultureops.web.templating import context_of, page
-from cultureops.web.upkeep import Pending, begin
-from cultureops.web.upkeep_desk import Kind
-from cultureops.web.visitor import needing
+from cultureops.web.upkeep.desk import Kind
+from cultureops.web.upkeep.pending import Pending, begin
 
 __all__ = ["router"]
 

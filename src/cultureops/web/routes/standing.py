@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 from cultureops.batch.batch import Batch, stream_of
 from cultureops.batch.entry import entry_claim
 from cultureops.batch.views import history_rows
-from cultureops.web.csrf import token_of
+from cultureops.web.door.csrf import token_of
+from cultureops.web.door.visitor import person_of, visitor_of
 from cultureops.web.routes.batch import batch_named
 from cultureops.web.templating import context_of
-from cultureops.web.visitor import person_of, visitor_of
 
 __all__ = ["router"]
 

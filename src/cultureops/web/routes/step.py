@@ -12,15 +12,15 @@ from cultureops.access.roles import PEOPLE
 from cultureops.batch.steps.record import CORRECTABLE
 from cultureops.errors import AccessError, AlreadyRecorded, BatchError, GateFailed
 from cultureops.field import Unfit
+from cultureops.web.door.visitor import needing
 from cultureops.web.routes.batch import batch_named
-from cultureops.web.step_entry import StepEntry
-from cultureops.web.step_list import recorded_at, steps_now
-from cultureops.web.step_page import AskedStep, Said, asked_step, step_page
-from cultureops.web.step_recording import identify, record, rehearse
-from cultureops.web.step_takes import with_taken
-from cultureops.web.steps import is_signed, stage_of
+from cultureops.web.step.at_hand import recorded_at, steps_now
+from cultureops.web.step.entry import StepEntry
+from cultureops.web.step.page import AskedStep, Said, asked_step, step_page
+from cultureops.web.step.recording import identify, record, rehearse
+from cultureops.web.step.table import is_signed, stage_of
+from cultureops.web.step.takes import with_taken
 from cultureops.web.templating import context_of, page
-from cultureops.web.visitor import needing
 
 __all__ = ["router"]
 

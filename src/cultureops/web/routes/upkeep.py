@@ -14,15 +14,15 @@ from cultureops.clock import Instant, parse_iso
 from cultureops.conduct import Command, subject_of
 from cultureops.errors import BatchError
 from cultureops.field import Details, Unfit, check_reason
-from cultureops.web.details_filled import details_from, instant_text
-from cultureops.web.details_form import as_filled, form_fields
-from cultureops.web.fields import Code, Secret, Word
-from cultureops.web.signing import told, words_of
+from cultureops.web.door.visitor import needing
+from cultureops.web.form.details_filled import details_from, instant_text
+from cultureops.web.form.details_form import as_filled, form_fields
+from cultureops.web.form.fields import Code, Secret, Word
+from cultureops.web.quality.signing import told, words_of
 from cultureops.web.templating import context_of, page
-from cultureops.web.upkeep import Pending, begin, finish, roles_in, rule_of, step_named
-from cultureops.web.upkeep_desk import Kind
-from cultureops.web.upkeep_facts import address_of, choices_for, known_for, state_of, warning_of
-from cultureops.web.visitor import needing
+from cultureops.web.upkeep.desk import Kind
+from cultureops.web.upkeep.facts import address_of, choices_for, known_for, state_of, warning_of
+from cultureops.web.upkeep.pending import Pending, begin, finish, roles_in, rule_of, step_named
 
 __all__ = ["router"]
 

@@ -1,0 +1,1 @@
+"""Alarms as pages show them."""

@@ -1,0 +1,1 @@
+"""One batch as its pages show it."""

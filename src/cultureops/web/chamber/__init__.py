@@ -1,0 +1,1 @@
+"""One chamber as its pages show it: curves, marks, instruments, readings."""

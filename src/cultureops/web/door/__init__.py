@@ -1,0 +1,1 @@
+"""What stands before every page: who asks, from where, and how much they may say."""

@@ -1,0 +1,1 @@
+"""What quality assurance works with: what waits, deviations, reviews, decisions."""
