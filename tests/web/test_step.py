@@ -157,9 +157,10 @@ async def test_an_entry_is_recorded_once_however_often_it_is_sent(workshop: Work
     again = await hand.send("Note", form | {"text": "changed since"})
     page = (await hand.browser.get(again.headers["location"])).text
     assert "recorded before; nothing was added" in page and "seen" in page and "changed since" not in page
-    await hand.browser.post(
-        "/batches/new", data={"patient_token": TOKEN, "recipe": "tavakol_afshari_2021", "batch_id": "B-2"}
-    )
+    second = {"patient_token": TOKEN, "recipe": "tavakol_afshari_2021", "batch_id": "B-2"}
+    asked = await hand.browser.post("/batches/new", data=second)
+    assert asked.status_code == 409 and "this patient has B-1 open" in asked.text and not workshop.events("batch:B-2")
+    assert (await hand.browser.post("/batches/new", data=second | {"confirmed": TOKEN})).status_code == 303
     other = await Hand(hand.browser, hand.clock, "B-2").send("Note", form)
     assert other.status_code == 409 and "was made for" in other.text
     assert (await hand.send("Note", form | {"entry": "x"})).status_code == 409

@@ -112,8 +112,8 @@ async def test_nobody_dates_back_or_forges_what_an_instrument_gives(workshop: Wo
 async def test_no_name_of_one_batch_stands_for_another(workshop: Workshop) -> None:
     hand = Hand(await workshop.of("operator-1"), workshop.clock)
     for name in ("b-1", "B-I", "B-9-P0"):
-        wish = {"patient_token": "COI-8G4L3", "recipe": "tavakol_afshari_2021", "batch_id": name, "act": "record"}
-        answer = await hand.browser.post("/batches/new", data=wish)
+        wish = {"patient_token": "COI-8G4L3", "recipe": "tavakol_afshari_2021", "batch_id": name}
+        answer = await hand.browser.post("/batches/new", data=wish | {"act": "record", "confirmed": "COI-8G4L3"})
         assert answer.status_code == 409 and "is taken by batch:B-" in answer.text, name
     split = {"vessels": "B-9-P0", "into.0.vessels": "B-1", "into.0.n_vessels": "6", "into.1.vessels": "B-9-P0b",
              "into.1.n_vessels": "6"}  # fmt: skip

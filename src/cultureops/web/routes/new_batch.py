@@ -41,6 +41,10 @@ async def open_batch(request: Request) -> Response:
     batch_id, token = form.get("batch_id", "").strip(), cleaned(form.get("patient_token", ""))
     if form.get("act") == "look":
         return _page(request, form, "")
+    known = of_patient(context_of(request).batches.batches(), token)
+    going = [batch.id for batch in known if batch.ended_at is None and batch.id != batch_id]
+    if going and form.get("confirmed") != token:
+        return _page(request, form, f"this patient has {', '.join(going)} open; say below that another is meant", 409)
     try:
         details = CreateBatch(patient_token=token, recipe=form.get("recipe", "").strip())
         command = Command(batch_id, details, entry=form.get("entry") or new_entry())
@@ -66,6 +70,7 @@ def _page(request: Request, typed: Mapping[str, Any], said: str, status: int = 2
         "recipes": approved_recipes(context.recipes),
         "proposed_id": free_batch_id(batches, context.clock.now(), context.zone),
         "known": of_patient(batches, token),
+        "token": token,
         "zone": context.zone,
     }
     return page(request, "new_batch.html", values, status)
