@@ -49,7 +49,6 @@ PAGES: Final[Mapping[str, tuple[Example, ...]]] = {
     "/batches/{batch_id}/environment": (Example("/batches/B-1/environment"),),
     "/batches/{batch_id}/images": (Example("/batches/B-1/images"),),
     "/batches/{batch_id}/images/{sha256}": (Example("/batches/B-1/images/0"),),
-    "/batches/{batch_id}/labels/{kind}": (Example("/batches/B-1/labels/vessels"),),
     "/batches/{batch_id}/papers": (Example("/batches/B-1/papers"),),
     "/batches/{batch_id}/review": (Example("/batches/B-1/review", "quality-1"),),
     "/batches/{batch_id}/sign/{step}": (Example("/batches/B-1/sign/Reject", "quality-1"),),
@@ -81,7 +80,7 @@ NO_PAGES: Final = frozenset(
         *("/board/alarms", "/board/batches", "/board/sparks"),
         *("/alarms/performance.csv", "/audit/export.{kind}", "/chambers/{chamber_id}/values.csv"),
         *("/batches/{batch_id}/record.json", "/batches/{batch_id}/record.pdf", "/batches/{batch_id}/forms.pdf"),
-        "/batches/{batch_id}/packs/{name}",
+        *("/batches/{batch_id}/labels/{kind}", "/batches/{batch_id}/packs/{name}"),
         *(f"/batches/{{batch_id}}/images/{{sha256}}/{kind}" for kind in ("picture.jpg", "mask.png", "original")),
         "/batches/{batch_id}/do/{step}/standing",
     }
