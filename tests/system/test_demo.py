@@ -99,6 +99,7 @@ def test_equipment_and_material_are_on_record_before_the_first_step(
     assert "calibrated_until" not in (folder / "site.toml").read_text()
 
 
+@pytest.mark.soak  # test_demo_frozen shows the same of the other process
 @pytest.mark.timeout(200)
 def test_the_first_days_of_one_seed_are_the_same_in_another_run(
     played: tuple[dict[str, Any], Path, float], tmp_path: Path

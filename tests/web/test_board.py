@@ -190,7 +190,7 @@ async def test_it_filters_at_once_follows_what_happens_and_comes_back_with_the_t
         await page.evaluate("window.isSamePage = true")
         await page.fill("#filter input[name=q]", "B-12")
         await expect(found.locator("tbody tr")).to_have_count(1)
-        assert page.url.endswith("/?q=B-12")
+        await expect(page).to_have_url(re.compile(r"/\?q=B-12$"))
         await page.focus('#batches-found a[href="/batches/B-12"]')
         look = do.ObserveConfluence(vessels="B-12-P0", confluence_pct=77.0, method="visual", n_fields=3)
         await hall.lab.execute(Command("B-12", look), Actor("operator-1", "OP"))
