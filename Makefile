@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
-DEBIAN_PROGRAMS := mbpoll chromium mosquitto mosquitto-clients openssl influxdb victoria-metrics nginx-light strace
+DEBIAN_PROGRAMS := mbpoll chromium mosquitto mosquitto-clients openssl influxdb victoria-metrics nginx-light postgresql strace
 
 .PHONY: help demo install test matrix peers check services soak sbom screenshots bench lock clean
 
