@@ -1,4 +1,4 @@
-"""The ``[ledger]`` section of a site file: where its keys are, and where its heads are kept besides."""
+"""The ``[ledger]`` section of a site file: where its rows and keys are, and where its heads are kept besides."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from cultureops.config import Table
 from cultureops.ledger.keys import KEYS_FOLDER, KeyFolder
+from cultureops.ledger.postgres_settings import CONNECT_TIMEOUT_S, PORT, PostgresSettings, is_near
 
-__all__ = ["Authority", "LedgerSettings", "ledger_from"]
+__all__ = ["Authority", "LedgerSettings", "ledger_from", "postgresql_from"]
 
 _LONGEST_DEADLINE_S: Final = 60
 
@@ -26,11 +27,15 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
-    """Where the ledger's keys are (None: inside the data folder), and its anchors: files, and authorities."""
+    """Where the ledger's keys are (None: inside the data folder), and its anchors: files, and authorities.
+
+    ``postgresql`` is the database that keeps its rows; None: a file in the data folder does.
+    """
 
     keys: Path | None = None
     files: tuple[Path, ...] = ()
     authorities: tuple[Authority, ...] = ()
+    postgresql: PostgresSettings | None = None
 
     def key_folder(self, data_dir: Path) -> KeyFolder:
         """Return the folder of the keys of a lab that keeps its data in ``data_dir``."""
@@ -56,8 +61,37 @@ def ledger_from(table: Table | None, site_dir: Path) -> LedgerSettings:
         else:
             authorities.append(_authority(row, site_dir))
         row.done()
+    database = table.optional_table("postgresql")
+    postgresql = None if database is None else postgresql_from(database, site_dir)
     table.done()
-    return LedgerSettings(keys, tuple(files), tuple(authorities))
+    return LedgerSettings(keys, tuple(files), tuple(authorities), postgresql)
+
+
+def postgresql_from(table: Table, site_dir: Path) -> PostgresSettings:
+    """Read ``[ledger.postgresql]``; paths are relative to the site file. Raises ConfigError with file and line.
+
+    Another machine is reached by TLS alone, and has to prove its name against ``ca_file``.
+    """
+    host, database, user = (_one_line(table, key) for key in ("host", "database", "user"))
+    files: dict[str, Path] = {}
+    for key, what in (("password_file", "a file with the password"), ("ca_file", "the server's root certificate, PEM")):
+        if table.has(key):
+            files[key] = site_dir / table.text(key)
+            if not files[key].is_file():
+                raise table.error(f"{files[key]}: no such file; expected {what}", key)
+    if "ca_file" not in files and not is_near(host):
+        raise table.error(f"{host} is another machine; give ca_file, the certificate that signs the server's", "host")
+    port = table.integer("port", PORT, minimum=1, maximum=65535)
+    timeout_s = table.number("connect_timeout_s", CONNECT_TIMEOUT_S, minimum=0.1, maximum=_LONGEST_DEADLINE_S)
+    table.done()
+    return PostgresSettings(host, database, user, port, **files, connect_timeout_s=timeout_s)
+
+
+def _one_line(table: Table, key: str) -> str:
+    text = table.text(key)
+    if not text.strip() or not text.isprintable():
+        raise table.error(f"expected one line of text, not {text!r}", key)
+    return text
 
 
 def _file(row: Table, site_dir: Path) -> Path:
