@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from cultureops.access import Role, Signature
+from cultureops.access import Role
 from cultureops.access.desk import AccessDesk, open_access
 from cultureops.acquisition import (
     Acquisition,
@@ -44,23 +44,17 @@ from cultureops.alarms.text import duration
 from cultureops.anchor import Anchor
 from cultureops.attachments import Attachments, keep_on_record
 from cultureops.backup.nightly import Nightly
-from cultureops.batch.batch import Batch, batch_of
-from cultureops.batch.case import Plan
-from cultureops.batch.commands import Command, Identified
-from cultureops.batch.facts import Facts, TelemetryGap
-from cultureops.batch.field import Details
-from cultureops.batch.handler import execute, identify, record_refusal, rehearsed
+from cultureops.batch.batch import batch_of
 from cultureops.batch.projection import batch_channels, channel_rows
-from cultureops.batch.recipe import load_recipe, recipe_names
 from cultureops.batch.register import BatchRegister
 from cultureops.batch.results import take_result
-from cultureops.batch.rules import asks_for_gaps
 from cultureops.batch.shelf import RecipeShelf
+from cultureops.batch_desk import BatchDesk
 from cultureops.clock import MINUTE_MS, SECOND_MS, Clock, Entropy, Instant, SystemClock
 from cultureops.device.channel import Kind
 from cultureops.device.reading import Reading
-from cultureops.errors import AccessError, ChainBroken, StorageError, TransitionRefused
-from cultureops.gathering import check_collected, equipment_facts, gaps_of, lot_facts, open_alarms
+from cultureops.errors import ChainBroken, StorageError
+from cultureops.gathering import open_alarms
 from cultureops.ledger.anchors import Anchors
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import SqlLedger
@@ -90,8 +84,6 @@ MEMORY_MARGIN_MS: Final = 10 * MINUTE_MS
 HOUR_S: Final = 3600.0
 STEPPED_SEAL_H: Final = 6
 """Hours of stepped lab time pass in seconds; sealing each by itself would take most of them."""
-_DECIDED_BY: Final = ("recipe:", "lot:", "equipment:")
-"""Streams of the registers that decisions on batches look at."""
 
 
 class Lab:
@@ -158,6 +150,12 @@ class Lab:
         self.recent = Recent([name for name, row in self.channels.items() if row.channel.kind is Kind.MEASUREMENT])
         self.anchor = Anchor(store, ledger, 1 if isinstance(clock, SystemClock) else STEPPED_SEAL_H)
         self.attachments = Attachments(data_dir)
+        self.desk = BatchDesk(
+            ledger, store, access, clock, batches=self.batches, recipes=self.recipes, equipment=self.equipment,
+            lots=self.lots, unread=self.unread, channels=self.channels, chambers=site.chambers,
+            alarms=lambda: open_alarms(self.engine), revise=self.alarming.exposing.revise,
+        )  # fmt: skip
+        self.execute, self.gaps_seen_by = self.desk.execute, self.desk.gaps_seen_by
         self.publisher = publisher_of(site, self.channels, clock, store, self.engine, self.batches.exposed)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
         self._link_events: list[LinkEvent] = []
@@ -200,60 +198,6 @@ class Lab:
         check_topics(site, channels)
         return channels, rules_of(site, channels)
 
-    async def execute(
-        self, command: Command, actor: Actor, witness: Actor | None = None, signatures: Sequence[Signature] = ()
-    ) -> Batch:
-        """Carry out a command on a batch with the facts of this moment, by people who have an account in that role.
-
-        Raises AccessError or BatchError when it is refused, which is on record then.
-        """
-        self._check_registers()
-        await self._permit(command, actor, witness)
-        facts = await self._facts(command.batch_id, actor, witness, command)
-        await self._permit(command, actor, witness)  # somebody may have been disabled while facts were gathered
-        try:
-            await self._check_collected(command, facts)
-        except TransitionRefused as refusal:
-            await record_refusal(self.ledger, command, facts, refusal)
-            raise
-        return await execute(self.ledger, self.recipes.lookup, command, replace(facts, signatures=tuple(signatures)))
-
-    async def rehearse(self, command: Command, actor: Actor) -> Plan:
-        """Return what a command would record now, with its remarks and doubts; nothing is recorded, no refusal either.
-
-        Second persons and signatures are not asked for. Raises BatchError when it would be refused.
-        """
-        self._check_registers()
-        facts = await self._facts(command.batch_id, actor, None, command)
-        await self._check_collected(command, facts)
-        return rehearsed(self.ledger, self.recipes.lookup, command, facts)
-
-    async def identify(
-        self, batch: Batch, step: type[Details], scanned: Identified, named: Sequence[str], actor: Actor
-    ) -> None:
-        """Judge what was scanned before a step; raises GateFailed for a wrong pair, which is on record then."""
-        await identify(self.ledger, batch, step, scanned, named, await self._facts("", actor, None))
-
-    async def _check_collected(self, command: Command, facts: Facts) -> None:
-        await check_collected(command, self.channels, self.site.chambers, self.store, facts.now)
-
-    async def _permit(self, command: Command, actor: Actor, witness: Actor | None) -> None:
-        await self.ledger.catch_up()  # accounts are changed by other processes too
-        try:
-            for person in (actor, witness) if witness is not None else (actor,):
-                self.access.permit(person)
-        except AccessError as refusal:
-            await record_refusal(self.ledger, command, await self._facts("", actor, witness), refusal)
-            raise
-
-    def _check_registers(self) -> None:
-        """Refuse to decide on a batch by registers that have a hole; raises TransitionRefused."""
-        if holes := sorted(stream for stream in self.unread.streams if stream.startswith(_DECIDED_BY)):
-            raise TransitionRefused(
-                f"{', '.join(holes[:3])}: an event can't be read, so whether recipe, lots and equipment are fit is not "
-                "known; call whoever maintains cultureops"
-            )
-
     async def acknowledge(self, rule_id: str, actor_id: str, reason: str) -> AlarmView | None:
         """Acknowledge an alarm in a person's name; raises CultureOpsError when there is nothing to acknowledge.
 
@@ -264,7 +208,7 @@ class Lab:
 
     async def take(self, device: str, result: Result) -> None:
         """Take what a cell counter handed over into the batch that the sample names, or record why not."""
-        facts = await self._facts("", Actor(device, Role.DEVICE), None)
+        facts = await self.desk.facts("", Actor(device, Role.DEVICE), None)
         if (contents := await self.acquisition.contents(device, result)) is not None:
             source_file = result.source_file
             await keep_on_record(self.ledger, self.attachments, contents, source_file, facts.actor, Source.DEVICE)
@@ -361,41 +305,6 @@ class Lab:
         return any(
             (known := latest.get(fact.channel)) is None or known.received_time < fact.received_time
             for fact in batch_channels(event)
-        )
-
-    async def gaps_seen_by(self, batch: Batch) -> tuple[TelemetryGap, ...]:
-        """Return where the chambers that the batch stood in gave no value, while it stood there."""
-        return await gaps_of(batch, self.channels.values(), self.store, self.clock.now())
-
-    async def facts_of(self, batch: Batch) -> Facts:
-        """Return what a release decided now would look at, for whoever reviews the record."""
-        now = self.clock.now()
-        return Facts(
-            now=now,
-            actor=SYSTEM,
-            recipe=self.recipes.of(batch),
-            open_alarms=open_alarms(self.engine),
-            telemetry_gaps=await self.gaps_seen_by(batch),
-            equipment=equipment_facts(self.equipment, now, None),
-            lots=lot_facts(self.lots, now, None),
-        )
-
-    async def _facts(self, batch_id: str, actor: Actor, witness: Actor | None, command: Command | None = None) -> Facts:
-        """Gather what a decision may look at, at this instant; of what a late step used, what held when it was used."""
-        now = self.clock.now()
-        if command is not None and asks_for_gaps(command):
-            await self.alarming.exposing.revise(now)  # a stay that was entered a moment ago may have met an alarm
-        batch = self.batches.get(batch_id)
-        looks_at_gaps = batch is not None and command is not None and asks_for_gaps(command)
-        return Facts(
-            now=now,
-            actor=actor,
-            recipe=load_recipe(recipe_names()[0]),
-            witness=witness,
-            open_alarms=open_alarms(self.engine),
-            telemetry_gaps=await self.gaps_seen_by(batch) if looks_at_gaps and batch is not None else (),
-            equipment=equipment_facts(self.equipment, now, command),
-            lots=lot_facts(self.lots, now, command),
         )
 
     def _accept(self, readings: Sequence[Reading]) -> None:

@@ -341,7 +341,7 @@ async def test_what_was_entered_while_nothing_ran_is_made_good_at_start_and_once
     async with opened() as lab:
         await seed_batch(lab, clock, "B-1", "incubator_2")
         await breathe(lab, clock, 3.0, 20)
-        facts = await lab._facts("B-1", OPERATOR, None)
+        facts = await lab.desk.facts("B-1", OPERATOR, None)
         lookup = lab.recipes.lookup
     async with beside(tmp_path, clock) as ledger:
         await execute(ledger, lookup, moved_late("B-1", "incubator_1", START + 12 * MINUTE_MS), facts)

@@ -111,7 +111,7 @@ async def test_readings_are_uncertain_from_the_end_of_the_calibration_on(lab: La
 
 async def test_what_a_decision_sees_is_what_the_records_say(lab: Lab, clock: SteppedClock) -> None:
     async def seen(at: int | None = None) -> tuple[bool, int | None]:
-        facts = await lab._facts("B-1", OP, None, BatchCommand("B-1", Note(text="x"), at))
+        facts = await lab.desk.facts("B-1", OP, None, BatchCommand("B-1", Note(text="x"), at))
         return facts.equipment["incubator_1"].in_service, facts.equipment["incubator_1"].calibrated_until
 
     assert await seen() == (True, None)
@@ -137,7 +137,7 @@ async def test_a_late_use_of_a_lot_and_a_late_release(lab: Lab, clock: SteppedCl
     use = Resuspend(diluent="saline", diluent_lot="S-1", volume_ml=5.0, viable_density_1e6_per_ml=1.0)
     in_between = START + HOUR_MS + MINUTE_MS
     for step, status in ((use, "released"), (Note(text="stands for any step that uses no lot"), "recalled")):
-        facts = await lab._facts("B-1", OP, None, BatchCommand("B-1", step, in_between))
+        facts = await lab.desk.facts("B-1", OP, None, BatchCommand("B-1", step, in_between))
         assert facts.lots["S-1"].status == status
 
 

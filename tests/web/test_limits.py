@@ -111,7 +111,7 @@ async def test_who_is_disabled_while_a_command_is_under_way_enters_nothing(peopl
     from cultureops.ledger.event import Actor
 
     async with open_house(people, tmp_path) as house:
-        gather = house.lab._facts
+        gather = house.lab.desk.facts
 
         async def slowly(*arguments: Any) -> Any:
             facts = await gather(*arguments)
@@ -119,7 +119,7 @@ async def test_who_is_disabled_while_a_command_is_under_way_enters_nothing(peopl
                 await house.lab.access.disable("operator-1", ADMIN, "left")
             return facts
 
-        house.lab._facts = slowly  # type: ignore[method-assign]
+        house.lab.desk.facts = slowly  # type: ignore[method-assign]
         with pytest.raises(AccessError, match="is disabled"):
             await house.lab.execute(Command("B-1", Note(text="a last word")), Actor("operator-1", "OP"))
         assert house.events("batch:B-1")[-1].type == "command_refused"
