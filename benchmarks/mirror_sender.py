@@ -127,7 +127,7 @@ def raw(folder: Path, work: Workload, port: int, site: str) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     began = time.perf_counter()
     for body in bodies:
-        connection.request("POST", "/api/v2/write?org=-&bucket=lab&precision=ms", body)
+        connection.request("POST", "/write?db=lab&precision=ms", body)
         answer = connection.getresponse()
         answer.read()
         if answer.status != 204:

@@ -15,7 +15,7 @@ from benchmarks.contestants.timing import each_timed
 from benchmarks.process import BenchError, Server, free_port, program
 from benchmarks.workload import CHANNELS, START_MS, Workload
 
-__all__ = ["WRITE", "Influx", "count", "serve", "settle"]
+__all__ = ["WRITE", "Influx", "count", "lines", "serve", "settle"]
 
 WRITE = "/write?db=bench&precision=ms"
 COLD_S = 3
@@ -47,7 +47,8 @@ def serve(folder: Path) -> Iterator[Server]:
     with Server(command, port, folder / "log", environment) as server:
         server.wait_ready("/ping")
         with closing(line_protocol.Http(port)) as http:
-            http.ask("POST", f"/query?q={quote('CREATE DATABASE bench')}")
+            for database in ("bench", "lab"):
+                http.ask("POST", f"/query?q={quote(f'CREATE DATABASE {database}')}")
         yield server
 
 
@@ -74,6 +75,12 @@ def count(port: int) -> int:
     with closing(line_protocol.Http(port)) as http:
         answer = http.ask("GET", f"/query?db=bench&q={quote('SELECT count(*) FROM readings')}")
     return sum(json.loads(answer)["results"][0]["series"][0]["values"][0][1:])
+
+
+def lines(port: int) -> int:
+    """Return how many lines the server has taken in all, however many points of them are left."""
+    with closing(line_protocol.Http(port)) as http:
+        return int(json.loads(http.ask("GET", "/debug/vars"))["write"]["values"]["pointReq"])
 
 
 def _sizes(folder: Path) -> dict[str, int]:
