@@ -1,0 +1,209 @@
+"""A real PostgreSQL on a free loopback port, with a data folder and a user of its own, and fresh databases on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from tests.conftest import absent, require_program
+from tests.ports import free_port
+
+from cultureops.ledger.postgres_settings import PostgresSettings
+
+__all__ = ["OWNER", "ROLE", "Database", "PostgresServer", "postgres_program"]
+
+OWNER, ROLE = "owner", "cultureops"
+"""Who makes the tables, and whom the lab is."""
+_PASSWORDS = {OWNER: "of the owner", ROLE: "of the role of the lab"}
+_START_S = 30.0
+_RECORDS = "events, heads, stamps, claims, secrets"
+
+
+def postgres_program(name: str) -> Path:
+    """Path of one of the server's programs, which Debian keeps outside of PATH."""
+    places = [str(folder) for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    found = shutil.which(name, path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
+    if found is None:
+        absent(f"{name} of PostgreSQL is not installed; `make services` installs it")
+    return Path(found)
+
+
+@dataclass
+class Database:
+    """A database with the tables of a ledger, and who may connect to it."""
+
+    server: PostgresServer
+    name: str
+    is_spoiled: bool = False
+    """Whether its tables are no longer as they were made, so that no other test can have it."""
+
+    def settings(self, user: str = ROLE) -> PostgresSettings:
+        """As the site file has them."""
+        password_file = self.server.folder / f"password-{user}"
+        return PostgresSettings("127.0.0.1", self.name, user, self.server.port, password_file)
+
+    @contextlib.contextmanager
+    def as_(self, user: str = OWNER) -> Iterator[psycopg.Connection[Any]]:
+        """Connect, and commit what was done unless it fails."""
+        with self.server.connect(self.name, user) as connection:
+            yield connection
+
+    def execute(self, *statements: str) -> None:
+        """Do as somebody who rules the database can: no trigger and no grant holds them."""
+        with self.as_() as connection:
+            connection.execute("SET session_replication_role = replica")
+            for statement in statements:
+                connection.execute(statement)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """All that a query finds."""
+        with self.as_() as connection:
+            return connection.execute(query).fetchall()
+
+
+@dataclass
+class PostgresServer:
+    """A server that belongs to one process of tests; ``fsync`` stays on, as in a lab."""
+
+    folder: Path
+    port: int
+    _process: subprocess.Popen[bytes] | None = None
+    _free: list[Database] = field(default_factory=list)
+    _made: int = 0
+
+    @classmethod
+    def create(cls) -> PostgresServer:
+        """Make a data folder and start a server on it."""
+        server = cls(Path(tempfile.mkdtemp(prefix="cultureops-pg-")), free_port())
+        for user, password in _PASSWORDS.items():
+            (server.folder / f"password-{user}").write_text(password + "\n", encoding="utf-8")
+        if (account := _account()) is not None:
+            for path in (server.folder, *server.folder.iterdir()):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        options = ["--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={server.folder / f'password-{OWNER}'}"]
+        initdb = [postgres_program("initdb"), "--pgdata", server.folder / "data", "--encoding=UTF8", "--locale=C"]
+        try:
+            subprocess.run(
+                [*initdb, *options, "--no-sync", "--no-instructions"],
+                check=True, capture_output=True, timeout=60, cwd=server.folder, **_as_account(),
+            )  # fmt: skip
+            server.start()
+            with server.connect("postgres") as connection:
+                connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{_PASSWORDS[ROLE]}'")
+        except BaseException:
+            server.destroy()
+            raise
+        return server
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder),
+            "shared_buffers": "32MB",
+            "max_connections": "60",
+            "autovacuum": "off",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [require_program("setpriv"), "--pdeathsig", "QUIT", postgres_program("postgres"),
+                 "-D", self.folder / "data", "-p", str(self.port), *options],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder, **_as_account(),
+            )  # fmt: skip
+        until = time.monotonic() + _START_S
+        while True:
+            try:
+                self.connect("postgres").close()
+                return
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError((self.folder / "log").read_text(encoding="utf-8")[-2000:]) from None
+                time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT ends its connections and shuts it down, SIGQUIT as a crash would."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_START_S)
+            self._process = None
+
+    def kill(self) -> None:
+        """Kill it and all that it has started at once, as nothing but a cut of the power does."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="utf-8")
+        self._process.kill()
+        for child in children.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        self._process.wait(_START_S)
+        self._process = None
+
+    def destroy(self) -> None:
+        """End it and remove all that it had."""
+        try:
+            self.stop(signal.SIGQUIT)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self, database: str, user: str = OWNER) -> psycopg.Connection[Any]:
+        """Connect as somebody; what is done is committed when the connection is left as a context."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, dbname=database, user=user, password=_PASSWORDS[user], connect_timeout=5
+        )
+
+    def empty_database(self) -> Database:
+        """Return a database without any table."""
+        self._made += 1
+        database = Database(self, f"ledger_{self._made}", is_spoiled=True)
+        with self.connect("postgres") as connection:
+            connection.autocommit = True
+            connection.execute(f"CREATE DATABASE {database.name}")
+        return database
+
+    def take(self) -> Database:
+        """Return a database that is prepared and without a row."""
+        from cultureops.ledger.postgres_schema import prepare
+
+        if self._free:
+            return self._free.pop()
+        database = self.empty_database()
+        prepare(database.settings(OWNER), ROLE)
+        database.is_spoiled = False
+        return database
+
+    def give_back(self, database: Database) -> None:
+        """Have another test get it, empty; one that is spoiled goes."""
+        if database.is_spoiled:
+            with self.connect("postgres") as connection:
+                connection.autocommit = True
+                connection.execute(f"DROP DATABASE {database.name} WITH (FORCE)")
+            return
+        database.execute(f"TRUNCATE {_RECORDS}")
+        self._free.append(database)
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Whose the server is: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    absent("no user to run PostgreSQL as")
+
+
+def _as_account() -> dict[str, Any]:
+    account = _account()
+    return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
