@@ -23,7 +23,7 @@ from cultureops.access.authentication import PASSWORD
 from cultureops.access.events import ACCESS, PREFIX, SYSTEM, AccessEvent, account_stream, new_event, username_claim
 from cultureops.access.password import hash_password
 from cultureops.access.policy import Policy
-from cultureops.access.secrets_file import SecretsFile
+from cultureops.access.vault import make_vault
 from cultureops.ledger import NewEvent
 from cultureops.recording import open_ledger_beside
 
@@ -72,7 +72,7 @@ def hire_named(data_dir: Path, *people: tuple[str, str]) -> None:
 
 
 async def _hire(data_dir: Path, people: Sequence[tuple[str, str]]) -> None:
-    vault, accounts = SecretsFile.make(data_dir), Accounts()
+    vault, accounts = make_vault(data_dir), Accounts()
     async with open_ledger_beside(data_dir) as ledger:
         streams = (*ledger.streams(PREFIX), ACCESS)
         events = [event for stream in streams for event in ledger.read(stream)]

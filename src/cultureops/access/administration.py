@@ -13,8 +13,8 @@ from cultureops.access.events import ACCESS, PREFIX, SYSTEM, AccessEvent, accoun
 from cultureops.access.identity import Identity
 from cultureops.access.policy import Policy
 from cultureops.access.roles import Role
-from cultureops.access.secrets_file import SecretsFile
 from cultureops.access.token import FIRST_LINK, INVITATION, SCOPES, TOKEN, hand_out
+from cultureops.access.vault import Vault
 from cultureops.clock import DAY_MS, HOUR_MS, Clock, Entropy, Instant, iso
 from cultureops.errors import AccessError, ClaimTaken, ConcurrencyError, StorageError
 from cultureops.field import printable
@@ -30,7 +30,7 @@ class Administration:
     """Changes of accounts on one ledger and one file of secrets."""
 
     def __init__(
-        self, ledger: Ledger, vault: SecretsFile | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy
+        self, ledger: Ledger, vault: Vault | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy
     ) -> None:
         self.accounts = Accounts()
         self.policy = policy
@@ -42,7 +42,7 @@ class Administration:
         """Whether an account exists."""
         return len(self.accounts) > 0
 
-    def secrets(self) -> SecretsFile:
+    def secrets(self) -> Vault:
         """Return the file of secrets; raises AccessError that says how to recover where it is lost."""
         if self._vault is None:
             raise AccessError(self.problem)

@@ -20,8 +20,8 @@ from cultureops.access.password import hash_password, needs_rehash, password_mat
 from cultureops.access.policy import Policy
 from cultureops.access.roles import Role
 from cultureops.access.second_factor import SecondFactors
-from cultureops.access.secrets_file import SecretsFile
 from cultureops.access.throttle import Throttle, TooSoon, network_of
+from cultureops.access.vault import Vault
 from cultureops.clock import Clock
 from cultureops.errors import AccessError
 from cultureops.ledger.event import NewEvent
@@ -62,7 +62,7 @@ class Authentication:
     def __init__(
         self,
         ledger: Ledger,
-        vault: Callable[[], SecretsFile],
+        vault: Callable[[], Vault],
         accounts: Accounts,
         policy: Policy,
         factors: SecondFactors,

@@ -21,8 +21,8 @@ from cultureops.access.policy import Policy, policy_of
 from cultureops.access.recognition import UNKNOWN, Recognition
 from cultureops.access.review import AccessReview, review
 from cultureops.access.roles import Role
-from cultureops.access.secrets_file import SecretsFile
 from cultureops.access.signature import Meaning, Shown, Signature, details_sha256, shown, signed
+from cultureops.access.vault import Vault, make_vault, open_vault
 from cultureops.clock import Clock, Entropy
 from cultureops.errors import AccessError, ClaimTaken, ConcurrencyError
 from cultureops.ledger.event import Actor, Event
@@ -46,7 +46,7 @@ class AccessDesk(Recognition):
     """Recognises people and programs, and takes signatures; opened by ``open_access``."""
 
     def __init__(
-        self, ledger: Ledger, vault: SecretsFile | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy,
+        self, ledger: Ledger, vault: Vault | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy,
         real_s: Callable[[], float] = time.monotonic, wall_s: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         super().__init__(ledger, vault, problem, policy, clock, entropy, real_s, wall_s)
@@ -182,7 +182,7 @@ class AccessDesk(Recognition):
             raise AccessError("say why: what was lost, and who decided to recover it")
         was_lost = self._vault is None
         if was_lost:
-            self._vault = await asyncio.to_thread(SecretsFile.make, data_dir)
+            self._vault = await asyncio.to_thread(make_vault, data_dir)
             self.problem = ""
         actor, invitation_id = Actor(f"shell:{by}", SYSTEM.role), self._new_id()
         told = new_event(AccessEvent.RECOVERED, {"username": username, "secrets_lost": was_lost}, actor, reason)
@@ -219,7 +219,7 @@ async def open_access(
         known.apply(event)
     vault, problem = None, ""
     try:
-        vault = await asyncio.to_thread(SecretsFile.open, data_dir, is_expected=len(known) > 0)
+        vault = await asyncio.to_thread(open_vault, data_dir, is_expected=len(known) > 0)
     except AccessError as error:
         problem = str(error)
     chosen = policy_of(known.policy_data) if policy is None else policy

@@ -16,10 +16,10 @@ from cultureops.access.password import check_password
 from cultureops.access.policy import Policy
 from cultureops.access.roles import Role
 from cultureops.access.second_factor import TOTP, WEBAUTHN, SecondFactors
-from cultureops.access.secrets_file import SecretsFile
 from cultureops.access.throttle import network_of
 from cultureops.access.token import FIRST_LINK, INVITATION, Handed, matches, read
 from cultureops.access.totp import new_totp_secret, provisioning_uri, totp_step
+from cultureops.access.vault import Vault
 from cultureops.access.webauthn import check_new, registration_options
 from cultureops.clock import Clock, Entropy
 from cultureops.errors import AccessError
@@ -46,7 +46,7 @@ class OwnAccount(Administration):
     """What each person decides alone, after proving to be themselves; ``real_s`` monotonic, ``wall_s`` UTC [s]."""
 
     def __init__(
-        self, ledger: Ledger, vault: SecretsFile | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy,
+        self, ledger: Ledger, vault: Vault | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy,
         real_s: Callable[[], float] = time.monotonic, wall_s: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         super().__init__(ledger, vault, problem, policy, clock, entropy)

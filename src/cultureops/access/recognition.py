@@ -16,9 +16,9 @@ from cultureops.access.identity import Identity
 from cultureops.access.own_account import OwnAccount
 from cultureops.access.policy import Policy
 from cultureops.access.roles import PEOPLE, Role
-from cultureops.access.secrets_file import SecretsFile
 from cultureops.access.session import Ended, Sessions
 from cultureops.access.token import TOKEN, Handed, matches, read
+from cultureops.access.vault import Vault
 from cultureops.clock import Clock, Entropy, Instant
 from cultureops.errors import AccessError
 from cultureops.field import printable
@@ -34,7 +34,7 @@ class Recognition(OwnAccount):
     """Recognises whoever comes; ``real_s`` monotonic, ``wall_s`` UTC [s]."""
 
     def __init__(
-        self, ledger: Ledger, vault: SecretsFile | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy,
+        self, ledger: Ledger, vault: Vault | None, problem: str, policy: Policy, clock: Clock, entropy: Entropy,
         real_s: Callable[[], float] = time.monotonic, wall_s: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         super().__init__(ledger, vault, problem, policy, clock, entropy, real_s, wall_s)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from cultureops.access.account import Account, Factor
-from cultureops.access.secrets_file import SecretsFile
 from cultureops.access.totp import totp_step
+from cultureops.access.vault import Vault
 from cultureops.access.webauthn import Challenges, Credential, authentication_options, check_answer
 
 __all__ = ["PROOF", "TOTP", "WEBAUTHN", "SecondFactors"]
@@ -24,7 +24,7 @@ class SecondFactors:
     """Checks codes and answers of security keys; ``wall_s`` gives real time [s UTC], ``real_s`` monotonic time [s]."""
 
     def __init__(
-        self, vault: Callable[[], SecretsFile], origin: str, wall_s: Callable[[], float], real_s: Callable[[], float]
+        self, vault: Callable[[], Vault], origin: str, wall_s: Callable[[], float], real_s: Callable[[], float]
     ) -> None:
         self.challenges = Challenges()
         self._vault, self._origin, self._wall_s, self._real_s = vault, origin, wall_s, real_s

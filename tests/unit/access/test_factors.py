@@ -15,7 +15,7 @@ from tests.unit.access.bench import CHEAP, HOME, PASSWORD, Bench
 
 from cultureops.access.events import AccessEvent
 from cultureops.access.password import check_password, hash_password, needs_rehash, password_matches
-from cultureops.access.secrets_file import KEY_FILE, SECRETS_FILE, SecretsFile
+from cultureops.access.vault import KEY_FILE, SECRETS_FILE, make_vault
 from cultureops.errors import AccessError, StorageError
 
 OTHER = "four other words of my own"
@@ -190,17 +190,17 @@ async def test_lost_secrets_are_never_replaced_in_silence_and_a_recovery_is_loud
 
 
 def test_the_files_are_for_their_owner_alone_and_rubbish_is_no_file_of_secrets(tmp_path: Path) -> None:
-    vault = SecretsFile.make(tmp_path)
+    vault = make_vault(tmp_path)
     for name in (SECRETS_FILE, KEY_FILE):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     vault.put("a", "totp", "x", b"1", 5)
     assert vault.advance("a", 6) and not vault.advance("a", 6) and not vault.advance("none", 1)
     (tmp_path / SECRETS_FILE).write_bytes(b"rubbish" * 1000)
     with pytest.raises(StorageError, match="restore it"):
-        SecretsFile.make(tmp_path)
+        make_vault(tmp_path)
     (tmp_path / KEY_FILE).write_bytes(b"short")
     with pytest.raises(AccessError, match="32 bytes"):
-        SecretsFile.make(tmp_path)
+        make_vault(tmp_path)
 
 
 async def test_no_secret_ever_stands_in_the_ledger_or_the_log(empty: Bench, capfd: pytest.CaptureFixture[str]) -> None:

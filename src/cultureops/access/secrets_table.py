@@ -1,0 +1,75 @@
+"""The rows of a vault in the database that keeps the ledger, for several nodes at once; see ``vault.py``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from cultureops.errors import StorageError
+from cultureops.ledger.postgres_settings import PostgresSettings
+
+if TYPE_CHECKING:
+    from psycopg import Connection as Driver
+
+__all__ = ["SecretsTable"]
+
+_LOCK_WAIT: Final = "5s"
+
+
+class SecretsTable:
+    """The table ``secrets`` beside the tables of a ledger in PostgreSQL."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool)
+
+    @property
+    def name(self) -> str:
+        """The database and the table."""
+        return f"{self._settings.name}, table secrets"
+
+    @property
+    def remedy(self) -> str:
+        """What to do when its rows can't be used."""
+        return "restore the table from the backup, and keys/access.key into the data folder of this node"
+
+    def is_there(self) -> bool:
+        """Whether the table has a row: it is made empty, together with the ledger's."""
+        with self.begin() as connection:
+            return bool(connection.exec_driver_sql("SELECT EXISTS (SELECT FROM secrets)").scalar_one())
+
+    def prepare(self) -> None:
+        """See that the table is there and may be used; it is made by who owns the database. Raises StorageError."""
+        self.is_there()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Give a transaction that is durable when it ends; raises StorageError."""
+        with self._lock:
+            try:
+                with self._engine.begin() as connection:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+                    yield connection
+            except SQLAlchemyError as error:
+                said = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+                raise StorageError(
+                    f"{self.name}: {said}; see that the server answers and that `cultureops ledger prepare` was run"
+                ) from None
+
+    def _connect(self) -> Driver[Any]:
+        import psycopg
+
+        settings = self._settings
+        tls = {} if settings.ca_file is None else {"sslmode": "verify-full", "sslrootcert": str(settings.ca_file)}
+        return psycopg.connect(
+            host=settings.host, port=settings.port, dbname=settings.database, user=settings.user,
+            password=settings.password(), connect_timeout=max(2, round(settings.connect_timeout_s)),
+            application_name="cultureops access", options="-c synchronous_commit=on", **tls,
+        )  # fmt: skip
