@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import aiomqtt
 import pytest
 from tests.conftest import require_program
+from tests.mqtt_schema import faults_of
 from tests.ports import free_port
 from tests.system.test_lab import START, seed_batch
 
@@ -147,7 +148,8 @@ async def told(client: aiomqtt.Client, prefix: str) -> dict[str, Any]:
             if message.topic.value == "end":
                 return found
             assert message.retain and isinstance(message.payload, bytes)
-            found[message.topic.value] = json.loads(message.payload)
+            said = found[message.topic.value] = json.loads(message.payload)
+            assert not faults_of(prefix, message.topic.value, said)
     raise AssertionError("the connection ended")
 
 

@@ -24,6 +24,7 @@ from cultureops.cli import (
     growth,
     ledger,
     lots,
+    mqtt,
     pack,
     qualification,
     recipe,
@@ -75,6 +76,7 @@ app.add_typer(evaluate.group, name="evaluate")
 app.add_typer(backup.group, name="backup")
 app.add_typer(pack.group, name="pack")
 app.add_typer(attachments.group, name="attachments")
+app.add_typer(mqtt.group, name="mqtt")
 
 
 def main() -> None:
