@@ -157,9 +157,9 @@ def web_context(lab: Lab, pace: Pace | None, bench: Bench | None = None) -> WebC
     return WebContext(
         site_name=lab.site.name,
         zone=lab.site.zone,
-        simulated=any(device.simulated for device in lab.site.devices),
+        simulated=any(device.simulated for device in lab.site.every_device),
         clock=lab.clock,
-        chambers=lab.site.chambers,
+        chambers=lab.site.every_chamber,
         channels=lab.channels,
         store=lab.store,
         engine=lab.engine,

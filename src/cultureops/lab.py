@@ -67,7 +67,7 @@ from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER, refuse_missing_l
 from cultureops.self_check import SelfCheck, Surroundings, Vitals
 from cultureops.site import Site, equipment_register
 from cultureops.site_approval import SiteWatch
-from cultureops.site_rules import rules_of
+from cultureops.site_rules import channels_of, remote_channels, rules_of
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
 from cultureops.telemetry.mirror import Mirror, mirroring
 from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, LAG_ID, lag_reading
@@ -116,7 +116,8 @@ class Lab:
         self.lots = LotRegister()
         self.recipes = RecipeShelf(site.recipes)
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event, self.equipment.is_out_of_calibration)
-        self.channels = {row.id: row for row in self.acquisition.channels}
+        self._own_channels = frozenset(row.id for row in self.acquisition.channels)
+        self.channels = {row.id: row for row in (*self.acquisition.channels, *remote_channels(site))}
         self.vitals = Vitals(
             time.monotonic if isinstance(clock, SystemClock) else lambda: clock.now() / SECOND_MS,
             max((row.period_ms / SECOND_MS for row in self.acquisition.channels), default=None),
@@ -152,7 +153,7 @@ class Lab:
         self.attachments = Attachments(data_dir)
         self.desk = BatchDesk(
             ledger, store, access, clock, batches=self.batches, recipes=self.recipes, equipment=self.equipment,
-            lots=self.lots, unread=self.unread, channels=self.channels, chambers=site.chambers,
+            lots=self.lots, unread=self.unread, channels=self.channels, chambers=site.every_chamber,
             alarms=lambda: open_alarms(self.engine), revise=self.alarming.exposing.revise,
         )  # fmt: skip
         self.execute, self.gaps_seen_by = self.desk.execute, self.desk.gaps_seen_by
@@ -170,7 +171,7 @@ class Lab:
         """Give the alarms the stored readings they look back on: what a restart cut off goes on by source time."""
         now = self.clock.now()
         memory_s = self.engine.memory_s()
-        starts = {name: now - round(1000 * memory_s.get(name, 0.0)) - MEMORY_MARGIN_MS for name in self.channels}
+        starts = {name: now - round(1000 * memory_s.get(name, 0.0)) - MEMORY_MARGIN_MS for name in self._own_channels}
         found = await self.store.series_of(starts, now + 1)
         readings = [reading for channel, series in found.items() for reading in series.readings(channel)]
         self.alarming.remember(sorted(readings, key=lambda reading: reading.source_time))
@@ -194,8 +195,10 @@ class Lab:
     @staticmethod
     def plan(site: Site) -> tuple[dict[str, MeasuredChannel], tuple[Rule, ...]]:
         """Read profiles and rules of a site without touching a device; raises ConfigError."""
-        channels = {row.id: row for row in Acquisition(site.devices, SystemClock(), lambda _: None).channels}
+        channels = channels_of(site)
         check_topics(site, channels)
+        for gateway in site.gateway_sites.values():
+            rules_of(gateway, channels)
         return channels, rules_of(site, channels)
 
     async def acknowledge(self, rule_id: str, actor_id: str, reason: str) -> AlarmView | None:
@@ -413,7 +416,7 @@ class Lab:
         self.telling.alarms()
 
     def _on_readings(self, readings: Sequence[Reading]) -> None:
-        if any(reading.channel in self.channels for reading in readings):
+        if any(reading.channel in self._own_channels for reading in readings):
             self.vitals.hear()
         if self.publisher is not None:
             self.publisher.readings(readings)

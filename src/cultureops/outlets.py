@@ -24,7 +24,7 @@ def mirror_of(site: Site, data_dir: Path, clock: Clock, store: EmbeddedStore) ->
     """Return the mirror of a site that names a server; raises Unreadable for its damaged files."""
     if site.influxdb is None:
         return None
-    labels = Labels(site.name, {device.id: device.chamber for device in site.devices})
+    labels = Labels(site.name, {device.id: device.chamber for device in site.every_device})
     return Mirror(store, site.influxdb, labels, data_dir, clock)
 
 
@@ -45,7 +45,7 @@ def check_topics(site: Site, channels: Mapping[str, MeasuredChannel]) -> None:
     """Refuse a device whose channels can't be told to the broker; raises ConfigError."""
     if site.mqtt is None:
         return
-    rows = {device.id: device.row for device in site.devices}
+    rows = {device.id: device.row for device in site.every_device}
     for channel in channels.values():
         try:
             site.mqtt.topics.channel(channel.id)

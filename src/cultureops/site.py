@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +22,7 @@ from cultureops.ledger.settings import LedgerSettings, ledger_from
 from cultureops.mqtt import MqttSettings, mqtt_from
 from cultureops.notify.settings import NotifySettings, notify_from
 from cultureops.self_check import self_check_from
+from cultureops.sync import GatewayRow, GatewaysSettings, HubSettings, gateways_from, hub_from
 from cultureops.telemetry.mirror_lag import OWN_DEVICE
 from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
 from cultureops.web.settings import WebSettings, web_from
@@ -37,6 +38,8 @@ class Site:
     """A site file, read: everything but the alarm rules, which need the devices' channels first.
 
     ``notify`` is None where a site tells nobody, ``backup`` where it has no backups made; ``file`` is the one read.
+    ``hub`` is a gateway's; ``gateways`` are a hub's, and ``gateway_sites`` by gateway's name what their site files say
+    of what stands there.
     """
 
     name: str
@@ -57,6 +60,22 @@ class Site:
     file: Path | None = None
     access: Policy = field(default_factory=Policy)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    hub: HubSettings | None = None
+    gateways: GatewaysSettings | None = None
+    gateway_sites: Mapping[str, Site] = field(default_factory=dict)
+    is_mirrored: bool = False
+
+    @property
+    def every_chamber(self) -> Mapping[str, Chamber]:
+        """The chambers of this site, then those of its gateways."""
+        return dict(self.chambers) | {
+            name: chamber for site in self.gateway_sites.values() for name, chamber in site.chambers.items()
+        }
+
+    @property
+    def every_device(self) -> tuple[DeviceRow, ...]:
+        """The devices of this site, then those of its gateways."""
+        return (*self.devices, *(device for site in self.gateway_sites.values() for device in site.devices))
 
 
 def read_site(path: Path) -> Site:
@@ -66,14 +85,8 @@ def read_site(path: Path) -> Site:
 
 def site_from(table: Table, path: Path) -> Site:
     """Read and check what a site file holds; names of other files in it count from ``path``. Raises ConfigError."""
-    site, web = table.table("site"), web_from(table.optional_table("web"), path.parent)
-    name, zone = site.text("name"), _zone(site)
-    _check_label(site, "name")
-    site.done()
-    chambers = chambers_from(table.tables("chamber"), table.tables("room"))
-    devices = devices_from(table.tables("device"), chambers)
-    alarm_rows = table.tables("alarm")
-    _check_names(*table.tables("chamber"), *table.tables("room"), *table.tables("device"))
+    web = web_from(table.optional_table("web"), path.parent)
+    name, zone, chambers, devices, alarm_rows = _premises(table)
     influxdb = mirror_from(table.optional_table("influxdb"))
     mqtt = mqtt_from(table.optional_table("mqtt"), name)
     recipes = _recipes(path.parent, table.tables("recipe"))
@@ -88,10 +101,63 @@ def site_from(table: Table, path: Path) -> Site:
     )  # fmt: skip
     access = access_from(table.optional_table("access"), name, zone.key)
     ledger = ledger_from(table.optional_table("ledger"), path.parent)
+    hub = hub_from(table.optional_table("hub"), path.parent)
+    gateways = gateways_from(table.optional_table("gateways"), table.tables("gateway"), path.parent)
+    if hub is not None and gateways is not None:
+        raise table.error("a hub has no hub itself: a site file holds [hub] or [gateways], not both", "hub")
     table.done()
-    return Site(
+    site = Site(
         name, zone, web, chambers, devices, alarm_rows, influxdb, mqtt, recipes, notify, *limits, backup, retention,
-        path, access, ledger,
+        path, access, ledger, hub, gateways, is_mirrored=influxdb is not None,
+    )  # fmt: skip
+    return site if gateways is None else replace(site, gateway_sites=_gateway_sites(table, gateways))
+
+
+def _premises(table: Table) -> tuple[str, ZoneInfo, dict[str, Chamber], tuple[DeviceRow, ...], tuple[Table, ...]]:
+    """Read what the site is called and what stands there: name, time zone, chambers, devices, rows of alarms."""
+    site = table.table("site")
+    name, zone = site.text("name"), _zone(site)
+    _check_label(site, "name")
+    site.done()
+    chambers = chambers_from(table.tables("chamber"), table.tables("room"))
+    devices = devices_from(table.tables("device"), chambers)
+    _check_names(*_named(table))
+    return name, zone, chambers, devices, table.tables("alarm")
+
+
+def _named(table: Table) -> tuple[Table, ...]:
+    return *table.tables("chamber"), *table.tables("room"), *table.tables("device")
+
+
+def _gateway_sites(table: Table, gateways: GatewaysSettings) -> dict[str, Site]:
+    """Read the copies of the gateways' site files; raises ConfigError, also for an id that stands at two sites."""
+    sites = dict[str, Site]()
+    owners = {row.text("id"): "this hub's own site file" for row in _named(table)}
+    for gateway, row in zip(gateways.rows, table.tables("gateway"), strict=True):
+        copy = load(gateway.site)
+        site = _gateway_site(copy, gateway, row)
+        own = dict[str, str]()
+        for named in _named(copy):
+            name = named.text("id")
+            if name in owners:
+                raise named.error(f"{name!r} stands in {owners[name]} too; choose another for one of them", "id")
+            own[name] = f"the site file of {gateway.name}"
+        owners |= own
+        sites[gateway.name] = site
+    return sites
+
+
+def _gateway_site(copy: Table, gateway: GatewayRow, row: Table) -> Site:
+    """Read what a hub needs of a gateway's site file; its passwords and certificates lie at the gateway alone."""
+    hub = hub_from(copy.optional_table("hub"), gateway.site.parent)
+    if hub is None:
+        raise row.error(f"{gateway.site} has no [hub] section, so it is no gateway's site file", "site")
+    if hub.gateway != gateway.name:
+        raise row.error(f"{gateway.site} is the site file of {hub.gateway!r}", "site")
+    name, zone, chambers, devices, alarm_rows = _premises(copy)
+    return Site(
+        name, zone, WebSettings(), chambers, devices, alarm_rows, file=gateway.site, hub=hub,
+        own_limits=self_check_from(copy.optional_table("self_check")), is_mirrored=copy.has("influxdb"),
     )  # fmt: skip
 
 
@@ -110,10 +176,10 @@ def _recipes(folder: Path, rows: tuple[Table, ...]) -> tuple[Recipe, ...]:
 def equipment_register(site: Site) -> EquipmentRegister:
     """Return a register that knows what the site file declares, and no event yet."""
     return EquipmentRegister(
-        devices=(Declared(row.id, "device", row.id, row.in_service, row.calibrated_until) for row in site.devices),
+        devices=(Declared(row.id, "device", row.id, row.in_service, row.calibrated_until) for row in site.every_device),
         chambers=(
             Declared(row.id, row.chamber_class, row.title, row.in_service, row.calibrated_until)
-            for row in site.chambers.values()
+            for row in site.every_chamber.values()
         ),
     )
 

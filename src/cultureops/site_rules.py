@@ -1,25 +1,44 @@
-"""The alarm rules of a site: its rows, met with the channels that its devices deliver."""
+"""The channels that a site's devices deliver, and its alarm rules: the rows of the site file, met with those."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from cultureops.acquisition import MeasuredChannel
+from cultureops.acquisition import Acquisition, MeasuredChannel
 from cultureops.alarms import ChamberInfo, Rule, rules_from
-from cultureops.clock import SECOND_MS
+from cultureops.clock import SECOND_MS, SystemClock
 from cultureops.config import Table
 from cultureops.device.channel import Channel
 from cultureops.equipment import Chamber, chambers_from
 from cultureops.site import Site
 from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, OWN_DEVICE
 
-__all__ = ["rules_in", "rules_of"]
+__all__ = ["channels_of", "remote_channels", "rules_in", "rules_of"]
+
+
+def channels_of(site: Site) -> dict[str, MeasuredChannel]:
+    """Return every channel of a site, a hub's gateways' too; touches no device. Raises ConfigError."""
+    own = Acquisition(site.devices, SystemClock(), lambda _: None).channels
+    return {row.id: row for row in (*own, *remote_channels(site))}
+
+
+def remote_channels(site: Site) -> tuple[MeasuredChannel, ...]:
+    """Return the channels that a hub's gateways read, gateway by gateway; raises ConfigError."""
+    return tuple(
+        replace(row, origin=name)
+        for name, gateway in site.gateway_sites.items()
+        for row in Acquisition(gateway.devices, SystemClock(), lambda _: None).channels
+    )
 
 
 def rules_of(site: Site, channels: Mapping[str, MeasuredChannel]) -> tuple[Rule, ...]:
-    """Return every rule of the site file; raises ConfigError with file and line for a wrong row."""
-    infos = _chamber_infos(site.chambers, channels, is_mirrored=site.influxdb is not None)
-    return rules_from(site.alarm_rows, infos)
+    """Return every rule of the site file; raises ConfigError with file and line for a wrong row.
+
+    A hub's gateways keep their own: their channels may be among ``channels``.
+    """
+    known = {name: row for name, row in channels.items() if row.chamber in site.chambers}
+    return rules_from(site.alarm_rows, _chamber_infos(site.chambers, known, is_mirrored=site.is_mirrored))
 
 
 def rules_in(table: Table, channels: Mapping[str, MeasuredChannel]) -> tuple[Rule, ...]:

@@ -41,6 +41,10 @@ class Recorder:
         """
         if transitions := self._engine.evaluate(readings):
             self._on_transitions(transitions)
+        return self.keep(readings)
+
+    def keep(self, readings: Sequence[Reading]) -> asyncio.Future[int]:
+        """Do the same with readings that another node's alarms have evaluated already."""
         durable = self._store.append(readings)
         self.accepted += len(readings)
         self._on_readings(readings)

@@ -37,7 +37,10 @@ _SERIAL: Final = ("serial", "modbus+rtu", "modbus+ascii", "listen+serial")
 
 @dataclass(frozen=True, slots=True)
 class MeasuredChannel:
-    """A channel with the device that delivers it and the chamber it looks into."""
+    """A channel with the device that delivers it and the chamber it looks into.
+
+    ``origin`` is the gateway that the device is read by, None for one that is read here.
+    """
 
     id: ChannelId
     device: str
@@ -45,6 +48,7 @@ class MeasuredChannel:
     channel: Channel
     simulated: bool
     period_ms: int
+    origin: str | None = None
 
 
 class Acquisition:

@@ -18,11 +18,12 @@ def check_site(site_file: Path, *, as_json: bool) -> None:
     unverified = [row.id for row in channels.values() if not row.channel.verified]
     found = {
         "site": site.name,
-        "chambers": len(site.chambers),
-        "devices": len(site.devices),
+        "chambers": len(site.every_chamber),
+        "devices": len(site.every_device),
         "channels": len(channels),
         "unverified_channels": unverified,
         "alarm_rules": len(rules),
+        "gateways": sorted(site.gateway_sites),
     }
     if as_json:
         print(json.dumps(found))
@@ -31,5 +32,7 @@ def check_site(site_file: Path, *, as_json: bool) -> None:
         f"{site_file}: {found['chambers']} chambers, {found['devices']} devices, {found['channels']} channels, "
         f"{found['alarm_rules']} alarm rules; nothing wrong"
     )
+    if site.gateway_sites:
+        print(f"  with those of its gateways {', '.join(site.gateway_sites)}; their alarm rules are judged there")
     for name in unverified:
         print(f"  unverified: {name} (its address or meaning is second-hand)")

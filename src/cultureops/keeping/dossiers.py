@@ -21,7 +21,7 @@ from cultureops.ledger.signed_head import SignedHead
 from cultureops.ledger.verify import follow
 from cultureops.pack.ledger import PackLedger, is_pack, made_at, site_text
 from cultureops.pack.place import place_from
-from cultureops.recording import LEDGER_FILE, SITE_FILE, TELEMETRY_FOLDER
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, existing_ledger_in
 from cultureops.site import Site, equipment_register, read_site
 from cultureops.telemetry.folder import reading_folder
 
@@ -66,11 +66,11 @@ def place_of(site: Site) -> Place:
     from cultureops.lab import Lab
 
     channels, _ = Lab.plan(site)
-    simulated = frozenset(device.id for device in site.devices if device.simulated)
+    simulated = frozenset(device.id for device in site.every_device if device.simulated)
     return Place(
         site.name,
         site.zone,
-        site.chambers,
+        site.every_chamber,
         tuple(channels.values()),
         partial(equipment_register, site),
         site.recipes,
@@ -96,7 +96,7 @@ async def dossier_of(data_dir: Path, batch_id: str, site: Path | None = None, cl
     """
     if is_pack(data_dir):
         return await _from_pack(data_dir, batch_id)
-    records = FolderRecords(data_dir / LEDGER_FILE, batch_id)
+    records = FolderRecords(existing_ledger_in(data_dir), batch_id)
     place = place_of(read_site(data_dir / SITE_FILE if site is None else site))
     now = (clock or SystemClock()).now()
     async with reading_folder(data_dir / TELEMETRY_FOLDER) as store:

@@ -29,7 +29,7 @@ from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.unread import Unread
 from cultureops.ledger.verify import verify
 from cultureops.progress import patience
-from cultureops.recording import LEDGER_FILE, SITE_FILE
+from cultureops.recording import SITE_FILE, ledger_in
 from cultureops.report.document import Imprint, render
 from cultureops.site import Site, read_site
 from cultureops.telemetry.whole_file import whole_file
@@ -89,7 +89,7 @@ def write_evaluation(data_dir: Path, since: str, until: str | None, out: Path, *
 
 
 async def _report(data_dir: Path, start: Instant, end: Instant, now: Instant) -> dict[str, Any]:
-    head = await asyncio.to_thread(verify, data_dir / LEDGER_FILE)
+    head = await asyncio.to_thread(verify, ledger_in(data_dir))
     site = _site(data_dir)
     zone = ZoneInfo("UTC") if site is None else site.zone
     accounts, batches, unread = Accounts(), BatchRegister(), Unread()
@@ -197,7 +197,7 @@ def _site(data_dir: Path) -> Site | None:
 
 
 def _simulated(site: Site | None) -> frozenset[str]:
-    return frozenset() if site is None else frozenset(device.id for device in site.devices if device.simulated)
+    return frozenset() if site is None else frozenset(device.id for device in site.every_device if device.simulated)
 
 
 def _contents(report: Path) -> tuple[str, dict[str, Any]]:
