@@ -58,6 +58,8 @@ from cultureops.logs import log_to_stderr
 from cultureops.pack.shelf import PackShelf
 from cultureops.recording import LEDGER_FILE, SITE_FILE
 from cultureops.rule_history import RuleHistory
+from cultureops.self_check.loop_lag import loop_lag
+from cultureops.service_notice import ServiceNotice
 from cultureops.site import read_site
 from cultureops.site_approval import SiteWatch, adopt_site
 from cultureops.upkeep import Upkeep
@@ -108,12 +110,25 @@ async def _open_and_run(site_file: Path, data_dir: Path) -> None:
 
 
 async def _run_lab(lab: Lab) -> None:
-    async with asyncio.TaskGroup() as work:
-        work.create_task(lab.run())
-        work.create_task(_serve(lab, None, None if lab.access.problem else await lab.access.first_link()))
+    service = ServiceNotice.of_environment()
+    try:
+        async with asyncio.TaskGroup() as work:
+            work.create_task(lab.run())
+            work.create_task(loop_lag(lab.loop_lag))
+            work.create_task(service.keep(lambda: lab.vitals.stands_still))
+            first_link = None if lab.access.problem else await lab.access.first_link()
+            work.create_task(_serve(lab, None, first_link, service=service))
+    finally:
+        service.stopping()
 
 
-async def _serve(lab: Lab, pace: Pace | None, first_link: str | None = None, bench: Bench | None = None) -> None:
+async def _serve(
+    lab: Lab,
+    pace: Pace | None,
+    first_link: str | None = None,
+    bench: Bench | None = None,
+    service: ServiceNotice | None = None,
+) -> None:
     """Serve the pages; say where they are, and by which link the first administrator begins."""
     web = lab.site.web
 
@@ -123,6 +138,8 @@ async def _serve(lab: Lab, pace: Pace | None, first_link: str | None = None, ben
         print(f"pages: {url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
         if first_link is not None:
             print(f"nobody has an account yet; begin once with {url}set-up/{first_link}", file=sys.stderr, flush=True)
+        if service is not None:
+            service.ready(f"pages: {url}")
 
     await serve(create_app(web_context(lab, pace, bench)), web.host, web.port, say, web.tls)
 
@@ -192,6 +209,7 @@ def web_context(lab: Lab, pace: Pace | None, bench: Bench | None = None) -> WebC
         notify=lab.site.notify,
         micrographs=MicrographShelf(lab.ledger, lab.attachments),
         process_limits=lab.site.process_limits,
+        delays={"poll_lateness": lab.acquisition.lateness, "loop_lag": lab.loop_lag},
         pace=pace,
         bench=bench,
     )

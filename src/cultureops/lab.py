@@ -28,6 +28,7 @@ from cultureops.acquisition import (
     Recorder,
     Result,
 )
+from cultureops.acquisition.link_record import link_recorded, link_stream
 from cultureops.acquisition.recent import Recent
 from cultureops.alarming import Alarming
 from cultureops.alarms import (
@@ -38,7 +39,6 @@ from cultureops.alarms import (
 )
 from cultureops.alarms.command import AlarmCommand, Order
 from cultureops.alarms.events import StandingAlarms
-from cultureops.alarms.journal import SYSTEM
 from cultureops.alarms.own import FAULT, kept_reading, own_reading
 from cultureops.alarms.text import duration
 from cultureops.anchor import Anchor
@@ -55,8 +55,9 @@ from cultureops.device.channel import Kind
 from cultureops.device.reading import Reading
 from cultureops.errors import ChainBroken, StorageError
 from cultureops.gathering import open_alarms
+from cultureops.histogram import Histogram
 from cultureops.ledger.anchors import Anchors
-from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
+from cultureops.ledger.event import Actor, Event, Source
 from cultureops.ledger.store import SqlLedger
 from cultureops.ledger.unread import Unread
 from cultureops.material import LotRegister
@@ -118,6 +119,7 @@ class Lab:
         self.acquisition = Acquisition(site.devices, clock, self._on_link_event, self.equipment.is_out_of_calibration)
         self._own_channels = frozenset(row.id for row in self.acquisition.channels)
         self.channels = {row.id: row for row in (*self.acquisition.channels, *remote_channels(site))}
+        self.loop_lag = Histogram()
         self.vitals = Vitals(
             time.monotonic if isinstance(clock, SystemClock) else lambda: clock.now() / SECOND_MS,
             max((row.period_ms / SECOND_MS for row in self.acquisition.channels), default=None),
@@ -223,7 +225,7 @@ class Lab:
         async with self._settling:
             # Lines answer in any order; the record keeps that of the site file.
             for event in sorted(self._link_events, key=lambda event: (event.at, self._rank[event.device])):
-                await self.ledger.append(f"device:{event.device}", [_link_event(event)], None)
+                await self.ledger.append(link_stream(event.device), [link_recorded(event)], None)
                 self._link_events.remove(event)
             await self.alarming.settle()
             while self._results:
@@ -482,21 +484,6 @@ async def open_lab(
             await store.close()
     finally:
         await ledger.close()
-
-
-def _link_event(event: LinkEvent) -> NewEvent:
-    identity = event.identity
-    data: dict[str, JsonValue] = {"device": event.device}
-    if identity is not None:
-        data |= {
-            "vendor": identity.vendor,
-            "model": identity.model,
-            "serial_number": identity.serial_number,
-            "firmware": identity.firmware,
-        }
-    else:
-        data |= {"reason": event.reason.name.lower()}
-    return NewEvent(f"device_{event.state}", data, SYSTEM, Source.SYSTEM, event.at)
 
 
 def _info(row: MeasuredChannel) -> ChannelInfo:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from cultureops.acquisition.poller import Poller
-from cultureops.clock import Instant
+from cultureops.clock import SECOND_MS, Instant
 from cultureops.device.reading import Reading
 from cultureops.device.transport.deadline import Deadline
+from cultureops.histogram import Histogram
 
 __all__ = ["Bus", "first_due"]
 
@@ -33,15 +34,19 @@ class Bus:
     The next due time is counted from the last due time, not from the answer, so that schedules do not drift; periods
     that were missed altogether are not made up for. Where the clock was set back, a device keeps its place within the
     period and is asked within one. A device that has long been silent comes last: it is tried when no
-    other is due for as long as that may take, or when it has waited a period for such a time.
+    other is due for as long as that may take, or when it has waited a period for such a time. ``lateness`` is told how
+    late each was asked [s].
     """
 
-    def __init__(self, link_uri: str, pollers: Sequence[Poller], link: object = None) -> None:
+    def __init__(
+        self, link_uri: str, pollers: Sequence[Poller], link: object = None, lateness: Histogram | None = None
+    ) -> None:
         self.link_uri = link_uri
         self.pollers = tuple(pollers)
         self._deadline = link if isinstance(link, Deadline) else Deadline(0)
         for poller in self.pollers:
             self._deadline.deadline_s = poller.deadline_ms / 1000
+        self._lateness = Histogram() if lateness is None else lateness
         self._lock = asyncio.Lock()
         self._due: dict[str, Instant] = {}
 
@@ -87,6 +92,8 @@ class Bus:
 
     async def _poll(self, poller: Poller, now: Instant) -> tuple[Reading, ...]:
         due = self._due_of(poller, now)
+        if not poller.may_stall(now):  # who has long been silent is put off on purpose
+            self._lateness.take((now - due) / SECOND_MS)
         missed_periods = (now - due) // poller.period_ms
         self._due[poller.device] = due + (missed_periods + 1) * poller.period_ms
         self._deadline.deadline_s = poller.deadline_ms / 1000

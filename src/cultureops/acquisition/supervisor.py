@@ -25,6 +25,7 @@ from cultureops.device.reading import Reading
 from cultureops.device.registry import create_driver, known_drivers
 from cultureops.device.transport.open import open_link
 from cultureops.errors import ConfigError
+from cultureops.histogram import Histogram
 
 __all__ = ["Acquisition", "MeasuredChannel", "Result", "open_device"]
 
@@ -89,7 +90,9 @@ class Acquisition:
                 )
                 self.pollers[device.id] = poller
                 lines.setdefault(device.link, []).append(poller)
-        self.buses = tuple(Bus(uri, pollers, links[uri]) for uri, pollers in lines.items())
+        self.lateness = Histogram()
+        """How late devices are asked [s]."""
+        self.buses = tuple(Bus(uri, pollers, links[uri], self.lateness) for uri, pollers in lines.items())
         self.channels = tuple(
             MeasuredChannel(identity, device.id, device.chamber, channel, device.simulated, device.period_ms)
             for device in devices

@@ -89,13 +89,23 @@ class Vitals:
         now = self._seconds()
         return next((said for said, at in self._faults.values() if now - at < FAULT_STANDS_S), None)
 
+    @property
+    def still_s(self) -> float:
+        """How long ago the lab ticked last [s]."""
+        return self._seconds() - self._ticked_at
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether it has not ticked for so long that only a restart helps."""
+        return self.still_s > NO_TICK_S
+
     def wrong(self) -> str | None:
         """Say in one line which sign of life is missing, None while all are there."""
         now = self._seconds()
         if (fault := self.fault) is not None:
             return f"a fault in {fault}"
-        if (still_s := now - self._ticked_at) > NO_TICK_S:
-            return f"alarms have stood still for {duration(still_s)}"
+        if self.stands_still:
+            return f"alarms have stood still for {duration(self.still_s)}"
         if self._patience_s is not None and (unheard_s := now - self._heard_at) > self._patience_s:
             return f"no reading of any device was taken for {duration(unheard_s)}"
         return None

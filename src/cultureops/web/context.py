@@ -31,6 +31,7 @@ from cultureops.device.driver import Identity
 from cultureops.device.reading import Reason
 from cultureops.dossier import Dossier
 from cultureops.equipment import Chamber, EquipmentRegister
+from cultureops.histogram import Histogram
 from cultureops.ledger.event import Actor
 from cultureops.ledger.store import Ledger
 from cultureops.material import LotRegister
@@ -163,5 +164,7 @@ class WebContext:
     """The hands' side of a demo by hand; None everywhere else."""
     dossier: Callable[[str], Awaitable[Dossier]] | None = None
     """All there is to know of a batch, for its record; None where records are not printed."""
+    delays: Mapping[str, Histogram] = field(default_factory=dict)
+    """How late things happen [s], by what it is of, for whoever collects measures."""
     packs: PackShelf | None = None
     """Where audit packs are made and fetched; None where nobody makes any."""
