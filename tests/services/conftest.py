@@ -168,6 +168,7 @@ class Victoria(Server):
         ask(self.url + "/internal/force_flush")
         query = {"match[]": '{__name__!=""}', "start": "0", "end": "4000000000", "reduce_mem_usage": "0"}
         rows = [json.loads(line) for line in ask(self.url + "/api/v1/export", 60, **query).splitlines()]
+        assert all(len(set(row["timestamps"])) == len(row["timestamps"]) for row in rows), "an instant is shown twice"
         return [(row["metric"], dict(zip(row["timestamps"], row["values"], strict=True))) for row in rows]
 
     def points(self) -> Points:
@@ -245,6 +246,7 @@ http {{
       rewrite ^ /write?db=$arg_bucket&precision=$arg_precision? break;
       proxy_pass {behind};
     }}
+    location = /query {{ proxy_pass {behind}; proxy_buffering off; }}
   }}
 }}
 """

@@ -7,7 +7,6 @@ https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -18,29 +17,25 @@ from numpy.typing import NDArray
 
 from cultureops.device.channel import ChannelId
 from cultureops.telemetry.frame import Columns
+from cultureops.telemetry.series_address import carried
 from cultureops.telemetry.store import ChannelInfo
 
 __all__ = ["Encoder", "Labels", "escape_measurement", "escape_tag", "head"]
 
 MOST_VALUES: Final = 50_000
 _BATCH: Final = "batch:"
-_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f\\]|%(?=[0-9A-Fa-f]{2})|^#")
 _MEASUREMENT: Final = str.maketrans({",": r"\,", " ": r"\ "})
 _TAG: Final = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})
 
 
 def escape_measurement(text: str) -> str:
     """Write a measurement's name (not empty)."""
-    return _carried(text).translate(_MEASUREMENT)
+    return carried(text).translate(_MEASUREMENT)
 
 
 def escape_tag(text: str) -> str:
     """Write a tag's key or value (not empty)."""
-    return _carried(text).translate(_TAG)
-
-
-def _carried(text: str) -> str:
-    return _UNFIT.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return carried(text).translate(_TAG)
 
 
 def head(measurement: str, tags: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cultureops.config import Table
+from cultureops.telemetry.read_settings import ReadSettings, read_from
 
 __all__ = ["MirrorSettings", "mirror_from"]
 
@@ -27,6 +28,7 @@ class MirrorSettings:
     resend_window_s: float = 0.0
     timeout_s: float = 10.0
     period_s: float = 1.0
+    read: ReadSettings | None = None
 
     @property
     def target(self) -> str:
@@ -38,15 +40,17 @@ def mirror_from(table: Table | None) -> MirrorSettings | None:
     """Read the section, None where there is none; raises ConfigError with file and line."""
     if table is None:
         return None
+    url, bucket, token, ca_file = _url(table), _bucket(table), _token(table), _ca_file(table)
     settings = MirrorSettings(
-        url=_url(table),
+        url=url,
         org=table.text("org", "-"),
-        bucket=_bucket(table),
-        token=_token(table),
-        ca_file=_ca_file(table),
+        bucket=bucket,
+        token=token,
+        ca_file=ca_file,
         resend_window_s=table.number("resend_window_s", 0.0, minimum=0, maximum=3600),
         timeout_s=table.number("timeout_s", 10.0, minimum=0.1, maximum=300),
         period_s=table.number("period_s", 1.0, minimum=0.1, maximum=3600),
+        read=read_from(table.optional_table("read"), url, bucket, token, ca_file),
     )
     table.done()
     return settings

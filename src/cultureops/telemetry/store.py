@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,13 @@ from cultureops.device.channel import Channel, ChannelId, Kind
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.errors import StorageError
 
-__all__ = ["Buckets", "ChannelInfo", "Gap", "Series", "TelemetryStore", "Watch"]
+__all__ = ["ARRIVAL_UNKNOWN_MS", "Buckets", "ChannelInfo", "Gap", "Series", "TelemetryStore", "Watch"]
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+ARRIVAL_UNKNOWN_MS: Final = -1
+"""Stands for when a reading was received, where only a copy is asked that does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,19 @@ async def test_any_order_of_arrival_gives_the_sums_of_a_brute_force(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "telemetry"
-    store = EmbeddedStore.open(path)
+    await check_any_order(points, cuts, lambda: EmbeddedStore.open(path), restart=restart, seal=seal)
+
+
+async def check_any_order(
+    points: list[tuple[int, float | None, Reason]],
+    cuts: list[int],
+    open_store: Callable[[], TelemetryStore],
+    *,
+    restart: bool,
+    seal: bool,
+) -> None:
+    """Append readings in parts and compare everything that the store says of them with what they say themselves."""
+    store = open_store()
     store.declare({"a/t": ChannelInfo("Cel")})
     rows = [reading("a/t", START + minute * MINUTE_MS, value, reason) for minute, value, reason in points]
     edges = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
@@ -196,7 +208,7 @@ async def test_any_order_of_arrival_gives_the_sums_of_a_brute_force(
             await store.seal(START + begin % 7 * HOUR_MS)
         if restart:
             await store.close()
-            store = EmbeddedStore.open(path)
+            store = open_store()
     shown = {row.source_time: row for row in rows}
     in_order = [shown[at] for at in sorted(shown)]
     series = await store.series("a/t", START, START + 6 * HOUR_MS)
