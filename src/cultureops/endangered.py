@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -17,7 +17,6 @@ from cultureops.alarms.activation import Activation, Activations
 from cultureops.alarms.rule import BatchRef
 from cultureops.analysis.exposure import ChannelExposure, Stretch, together
 from cultureops.batch.alarm_told import EndangeredBatch
-from cultureops.batch.exposure import overlap
 from cultureops.batch.register import BatchRegister
 from cultureops.clock import DAY_MS, MINUTE_MS, Instant
 from cultureops.device.channel import ChannelId
@@ -26,7 +25,7 @@ from cultureops.errors import StorageError
 from cultureops.telemetry import Watch
 from cultureops.telemetry.store import Series
 
-__all__ = ["DEADLINE_S", "Endangered", "Reach", "Telemetry"]
+__all__ = ["DEADLINE_S", "READINGS_AWAITED", "Endangered", "Reach", "Telemetry"]
 
 Part: TypeAlias = tuple[Instant, Instant, Watch]
 Condition: TypeAlias = tuple[str, ChannelId | None, ChannelId | None, float | None, Stretch]
@@ -35,6 +34,7 @@ Condition: TypeAlias = tuple[str, ChannelId | None, ChannelId | None, float | No
 DEADLINE_S: Final = 5.0
 PAUSE_S: Final = 30.0
 """For how long a store that did not answer in time is not asked again."""
+READINGS_AWAITED: Final = "the readings of it have not come from the gateway yet"
 _LIMITS: Final = frozenset({Kind.HIGH, Kind.LOW, Kind.DEVIATION})
 _BLIND: Final = frozenset({Kind.COMMUNICATION, Kind.NO_DATA, Kind.STUCK})
 """Conditions under which nobody knows what the chamber did."""
@@ -73,7 +73,10 @@ class Reach:
 
 
 class Endangered:
-    """Works out figures from stays and telemetry."""
+    """Works out figures from stays and telemetry.
+
+    ``awaited`` says whether the readings of an activation until an instant [ms UTC] are still to come from a gateway.
+    """
 
     def __init__(
         self,
@@ -81,11 +84,13 @@ class Endangered:
         activations: Activations,
         store: Telemetry,
         channels: Mapping[ChannelId, MeasuredChannel],
+        awaited: Callable[[Activation, Instant], bool] = lambda *_: False,
     ) -> None:
         self._batches = batches
         self._activations = activations
         self._store = store
         self._channels = channels
+        self._awaited = awaited
         self._silent_until_s = -math.inf
 
     async def of(self, alarm: AlarmView | Transition, now: Instant) -> tuple[EndangeredBatch, ...]:
@@ -107,16 +112,21 @@ class Endangered:
         if not reason:
             try:
                 async with asyncio.timeout(DEADLINE_S):
-                    return await self._figures(reaches)
+                    return await self._known(reaches)
             except TimeoutError:
                 self._silent_until_s = asyncio.get_running_loop().time() + PAUSE_S
                 reason = f"the store of readings did not answer within {DEADLINE_S:g} s"
             except (StorageError, ValueError) as error:
                 reason = str(error)
-        return tuple(
-            tuple(EndangeredBatch(name, None, None, None, reason=reason) for name in reach.batch_ids)
-            for reach in reaches
-        )
+        return tuple(_unknown(reach, reason) for reach in reaches)
+
+    async def _known(self, reaches: Sequence[Reach]) -> tuple[tuple[EndangeredBatch, ...], ...]:
+        """Return the figures of those whose readings are here; the others say why not."""
+        rows = [
+            (reach, _has_limit(reach.activation) and self._awaited(reach.activation, reach.until)) for reach in reaches
+        ]
+        found = iter(await self._figures([reach for reach, is_awaited in rows if not is_awaited]))
+        return tuple(_unknown(reach, READINGS_AWAITED) if is_awaited else next(found) for reach, is_awaited in rows)
 
     def _silence(self) -> str:
         """Say why the store is not asked at all."""
@@ -158,8 +168,7 @@ class Endangered:
         )
 
     def _stays(self, reach: Reach, name: str) -> tuple[Stretch, ...]:
-        batch = self._batches.get(name)
-        return () if batch is None else overlap(batch, reach.activation.chamber, reach.activation.since, reach.until)
+        return self._batches.stays(name, reach.activation.chamber, reach.activation.since, reach.until)
 
     async def _exposures(self, parts: Iterable[Part]) -> dict[Part, ChannelExposure]:
         """Ask the store for many parts, those of one stretch at once."""
@@ -209,6 +218,10 @@ class Endangered:
         held = [(start, before[-1][1]), *(change for change in changes if change[0] > start)]
         ends = [*(at for at, _ in held[1:]), end]
         return [(at, stop, value) for (at, value), stop in zip(held, ends, strict=True)]
+
+
+def _unknown(reach: Reach, reason: str) -> tuple[EndangeredBatch, ...]:
+    return tuple(EndangeredBatch(name, None, None, None, reason=reason) for name in reach.batch_ids)
 
 
 def _condition(activation: Activation, stretch: Stretch) -> Condition:

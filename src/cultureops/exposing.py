@@ -6,23 +6,23 @@ start, and nothing is told twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cultureops.alarms import Transition
 from cultureops.alarms.activation import Activation, Activations, follow, revised
 from cultureops.alarms.journal import SYSTEM, Told
-from cultureops.alarms.rule import BatchRef
+from cultureops.alarms.rule import AlarmClass, BatchRef
 from cultureops.batch.alarm_told import EndangeredBatch, Known, Phase, tell
 from cultureops.batch.batch import batch_of
 from cultureops.batch.exposure import revision
 from cultureops.batch.parts import Occupancy
 from cultureops.batch.register import BatchRegister
 from cultureops.clock import Instant, iso
-from cultureops.endangered import Endangered, Reach
+from cultureops.endangered import READINGS_AWAITED, Endangered, Reach
 from cultureops.errors import ConcurrencyError, StorageError
-from cultureops.ledger.event import Event, NewEvent, Source
+from cultureops.ledger.event import Event, JsonValue, NewEvent, Source
 from cultureops.ledger.store import Group, Ledger
 
 __all__ = ["Exposing"]
@@ -54,6 +54,8 @@ class Exposing:
         self._endangered = endangered
         self._stays: dict[str, tuple[tuple[Occupancy, ...], Event]] = {}
         self._unsettled: dict[str, None] = {}
+        self._awaiting: dict[tuple[str, str], None] = {}
+        """Batches that were told of an activation without its figures, by (batch, activation)."""
         self._has_revised = False
 
     def apply(self, event: Event) -> None:
@@ -63,11 +65,20 @@ class Exposing:
             if batch is not None and (known is None or known[0] != batch.occupancies):
                 self._stays[batch_id] = (batch.occupancies, event)
                 self._unsettled[batch_id] = None
+            if event.type == "alarm_exposed":
+                self._note_awaited(batch_id, event.data)
             return
         changed = self._activations.apply(event)
         if changed is not None and self._has_revised:  # who moved before this was on record has not met it yet
             here = self._batches.exposed(changed.chamber, changed.since, _FOR_EVER)
             self._unsettled |= dict.fromkeys(here)
+
+    def _note_awaited(self, batch_id: str, data: Mapping[str, JsonValue]) -> None:
+        told = (batch_id, str(data.get("exposure_id")))
+        if data.get("figures_reason") == READINGS_AWAITED:
+            self._awaiting[told] = None
+        else:
+            self._awaiting.pop(told, None)
 
     async def tell(self, transitions: Sequence[Transition]) -> tuple[Told, ...]:
         """Return, for the first of some transitions, whom they reach and what those are told that do not know it yet.
@@ -101,11 +112,18 @@ class Exposing:
         return _Step(transition, batches, None if is_nothing_new else Reach(activation, batches, until))
 
     def _told(self, step: _Step, figures: Sequence[EndangeredBatch], known: dict[str, Known]) -> Told:
+        remark = self._remark(step.transition)
         if step.reach is None:
-            return Told(step.batches)
+            return Told(step.batches, remark=remark)
         news = (self._news(step.reach.activation, one, step.transition.at, known) for one in figures)
         groups = tuple(group for group in news if group is not None)
-        return Told(step.batches, tuple(one.as_json for one in figures), groups)
+        return Told(step.batches, tuple(one.as_json for one in figures), groups, remark)
+
+    def _remark(self, transition: Transition) -> str:
+        """Return what is to be said of how old the knowledge is of who stands there."""
+        rule = transition.rule
+        is_of_chamber = rule.batch is None and rule.alarm_class in (AlarmClass.ENVIRONMENT, AlarmClass.INSTRUMENT)
+        return self._batches.remark(transition.at) if is_of_chamber else ""
 
     def _news(
         self, activation: Activation, figures: EndangeredBatch, at: Instant, known: dict[str, Known]
@@ -131,6 +149,20 @@ class Exposing:
         while self._unsettled:
             batch_id = next(iter(self._unsettled))
             await self._revise(batch_id, now)
+        for batch_id, activation_id in tuple(self._awaiting):
+            await self._complete(batch_id, activation_id, now)
+
+    async def _complete(self, batch_id: str, activation_id: str, now: Instant) -> None:
+        """Tell a batch the figures of an activation once its readings have come."""
+        activation, batch = self._activations.get(activation_id), self._batches.get(batch_id)
+        known = None if batch is None else Known(batch).exposure(activation_id)
+        if activation is None or known is None:
+            del self._awaiting[batch_id, activation_id]
+            return
+        ((figures,),) = await self._endangered.figures([Reach(activation, (batch_id,), activation.until(now))])
+        if not figures.reason:
+            phase: Phase = "raised" if activation.ended_at is None else "cleared"
+            await self._append(activation, figures, phase, now, "its readings have come from the gateway")
 
     async def _revise(self, batch_id: str, now: Instant) -> None:
         batch = self._batches.get(batch_id)
@@ -148,10 +180,14 @@ class Exposing:
             self._unsettled[batch_id] = None
             raise
 
-    async def _append(self, activation: Activation, figures: EndangeredBatch, phase: Phase, now: Instant) -> None:
+    async def _append(
+        self, activation: Activation, figures: EndangeredBatch, phase: Phase, now: Instant, why: str = ""
+    ) -> None:
         """Append a revision to the alarm's stream and what it means to the batch's, in one transaction."""
         cause = self._stays[figures.batch_id][1]
-        because = f"{cause.type} of {iso(cause.occurred_at)}, recorded {iso(cause.recorded_at)} at {cause.position}"
+        because = (
+            why or f"{cause.type} of {iso(cause.occurred_at)}, recorded {iso(cause.recorded_at)} at {cause.position}"
+        )
         added, removed = ((), (figures.batch_id,)) if phase == "withdrawn" else ((figures.as_json,), ())
         stream, event_type, data = revised(activation, added, removed, now, cause)
         said = [NewEvent(event_type, data, SYSTEM, Source.SYSTEM, now)]

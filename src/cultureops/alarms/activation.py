@@ -9,7 +9,7 @@ from typing import Any, Final
 from cultureops.alarms.alarm import AlarmView, Transition
 from cultureops.alarms.ended import Ended
 from cultureops.alarms.events import ALARM_EVENT_TYPES, AlarmEvent, RecordedEvent, alarm_stream
-from cultureops.alarms.rule import AlarmClass, BatchRef, Rule
+from cultureops.alarms.rule import AlarmClass, BatchRef, ChamberId, Rule
 from cultureops.alarms.state import SUPPRESSED, State
 from cultureops.clock import Instant, iso, parse_iso
 from cultureops.errors import ConfigError, StorageError
@@ -130,9 +130,14 @@ def revised(
 
 
 class Activations:
-    """Every activation of the ledger; fed with its events in order."""
+    """Every activation of the ledger; fed with its events in order.
 
-    def __init__(self) -> None:
+    ``place_of`` names the wider place that a chamber belongs to, such as its gateway: what happens to that reaches
+    whoever stands in the chamber.
+    """
+
+    def __init__(self, place_of: Mapping[ChamberId, ChamberId] | None = None) -> None:
+        self._place_of = place_of or {}
         self._latest: dict[str, Activation] = {}
         self._by_id: dict[str, Activation] = {}
         self._ended: dict[str, Ended[Activation]] = {}
@@ -195,9 +200,11 @@ class Activations:
         last = _ALWAYS if end is None else end
         if last <= start:
             return ()
-        found = [one for one in self._open.get(chamber, {}).values() if one.since < last]
-        if (past := self._ended.get(chamber)) is not None:
-            found += past.overlapping(start, last)
+        found: list[Activation] = []
+        for place in filter(None, (chamber, self._place_of.get(chamber))):
+            found += [one for one in self._open.get(place, {}).values() if one.since < last]
+            if (past := self._ended.get(place)) is not None:
+                found += past.overlapping(start, last)
         return tuple(sorted((one for one in found if one.endangers_batches), key=lambda one: (one.since, one.id)))
 
 

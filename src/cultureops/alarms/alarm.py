@@ -101,7 +101,8 @@ class Transition:
 class AlarmView:
     """An alarm that is not NORMAL; ``value`` is the latest while the condition lasts. Times are ms UTC.
 
-    ``is_active`` is whether the condition is there, which the state of a suppressed alarm does not say.
+    ``is_active`` is whether the condition is there, which the state of a suppressed alarm does not say. ``waits`` says
+    what a person has asked of it that the gateway which watches it has not answered yet, empty for nothing.
     """
 
     rule: Rule
@@ -114,6 +115,7 @@ class AlarmView:
     is_active: bool = False
     acknowledged_at: Instant | None = None
     shelf: Shelf | None = None
+    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ __all__ = [
     "StandingAlarms",
     "alarm_event",
     "alarm_stream",
+    "read_shelf",
     "replay",
 ]
 
@@ -171,13 +172,17 @@ class StandingAlarms:
         """Each of them as the ledger says."""
         return tuple(self._alarms.values())
 
+    def get(self, rule_id: str) -> StoredAlarm | None:
+        """Return one of them; None for an alarm that is NORMAL."""
+        return self._alarms.get(rule_id)
+
     def said(self, rule_id: str) -> Mapping[str, JsonValue]:
         """Return the data of the last event of one of them."""
         return self._said[rule_id]
 
 
 def _stored(event: RecordedEvent, rule_id: str, before: StoredAlarm | None) -> StoredAlarm:
-    state, at, shelf = _state(event), _instant(event, "at"), _read_shelf(event)
+    state, at, shelf = _state(event), _instant(event, "at"), read_shelf(event)
     is_active = event.data.get("is_active", state.is_active) is True
     is_raised = event.type == "alarm_raised"
     kept = None if is_raised else before
@@ -213,7 +218,8 @@ def _state(event: RecordedEvent) -> State:
         raise StorageError(f"{event.type} {event.data.get('rule_id')!r}: to_state is no state of an alarm") from None
 
 
-def _read_shelf(event: RecordedEvent) -> Shelf | None:
+def read_shelf(event: RecordedEvent) -> Shelf | None:
+    """Return the suppression that an alarm's event tells of; raises StorageError for one without its times."""
     found = event.data.get("shelf")
     if not isinstance(found, Mapping):
         return None

@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import IntEnum
 from itertools import chain, islice
-from typing import Final, TypeAlias
-
-import structlog
+from typing import Final
 
 from cultureops.alarms.alarm import Transition
-from cultureops.alarms.events import alarm_event
-from cultureops.alarms.recordable import SYSTEM, recordable
-from cultureops.alarms.rule import BatchRef
+from cultureops.alarms.appending import Appending, Tell, Told
+from cultureops.alarms.recordable import SYSTEM
 from cultureops.clock import Instant
-from cultureops.errors import ConcurrencyError, StorageError
-from cultureops.ledger.event import Actor, JsonValue, NewEvent, Source
-from cultureops.ledger.store import Group, Ledger
+from cultureops.ledger.store import Ledger
 
 __all__ = ["SYSTEM", "AlarmJournal", "Tell", "Told"]
 
-log = structlog.get_logger(__name__)
-
 MOST_AT_ONCE: Final = 200
-MOST_TRIES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a transition means for batches: which it reaches, with what figures, and what their streams are told."""
-
-    batches: tuple[BatchRef, ...] = ()
-    exposures: tuple[Mapping[str, JsonValue], ...] = ()
-    groups: tuple[Group, ...] = ()
-
-
-Tell: TypeAlias = Callable[[Sequence[Transition]], Awaitable[Sequence[Told]]]
-"""Works out what transitions of different alarms mean for batches, as the ledger stands.
-
-Answers for the first of them, at least one, that may go into one append; never fails for want of figures. Groups of
-the same batch are put together, so those of different alarms must not rest on each other.
-"""
 
 
 class _Urgency(IntEnum):
@@ -64,8 +38,7 @@ class AlarmJournal:
     """
 
     def __init__(self, ledger: Ledger, tell: Tell) -> None:
-        self._ledger = ledger
-        self._tell = tell
+        self._appending = Appending(ledger, tell)
         self._queues: dict[_Urgency, dict[str, deque[Transition]]] = {urgency: {} for urgency in _Urgency}
         self._urgency_of: dict[str, _Urgency] = {}
         self._lock = asyncio.Lock()
@@ -107,50 +80,13 @@ class AlarmJournal:
     async def step(self) -> bool:
         """Append the most urgent of what is queued, False when nothing is; raises StorageError as ``drain`` does."""
         async with self._lock:
-            for _ in range(MOST_TRIES):
-                if not self._waiting:
-                    return False
-                taken, groups = await self._next()
-                try:
-                    await self._append(groups)
-                except ConcurrencyError:
-                    continue  # Somebody has disposed of what was to be extended: what they did is known now, tell anew.
-                for transition in taken:
-                    self._done(transition.rule.id)
-                return True
-            raise StorageError("a batch changes faster than its alarms can be told; tried again")
-
-    async def _next(self) -> tuple[Sequence[Transition], list[Group]]:
-        """Return the transitions that come next, each of another alarm, and what they append."""
-        queues = next(queues for queues in self._queues.values() if queues)
-        first = [queue[0] for queue in islice(queues.values(), MOST_AT_ONCE)]
-        told = await self._told(first)
-        taken = first[: len(told)]
-        said = [_said(transition, one) for transition, one in zip(taken, told, strict=True)]
-        return taken, [*said, *_put_together(group for one in told for group in one.groups)]
-
-    async def _told(self, transitions: Sequence[Transition]) -> Sequence[Told]:
-        """Return what the first of some transitions mean for batches; one where nobody can is recorded alone."""
-        try:
-            return await self._tell(transitions)
-        except (ConcurrencyError, StorageError):
-            raise
-        except Exception as error:
-            if len(transitions) > 1:
-                return await self._told(transitions[:1])
-            rule_id = transitions[0].rule.id
-            log.error(
-                "what an alarm means for batches can't be told; it is recorded alone", alarm=rule_id, exc_info=error
-            )
-            return [Told()]
-
-    async def _append(self, groups: Sequence[Group]) -> None:
-        try:
-            await self._ledger.append_many(groups)
-        except StorageError:
-            if not (fit := _fit(groups)):
-                raise
-            await self._ledger.append_many(fit)
+            if not self._waiting:
+                return False
+            queues = next(queues for queues in self._queues.values() if queues)
+            first = [queue[0] for queue in islice(queues.values(), MOST_AT_ONCE)]
+            for transition in first[: await self._appending.append(first)]:
+                self._done(transition.rule.id)
+            return True
 
     def _done(self, name: str) -> None:
         """Take an alarm's first transition out of its queue; the rest goes to the end, where it belongs by now."""
@@ -167,40 +103,3 @@ def _urgency(transition: Transition) -> _Urgency:
     if transition.act is not None and transition.act.role != SYSTEM.role:
         return _Urgency.ORDER
     return _Urgency.CRITICAL if transition.rule.gmp_critical else _Urgency.ORDINARY
-
-
-def _put_together(groups: Iterable[Group]) -> list[Group]:
-    """Make one group of those of the same stream, in their order, at the version that any of them expects."""
-    streams: dict[str, tuple[list[NewEvent], int | None]] = {}
-    for stream, events, expected in groups:
-        together, version = streams.get(stream, ([], None))
-        together += events
-        streams[stream] = (together, version if expected is None else expected)
-    return [(stream, events, version) for stream, (events, version) in streams.items()]
-
-
-def _fit(groups: Sequence[Group]) -> list[Group]:
-    """Return groups that the ledger does not refuse for what they say; empty when it would refuse none of these."""
-    fit: list[Group] = []
-    is_changed = False
-    for stream, events, expected in groups:
-        for event in events:
-            where, taken = recordable(stream, event)
-            if taken is not event:
-                is_changed = True
-                log.error("an alarm was recorded in part", stream=where, fields=taken.data["not_recorded"])
-            if fit and fit[-1][0] == where:
-                fit[-1] = (where, [*fit[-1][1], taken], fit[-1][2])
-            else:
-                fit.append((where, [taken], expected))
-    return fit if is_changed else []
-
-
-def _said(transition: Transition, told: Told) -> Group:
-    stream, event_type, data = alarm_event(transition, told.batches)
-    rule = transition.rule
-    data |= {"batch": rule.batch, "reference": rule.reference, "exposures": list(told.exposures)}
-    act = transition.act
-    actor, source = (SYSTEM, Source.SYSTEM) if act is None else (Actor(act.actor_id, act.role), Source.HUMAN)
-    reason = "" if act is None else act.reason
-    return stream, [NewEvent(event_type, data, actor, source, transition.at, reason)], None

@@ -12,7 +12,7 @@ from cultureops.alarms.state import State
 from cultureops.clock import Instant
 from cultureops.ledger.event import JsonValue
 
-__all__ = ["RULE_IS_GONE", "closing"]
+__all__ = ["RULE_IS_GONE", "closing", "recorded_as_rule"]
 
 RULE_IS_GONE: Final = "its rule has left the site file"
 
@@ -24,7 +24,7 @@ def closing(alarm: StoredAlarm, said: Mapping[str, JsonValue], now: Instant) -> 
     """
     lasts = "; its condition was there when it was last heard of" if alarm.is_active else ""
     return Transition(
-        rule=_rule(alarm.rule_id, said),
+        rule=recorded_as_rule(alarm.rule_id, said),
         from_state=alarm.state,
         to_state=State.NORMAL,
         at=max(now, alarm.raised_at),
@@ -37,7 +37,7 @@ def closing(alarm: StoredAlarm, said: Mapping[str, JsonValue], now: Instant) -> 
     )
 
 
-def _rule(rule_id: str, said: Mapping[str, JsonValue]) -> Rule:
+def recorded_as_rule(rule_id: str, said: Mapping[str, JsonValue]) -> Rule:
     """Make the rule anew as far as its alarm's events repeat it; it is there to be named, never to be watched."""
     known = recorded_rule(said)
     kind, level, alarm_class = _text(said, "kind"), _text(said, "level"), _text(said, "alarm_class")

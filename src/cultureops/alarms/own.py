@@ -59,7 +59,9 @@ class OwnLimits:
     ``mirror_lag_s`` and ``broker_away_s`` [s] are how long an outlet may be behind or away; ``people_not_reached_s``
     (told by ``[notify]``) and ``record_behind_s`` [s] how long an alarm may be without reaching anybody, or the record;
     ``clock_unsynchronised_s`` [s] is how long nothing may steer the clock, as after a start of the machine.
-    ``backup_age_s`` (told by ``[backup]``) [s] is how long no backup may have succeeded, None where none is made.
+    ``gateway_silent_s`` [s] is how long a hub may not hear of a gateway, ``gateway_clock_s`` [s] how far their clocks
+    may be apart. ``backup_age_s`` (told by ``[backup]``) [s] is how long no backup may have succeeded, None where none
+    is made.
     """
 
     disk_warning_pct: float = 10.0
@@ -71,6 +73,8 @@ class OwnLimits:
     clock_unsynchronised_s: float = 900.0
     people_not_reached_s: float = 300.0
     record_behind_s: float = 60.0
+    gateway_silent_s: float = 60.0
+    gateway_clock_s: float = 5.0
     backup_age_s: float | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cultureops.alarms.activation import Activation, Activations, exposure_id
@@ -20,10 +20,12 @@ SYSTEM = Actor("cultureops", "system")
 class Occupancies:
     """Who stood where, over all batches; fed with batches as their events fold.
 
-    Vessels occupy a chamber from the instant they were placed until just before they were taken out.
+    Vessels occupy a chamber from the instant they were placed until just before they were taken out. ``places`` are
+    names that stand for several chambers, such as those of one gateway.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._places = places or {}
         self._stays: dict[str, dict[str, tuple[Occupancy, ...]]] = {}
 
     def update(self, batch: Batch) -> None:
@@ -38,11 +40,18 @@ class Occupancies:
         """Return the batches that stood in the chamber at any time from ``start`` to ``end``, both included."""
         return tuple(
             sorted(
-                batch_id
-                for batch_id, stays in self._stays.get(chamber, {}).items()
-                if any(_overlaps(stay, start, end) for stay in stays)
+                {
+                    batch_id
+                    for one in self.chambers(chamber)
+                    for batch_id, stays in self._stays.get(one, {}).items()
+                    if any(_overlaps(stay, start, end) for stay in stays)
+                }
             )
         )
+
+    def chambers(self, place: str) -> tuple[str, ...]:
+        """Return the chambers that a name stands for: itself, unless it is that of several."""
+        return tuple(self._places.get(place, (place,)))
 
     def inside(self, chamber: str, at: Instant) -> tuple[str, ...]:
         """Return the batches that stand in the chamber at one instant."""
@@ -53,12 +62,14 @@ def _overlaps(stay: Occupancy, start: Instant, end: Instant) -> bool:
     return stay.placed <= end and (stay.taken is None or stay.taken > max(start, stay.placed))
 
 
-def overlap(batch: Batch, chamber: str, start: Instant, end: Instant) -> tuple[tuple[Instant, Instant], ...]:
-    """Return when a batch stood in a chamber from ``start`` to ``end``, in order; vessels side by side count once."""
+def overlap(
+    batch: Batch, chambers: Collection[str], start: Instant, end: Instant
+) -> tuple[tuple[Instant, Instant], ...]:
+    """Return when a batch stood in chambers from ``start`` to ``end``, in order; vessels side by side count once."""
     stays = sorted(
         (max(stay.placed, start), end if stay.taken is None else min(stay.taken, end))
         for stay in batch.occupancies
-        if stay.chamber == chamber and _overlaps(stay, start, end)
+        if stay.chamber in chambers and _overlaps(stay, start, end)
     )
     found: list[tuple[Instant, Instant]] = []
     for placed, taken in stays:

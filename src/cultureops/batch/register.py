@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from cultureops.batch.batch import Batch, batch_of
 from cultureops.batch.evolve import evolve
-from cultureops.batch.exposure import Occupancies
+from cultureops.batch.exposure import Occupancies, overlap
+from cultureops.batch.guests import Guests
 from cultureops.clock import Instant
 from cultureops.ledger.event import Event
 
@@ -12,11 +15,16 @@ __all__ = ["BatchRegister"]
 
 
 class BatchRegister:
-    """Every batch of the ledger, and which chambers they stood in."""
+    """Every batch of the ledger, and which chambers they stood in.
 
-    def __init__(self) -> None:
+    ``places`` are names that stand for several chambers. ``guests`` are batches of another ledger that are in this
+    one's chambers: at a gateway all of them, by what its hub says.
+    """
+
+    def __init__(self, places: Mapping[str, Sequence[str]] | None = None, guests: Guests | None = None) -> None:
         self._batches: dict[str, Batch] = {}
-        self._occupancies = Occupancies()
+        self._occupancies = Occupancies(places)
+        self._guests = guests
         self._unreadable: dict[str, int] = {}
 
     def apply(self, event: Event) -> None:
@@ -52,8 +60,22 @@ class BatchRegister:
 
     def exposed(self, chamber: str, start: Instant, end: Instant) -> tuple[str, ...]:
         """Return the batches that stood in the chamber at any time from ``start`` to ``end``, both included."""
-        return self._occupancies.exposed(chamber, start, end)
+        known = self._occupancies.exposed(chamber, start, end)
+        return known if self._guests is None else (*known, *self._guests.exposed(chamber, start, end))
 
     def inside(self, chamber: str, now: Instant) -> tuple[str, ...]:
         """Return the batches that stand in the chamber."""
-        return self._occupancies.inside(chamber, now)
+        return self.exposed(chamber, now, now)
+
+    def is_occupied(self, chamber: str, now: Instant) -> bool:
+        """Whether a batch stands in the chamber; one of which nobody knows counts as occupied."""
+        return bool(self.inside(chamber, now)) or (self._guests is not None and not self._guests.is_known(now))
+
+    def remark(self, now: Instant) -> str:
+        """Return what is to be said behind the batches in a chamber: how old that knowledge is, empty for fresh."""
+        return "" if self._guests is None else self._guests.remark(now)
+
+    def stays(self, batch_id: str, place: str, start: Instant, end: Instant) -> tuple[tuple[Instant, Instant], ...]:
+        """Return when a batch stood in a chamber, or a place of several, from ``start`` to ``end``; see ``overlap``."""
+        batch = self.get(batch_id)
+        return () if batch is None else overlap(batch, self._occupancies.chambers(place), start, end)

@@ -32,6 +32,8 @@ def self_check_from(table: Table | None) -> OwnLimits:
             "clock_unsynchronised_s", known.clock_unsynchronised_s, minimum=0, maximum=_DAY_S
         ),
         record_behind_s=table.number("record_behind_s", known.record_behind_s, minimum=10, maximum=_HOUR_S),
+        gateway_silent_s=table.number("gateway_silent_s", known.gateway_silent_s, minimum=10, maximum=_HOUR_S),
+        gateway_clock_s=table.number("gateway_clock_s", known.gateway_clock_s, minimum=1, maximum=_HOUR_S),
     )
     table.done()
     for unit in ("pct", "gb"):

@@ -245,9 +245,9 @@ def test_time_in_a_chamber_counts_once_however_many_vessels_stand_there() -> Non
     stays = (("a", 0, 10), ("b", 5, 20), ("c", 30, 40), ("d", 60, None), ("e", 35, 35))
     rows = tuple(Occupancy(vessels, "incubator_1", placed, taken) for vessels, placed, taken in stays)
     batch = bench.known.changed(occupancies=(*rows, Occupancy("f", "incubator_2", 0, None)))
-    assert overlap(batch, "incubator_1", 2, 70) == ((2, 20), (30, 40), (60, 70))
-    assert overlap(batch, "incubator_1", 20, 29) == ()
-    assert overlap(batch, "incubator_1", 60, 60) == ((60, 60),)
+    assert overlap(batch, ["incubator_1"], 2, 70) == ((2, 20), (30, 40), (60, 70))
+    assert overlap(batch, ["incubator_1"], 20, 29) == ()
+    assert overlap(batch, ["incubator_1"], 60, 60) == ((60, 60),)
 
 
 def test_events_of_a_former_version_load() -> None:

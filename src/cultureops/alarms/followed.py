@@ -1,0 +1,118 @@
+"""The alarms of a hub's gateways as their own logs tell: never judged here, only followed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from cultureops.alarms.alarm import AlarmView, Transition
+from cultureops.alarms.events import ALARM_EVENT_TYPES, StandingAlarms, alarm_event
+from cultureops.alarms.gateway import Gateway
+from cultureops.alarms.rule import Kind, Rule
+from cultureops.alarms.state import ANNOUNCED, State
+from cultureops.device.channel import ChannelId
+from cultureops.errors import StorageError
+from cultureops.ledger.event import Event, JsonValue
+
+__all__ = ["ORIGIN", "POSITION", "Followed"]
+
+ORIGIN = "origin"
+"""Where the hub's record of a gateway's alarm says whose it is."""
+POSITION = "origin_position"
+"""And at which position of that gateway's log it stands."""
+_LIVE = (Kind.HIGH, Kind.LOW)
+"""Kinds that judge their channel's value as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    type: str
+    data: Mapping[str, JsonValue]
+
+
+class Followed:
+    """Alarms of gateways as they stand.
+
+    ``latest`` returns the newest value of a channel here, None where none is known; ``waiting`` what was asked of an
+    alarm and is not answered yet.
+    """
+
+    def __init__(
+        self,
+        gateways: Iterable[Gateway],
+        latest: Callable[[ChannelId], float | None] = lambda _: None,
+        waiting: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        self.gateways: Mapping[str, Gateway] = {gateway.name: gateway for gateway in gateways}
+        self._latest, self._waiting = latest, waiting
+        self._standing = StandingAlarms()
+        self._rules: dict[str, Rule] = {}
+        self._owners: dict[str, Gateway] = {}
+        for gateway in self.gateways.values():
+            for rule in gateway.rules:
+                self._know(gateway, rule)
+
+    def owner(self, rule_id: str) -> Gateway | None:
+        """Return the gateway that watches for a rule; None for a rule of none of them."""
+        return self._owners.get(rule_id)
+
+    def recall(self, event: Event) -> None:
+        """Take an event of the hub's own past, in order; raises StorageError for one that lacks what it must hold."""
+        gateway = self.gateways.get(str(event.data.get(ORIGIN)))
+        if gateway is None or event.type not in ALARM_EVENT_TYPES:
+            return
+        rule_id = str(event.data.get("rule_id"))
+        self._know(gateway, gateway.rule(rule_id, event.data))
+        self._standing.apply(event)
+
+    def take(self, gateway: Gateway, transition: Transition) -> None:
+        """Take what a gateway says has become of an alarm; raises StorageError where nothing was before it."""
+        _, event_type, data = alarm_event(transition, ())
+        self._know(gateway, transition.rule)
+        self._standing.apply(_Told(event_type, data))
+
+    def _know(self, gateway: Gateway, rule: Rule) -> None:
+        owner = self._owners.setdefault(rule.id, gateway)
+        if owner is not gateway:
+            raise StorageError(f"gateway {gateway.name}: alarm {rule.id} is {owner.name}'s")
+        self._rules[rule.id] = rule
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """See Alarms."""
+        return tuple(self._rules.values())
+
+    def view(self, rule_id: str) -> AlarmView | None:
+        """See Alarms."""
+        rule = self._rules.get(rule_id)
+        if rule is None:
+            return None
+        stored = self._standing.get(rule_id)
+        waits = self._waiting(rule_id)
+        if stored is None:
+            return AlarmView(rule, State.NORMAL, 0, None, None, None, 0, waits=waits)
+        value = stored.value
+        if stored.is_active and rule.channel is not None and rule.kind in _LIVE:
+            latest = self._latest(rule.channel)
+            value = value if latest is None else latest
+        return AlarmView(
+            rule, stored.state, stored.raised_at, value, stored.returned_at, stored.acknowledged_by, stored.since,
+            stored.is_active, stored.acknowledged_at, stored.shelf, waits,
+        )  # fmt: skip
+
+    def active(self) -> tuple[AlarmView, ...]:
+        """See Alarms."""
+        return self._views(lambda state: state in ANNOUNCED)
+
+    def suppressed(self) -> tuple[AlarmView, ...]:
+        """See Alarms."""
+        return self._views(lambda state: state.is_suppressed)
+
+    def _views(self, is_wanted: Callable[[State], bool]) -> tuple[AlarmView, ...]:
+        wanted = (alarm.rule_id for alarm in self._standing.alarms if is_wanted(alarm.state))
+        return tuple(view for rule_id in wanted if (view := self.view(rule_id)) is not None)
+
+    @property
+    def standing(self) -> StandingAlarms:
+        """The alarms that are not NORMAL, as recorded."""
+        return self._standing
