@@ -1,6 +1,7 @@
-"""Appending to the ledger of a data folder from a command, whether or not a lab is running on it.
+"""Where the ledger of a data folder is, and appending to it from a command, whether or not a lab is running on it.
 
-A running lab hears of it within a second. What a lab alone says, its alarms, links and sealed hours, is left to it.
+The folder tells: its ledger is the file in it, or the database that its pointer names. A running lab hears of what a
+command appends within a second. What a lab alone says, its alarms, links and sealed hours, is left to it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from cultureops.clock import Clock, SystemClock, SystemEntropy
 from cultureops.errors import ConfigError, Unreadable
 from cultureops.ledger.keys import KEYS_FOLDER, KeyFolder
+from cultureops.ledger.pointer import POINTER_FILE, pointed
 from cultureops.ledger.settings import LedgerSettings
 from cultureops.ledger.store import SqlLedger
 
@@ -23,16 +25,52 @@ __all__ = [
     "SCRATCH_FOLDER",
     "SITE_FILE",
     "TELEMETRY_FOLDER",
+    "Whereabouts",
+    "existing_ledger_in",
+    "has_ledger",
+    "ledger_in",
     "open_ledger_beside",
     "refuse_missing_ledger",
 ]
 
+Whereabouts: TypeAlias = Path
 LEDGER_FILE: Final = "ledger.sqlite"
 TELEMETRY_FOLDER: Final = "telemetry"
+MOVED: Final = ".moved-"
+"""Stands behind the name of a file whose content was moved elsewhere, and before the date."""
 SCRATCH_FOLDER: Final = "scratch"
 """What can be made again at any time: no backup takes it."""
 SITE_FILE: Final = "site.toml"
 """The site file that a data folder may hold; the demo leaves its own there."""
+
+
+def has_ledger(data_dir: Path) -> bool:
+    """Whether a data folder has a ledger or says where it is; no server is asked. Raises ConfigError."""
+    return pointed(data_dir) is not None or (data_dir / LEDGER_FILE).is_file()
+
+
+def ledger_in(data_dir: Path) -> Whereabouts:
+    """Return where the ledger of a data folder is, or would be made; no server is asked.
+
+    Raises ConfigError for a folder that says two things, or something that nobody understands.
+    """
+    database, file = pointed(data_dir), data_dir / LEDGER_FILE
+    if database is None:
+        return file
+    if file.exists():
+        raise ConfigError(
+            f"{data_dir}: has both {LEDGER_FILE} and {POINTER_FILE}, of {database.name}: a move was cut short, "
+            "or somebody put a file there; give the same `cultureops ledger move` again, it ends what was begun"
+        )
+    raise ConfigError(f"{database.name}: ledgers in a database can't be opened yet")
+
+
+def existing_ledger_in(data_dir: Path) -> Whereabouts:
+    """Return where the ledger of a data folder is; raises ConfigError where there is none, for those who only ask."""
+    where = ledger_in(data_dir)
+    if isinstance(where, Path) and not where.is_file():
+        raise ConfigError(f"{where}: no such file; name the data folder of the lab with --data-dir")
+    return where
 
 
 @asynccontextmanager
@@ -49,7 +87,7 @@ async def open_ledger_beside(
         raise ConfigError(f"{data_dir}: no such folder; name the data folder of the lab")
     refuse_missing_ledger(data_dir)
     opened = partial(SqlLedger.open, keys=keys or KeyFolder(data_dir / KEYS_FOLDER))
-    ledger = await asyncio.to_thread(opened, data_dir / LEDGER_FILE, clock or SystemClock(), SystemEntropy())
+    ledger = await asyncio.to_thread(opened, ledger_in(data_dir), clock or SystemClock(), SystemEntropy())
     try:
         yield ledger
     finally:
@@ -59,18 +97,20 @@ async def open_ledger_beside(
 def refuse_missing_ledger(data_dir: Path, settings: LedgerSettings | None = None) -> None:
     """Raise Unreadable where a ledger was and is no more: nobody may begin an empty one in its place.
 
-    That one was there is told by its keys, its anchors and sealed readings.
+    That one was there is told by its keys, its anchors, sealed readings, and what a move has left.
     """
-    ledger = data_dir / LEDGER_FILE
-    if ledger.exists() and ledger.stat().st_size:
+    where = ledger_in(data_dir)
+    if where.exists() and where.stat().st_size:
         return
-    settings = settings or LedgerSettings()
+    settings, file = settings or LedgerSettings(), data_dir / LEDGER_FILE
     left = [str(settings.key_folder(data_dir).path)] if settings.key_folder(data_dir).made() else []
-    left += [str(file) for file in settings.files if file.exists() and file.stat().st_size]
+    left += [str(anchor) for anchor in settings.files if anchor.exists() and anchor.stat().st_size]
     left += [str(month) for month in sorted((data_dir / TELEMETRY_FOLDER).glob("????-??.sqlite"))]
-    left += [str(log) for log in [ledger.with_name(f"{LEDGER_FILE}-wal")] if log.exists() and log.stat().st_size]
-    if left:
-        raise Unreadable(
-            f"{ledger}: is missing or empty, and {', '.join(left[:3])} tell that there was one; nothing was created. "
-            "Put the file back where it was, or restore the newest verified backup: `cultureops restore`"
-        )
+    left += [str(log) for log in [file.with_name(f"{LEDGER_FILE}-wal")] if log.exists() and log.stat().st_size]
+    left += [str(moved) for moved in sorted(data_dir.glob(f"{LEDGER_FILE}{MOVED}*"))]
+    if not left:
+        return
+    raise Unreadable(
+        f"{where}: is missing or empty, and {', '.join(left[:3])} tell that there was one; nothing was created. "
+        "Put the file back where it was, or restore the newest verified backup: `cultureops restore`"
+    )

@@ -67,7 +67,9 @@ class SecretsTable:
         import psycopg
 
         settings = self._settings
-        tls = {} if settings.ca_file is None else {"sslmode": "verify-full", "sslrootcert": str(settings.ca_file)}
+        tls: dict[str, Any] = {}
+        if settings.ca_file is not None:
+            tls = {"sslmode": "verify-full", "sslrootcert": str(settings.ca_file)}
         return psycopg.connect(
             host=settings.host, port=settings.port, dbname=settings.database, user=settings.user,
             password=settings.password(), connect_timeout=max(2, round(settings.connect_timeout_s)),

@@ -18,7 +18,7 @@ from cultureops.ledger.event import Event
 from cultureops.ledger.file import open_reader
 from cultureops.ledger.head import Head
 from cultureops.ledger.verify import follow
-from cultureops.recording import LEDGER_FILE, SITE_FILE
+from cultureops.recording import SITE_FILE, Whereabouts, existing_ledger_in
 from cultureops.report.alarm_kpi import TEMPLATE, TITLE, alarm_kpi_report
 from cultureops.report.document import Imprint, render
 from cultureops.site import read_site
@@ -40,14 +40,11 @@ class AlarmRecord:
     head: Head
 
 
-def read_alarm_record(ledger: Path) -> AlarmRecord:
+def read_alarm_record(ledger: Whereabouts) -> AlarmRecord:
     """Read the alarms of a ledger beside whoever writes it, hashing every event on the way.
 
-    Raises ConfigError where there is no file, CultureOpsError for a ledger without events, ChainBroken or Unreadable
-    for one that is not as it was written.
+    Raises CultureOpsError for a ledger without events, ChainBroken or Unreadable for one that is not as it was written.
     """
-    if not ledger.is_file():
-        raise ConfigError(f"{ledger}: no such file; name the data folder of the lab with --data-dir")
     events: list[Event] = []
     since: Instant | None = None
     last, tail, connection = 0, Tail(), open_reader(ledger)
@@ -88,7 +85,7 @@ def report_alarm_kpi(
         raise ConfigError(f"--pdf: {pdf} is a folder; name a file in it")
     end = now if until is None else instant(until, "--to")
     start = end - MIN_RECORD_DAYS * DAY_MS if since is None else instant(since, "--from")
-    record = read_alarm_record(data_dir / LEDGER_FILE)
+    record = read_alarm_record(existing_ledger_in(data_dir))
     if end > max(now, record.last):
         raise ConfigError(f"--to: {iso(end)} is yet to come; name a time up to now")
     file = data_dir / SITE_FILE

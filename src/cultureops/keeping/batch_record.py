@@ -22,7 +22,7 @@ from cultureops.keeping.entry import print_json
 from cultureops.ledger.head import Head
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.progress import patience
-from cultureops.recording import LEDGER_FILE, SITE_FILE
+from cultureops.recording import SITE_FILE, has_ledger, ledger_in
 from cultureops.report.batch_record import batch_record, record_pdf
 from cultureops.report.document import Imprint
 from cultureops.report.step_forms import FormsFor, forms_pdf, step_forms
@@ -110,11 +110,10 @@ def write_forms(
 
 def _chosen(data_dir: Path, what: str, own: tuple[Recipe, ...]) -> tuple[FormsFor, Head | None, SignedHead | None]:
     """Return what forms are asked for, with the head of the ledger where there is one."""
-    ledger = data_dir / LEDGER_FILE
-    if not ledger.is_file():
+    if not has_ledger(data_dir):
         return FormsFor(_recipe(what, own)), None, None
     batch_id = what if _ID.fullmatch(what) else None
-    records = FolderRecords(ledger, batch_id)
+    records = FolderRecords(ledger_in(data_dir), batch_id)
     batch = None if batch_id is None else fold(records.read(stream_of(batch_id)))
     if batch is None:
         return FormsFor(_recipe(what, own)), records.head(), records.signed_head

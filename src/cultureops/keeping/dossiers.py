@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from cultureops.batch.batch import stream_of
 from cultureops.clock import Clock, SystemClock
 from cultureops.dossier import Dossier, Place, gather_dossier
-from cultureops.errors import ConfigError
 from cultureops.ledger.chain import Tail
 from cultureops.ledger.event import Event
 from cultureops.ledger.file import leaves_of, open_reader
@@ -21,7 +20,7 @@ from cultureops.ledger.signed_head import SignedHead
 from cultureops.ledger.verify import follow
 from cultureops.pack.ledger import PackLedger, is_pack, made_at, site_text
 from cultureops.pack.place import place_from
-from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, existing_ledger_in
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, Whereabouts, existing_ledger_in
 from cultureops.site import Site, equipment_register, read_site
 from cultureops.telemetry.folder import reading_folder
 
@@ -37,10 +36,8 @@ _OTHERS: Final = ("batch:", "telemetry", "refusals")
 class FolderRecords:
     """The events of a ledger that a batch's dossier may ask for, read once, each hash followed on the way."""
 
-    def __init__(self, ledger: Path, batch_id: str | None) -> None:
-        """Read the file; blocks. Raises ConfigError where there is none, ChainBroken or Unreadable for a broken one."""
-        if not ledger.is_file():
-            raise ConfigError(f"{ledger}: no such file; name the data folder of the lab with --data-dir")
+    def __init__(self, ledger: Whereabouts, batch_id: str | None) -> None:
+        """Read the ledger; blocks. Raises ChainBroken or Unreadable for a broken one, or none."""
         own, tail = None if batch_id is None else stream_of(batch_id), Tail(leaves_of(ledger))
         self._streams: dict[str, list[Event]] = {}
         with closing(open_reader(ledger)) as connection:

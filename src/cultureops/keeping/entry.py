@@ -24,7 +24,7 @@ from cultureops.keeping.proof import Secret, desk_of, nobody_yet
 from cultureops.ledger.event import Actor, Event, JsonValue
 from cultureops.ledger.store import Ledger
 from cultureops.pack.ledger import PackLedger, is_pack
-from cultureops.recording import LEDGER_FILE, open_ledger_beside
+from cultureops.recording import existing_ledger_in, has_ledger, open_ledger_beside
 
 __all__ = [
     "Entry",
@@ -47,7 +47,7 @@ async def ledger_of(data_dir: Path, clock: Clock, *, is_new_allowed: bool = Fals
         yield await asyncio.to_thread(PackLedger.open, data_dir)
         return
     if not is_new_allowed:
-        _check_ledger(data_dir / LEDGER_FILE)
+        existing_ledger_in(data_dir)  # who only asks must not leave an empty one behind
     async with open_ledger_beside(data_dir, clock) as ledger:
         yield ledger
 
@@ -62,13 +62,7 @@ async def entering(data_dir: Path, clock: Clock) -> AsyncIterator[tuple[Ledger, 
 
 
 def _is_new(data_dir: Path) -> bool:
-    return data_dir.is_dir() and not (data_dir / LEDGER_FILE).is_file()
-
-
-def _check_ledger(file: Path) -> None:
-    """Refuse a folder without a ledger: who only asks must not leave an empty one behind."""
-    if not file.is_file():
-        raise ConfigError(f"{file}: no such file; name the data folder of the lab with --data-dir")
+    return data_dir.is_dir() and not has_ledger(data_dir)
 
 
 def stream_named(prefix: str, subject_id: str) -> str:

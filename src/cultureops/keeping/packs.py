@@ -25,7 +25,7 @@ from cultureops.pack.reading import open_pack, verify_pack
 from cultureops.pack.verify_pack import summary
 from cultureops.pack.writing import Source, Stamp, Written, write_pack
 from cultureops.progress import steps
-from cultureops.recording import LEDGER_FILE, SITE_FILE, TELEMETRY_FOLDER, open_ledger_beside
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, ledger_in, open_ledger_beside
 from cultureops.site import read_site
 from cultureops.telemetry.whole_file import whole_file
 
@@ -74,7 +74,7 @@ async def make_pack(
     """
     found = await _gathered(data_dir, batch_id, site, clock)
     now, zone = clock.now(), found.dossier.place.zone
-    source = Source(data_dir / LEDGER_FILE, data_dir / TELEMETRY_FOLDER, Attachments(data_dir), zone)
+    source = Source(ledger_in(data_dir), data_dir / TELEMETRY_FOLDER, Attachments(data_dir), zone)
 
     def write() -> Written:
         with whole_file(out) as file:

@@ -17,7 +17,7 @@ from cultureops.errors import BatchError, ConfigError
 from cultureops.keeping.entry import Entry, entering, ledger_of, print_grid, print_json
 from cultureops.keeping.proof import RECORDS, proven
 from cultureops.ledger.event import Event
-from cultureops.recording import LEDGER_FILE
+from cultureops.recording import has_ledger
 
 __all__ = ["approve_recipe", "check_recipe", "diff_recipe", "list_recipes"]
 
@@ -75,7 +75,7 @@ def _as_json(approval: Approval) -> dict[str, Any]:
 
 async def _approved(data_dir: Path) -> dict[str, _Approved]:
     """Return the recipes that new batches follow by the ledger of a data folder, none where there is no ledger."""
-    if not (data_dir / LEDGER_FILE).is_file():
+    if not has_ledger(data_dir):
         return {}
     async with ledger_of(data_dir, SystemClock()) as ledger:
         events = [event for stream in ledger.streams(RECIPES) for event in ledger.read(stream)]

@@ -14,11 +14,10 @@ from typing import Final
 
 from cultureops.backup.settings import RetentionSettings
 from cultureops.clock import Clock, Instant, SystemClock, iso
-from cultureops.errors import ConfigError
 from cultureops.keeping.entry import print_json
 from cultureops.ledger.event import decode
 from cultureops.ledger.file import open_reader
-from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.recording import TELEMETRY_FOLDER, existing_ledger_in
 from cultureops.site import read_site
 from cultureops.telemetry.month import month_files
 
@@ -41,11 +40,10 @@ class Beyond:
 
 def beyond_retention(data_dir: Path, settings: RetentionSettings, now: Instant) -> Beyond:
     """Return what of a data folder has been kept for longer than it has to; raises ConfigError or Unreadable."""
-    if not (data_dir / LEDGER_FILE).is_file():
-        raise ConfigError(f"{data_dir / LEDGER_FILE}: no such file; name the data folder of the lab with --data-dir")
+    ledger = existing_ledger_in(data_dir)
     records_before = _years_before(now, settings.records_years)
     telemetry_before = _years_before(now, settings.telemetry_years)
-    with closing(open_reader(data_dir / LEDGER_FILE)) as connection:
+    with closing(open_reader(ledger)) as connection:
         rows = connection.execute(_LAST_OF_STREAMS, (_BATCH, f"{_BATCH}\U0010ffff")).fetchall()
     batches = [
         stream.removeprefix(_BATCH)

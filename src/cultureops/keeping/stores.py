@@ -21,7 +21,7 @@ from cultureops.errors import ConfigError
 from cultureops.ledger.head import parse_head
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.progress import patience, steps
-from cultureops.recording import LEDGER_FILE, SITE_FILE, TELEMETRY_FOLDER
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, ledger_in
 from cultureops.telemetry.archive import Archive, is_archive
 from cultureops.telemetry.archive_contents import file_name, month_range
 from cultureops.telemetry.archiving import archive_month, check_archive
@@ -44,11 +44,12 @@ _END_OF_TIME: Final = 253_402_300_800_000
 
 def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
     """Hash every stored event again and say where the chain ends; ``known`` is a head noted elsewhere."""
-    head = verify(data_dir / LEDGER_FILE, None if known is None else parse_head(known), check_signatures)
+    where = ledger_in(data_dir)
+    head = verify(where, None if known is None else parse_head(known), check_signatures)
     if as_json:
         print(json.dumps({"events": head.position, "head": head.hash}))
     else:
-        print(f"{data_dir / LEDGER_FILE}: {head.position} events, chain unbroken, head {head}")
+        print(f"{where}: {head.position} events, chain unbroken, head {head}")
 
 
 def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
@@ -59,9 +60,10 @@ def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:
         return
     from cultureops.anchor import STREAM, check_roots
 
-    verify(data_dir / LEDGER_FILE)
+    ledger = ledger_in(data_dir)
+    verify(ledger)
     with patience(f"reading {folder}"):
-        events = read_stream(data_dir / LEDGER_FILE, STREAM)  # first: what is sealed meanwhile has no event here
+        events = read_stream(ledger, STREAM)  # first: what is sealed meanwhile has no event here
         found = check(folder)
         roots = check_roots(folder, found.passes, events)
     if as_json:

@@ -28,7 +28,7 @@ from cultureops.ledger.time_stamp import check_token
 from cultureops.ledger.verify import read_stream
 from cultureops.pack.ledger import is_pack
 from cultureops.progress import patience, steps
-from cultureops.recording import LEDGER_FILE, SITE_FILE, TELEMETRY_FOLDER
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, ledger_in
 from cultureops.telemetry.exchange import Checked, check
 from cultureops.telemetry.soundness import DAMAGED, unsound
 from cultureops.write_ahead_log import LogDamage, log_damage
@@ -77,7 +77,7 @@ def verify_folder(data_dir: Path, anchors: Sequence[Path], heads: Sequence[str],
     settings = _settings(data_dir, site)
     found = Verified()
     known = [*_anchored(found, anchors or settings.files), *_given(heads)]
-    path = data_dir / LEDGER_FILE
+    path = ledger_in(data_dir)
     with steps(f"reading {path}") as show:
         try:
             found.ledger = examine(path, known, check_signatures, show)
@@ -244,7 +244,7 @@ def _lines(data_dir: Path, found: Verified) -> Iterator[str]:
     ledger, telemetry = found.ledger, found.telemetry
     if ledger is not None:
         yield (
-            f"{data_dir / LEDGER_FILE}: {ledger.head.position} events to head {ledger.head}; "
+            f"{ledger_in(data_dir)}: {ledger.head.position} events to head {ledger.head}; "
             f"{ledger.heads} signed heads, {ledger.unsigned} events behind the newest, "
             f"{ledger.signatures} events signed by people"
         )

@@ -29,7 +29,7 @@ from cultureops.ledger.file import open_reader, read_rows
 from cultureops.ledger.verify import verify
 from cultureops.qualification import disk, packages
 from cultureops.qualification.row import Check, Found, fail, not_applicable, ok
-from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.recording import TELEMETRY_FOLDER, Whereabouts, has_ledger, ledger_in
 from cultureops.site import Site
 from cultureops.telemetry.exchange import check
 from cultureops.telemetry.file import warn_of_old_sqlite
@@ -52,14 +52,19 @@ class Installation:
     read_clock: Callable[[], ClockState | None] = kernel_clock
 
     @property
-    def ledger(self) -> Path:
-        """The ledger's file."""
-        return self.data_dir / LEDGER_FILE
+    def ledger(self) -> Whereabouts:
+        """Where the ledger is."""
+        return ledger_in(self.data_dir)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a ledger yet."""
+        return has_ledger(self.data_dir)
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """The events of access and backups; empty where there is no ledger yet."""
-        return tuple(_events(self.ledger)) if self.ledger.is_file() else ()
+        return tuple(_events(self.ledger)) if self.is_begun else ()
 
     @cached_property
     def accounts(self) -> tuple[Account, ...]:
@@ -70,7 +75,7 @@ class Installation:
         return register.all()
 
 
-def _events(ledger: Path) -> Iterator[Event]:
+def _events(ledger: Whereabouts) -> Iterator[Event]:
     wanted = ("access", BACKUPS)
     with closing(open_reader(ledger)) as connection:
         for row in read_rows(connection):
@@ -131,7 +136,7 @@ def _space(it: Installation) -> Found:
 
 
 def _log_mode(it: Installation) -> Found:
-    if not it.ledger.is_file():
+    if not it.is_begun:
         return not_applicable("no ledger yet")
     with closing(open_reader(it.ledger)) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
@@ -146,7 +151,7 @@ def _clock(it: Installation) -> Found:
 
 
 def _whole(it: Installation) -> Found:
-    if not it.ledger.is_file():
+    if not it.is_begun:
         return not_applicable("no ledger yet")
     head = verify(it.ledger)
     folder = it.data_dir / TELEMETRY_FOLDER
