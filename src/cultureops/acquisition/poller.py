@@ -105,6 +105,11 @@ class Poller:
         self._next_try: Instant = 0
 
     @property
+    def answers(self) -> bool:
+        """Whether it answered when it was asked last."""
+        return not self.misses
+
+    @property
     def identity(self) -> Identity | None:
         """Who answered when the link came up last; None before it did."""
         return self._identity

@@ -77,13 +77,33 @@ class Pace(Protocol):
 
 
 class DeviceLink(Protocol):
-    """How the link to one device stands: ``misses`` polls in a row failed for ``reason``, said closer in ``detail``."""
+    """How the link to one device stands: ``misses`` polls in a row failed for ``reason``, said closer in ``detail``.
+
+    ``misses`` is None where a gateway asks the device: how often it did in vain is known there.
+    """
 
     device: str
     period_ms: int
-    misses: int
-    reason: Reason
-    detail: str
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answered when it was asked last."""
+        ...
+
+    @property
+    def misses(self) -> int | None:
+        """Polls in a row without an answer."""
+        ...
+
+    @property
+    def reason(self) -> Reason:
+        """Why it does not answer."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """The reason, said closer."""
+        ...
 
     @property
     def identity(self) -> Identity | None:

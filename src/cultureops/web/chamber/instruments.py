@@ -41,7 +41,7 @@ class Instrument:
     @property
     def standing(self) -> str:
         """How the link stands, in a word: ``answers``, ``late``, ``failing`` or ``not read yet``."""
-        if self.link is not None and self.link.misses:
+        if self.link is not None and not self.link.answers:
             return "failing"
         if self.answered_at is None:
             return "not read yet" if self.silent_since is None else "failing"

@@ -24,7 +24,7 @@ async def devices_page(request: Request) -> Response:
     needing(request, PEOPLE | {Role.ADMINISTRATOR})
     context, now = context_of(request), context_of(request).clock.now()
     rows = [_row(context, link, now) for link in context.devices.values()]
-    rows.sort(key=lambda row: (not row["link"].misses, row["link"].device))
+    rows.sort(key=lambda row: (row["link"].answers, row["link"].device))
     return page(request, "devices.html", {"rows": rows, "zone": context.zone})
 
 
