@@ -19,6 +19,7 @@ def health_of(lab: Lab) -> dict[str, object]:
     seq, sha256 = lab.store.durable
     return {
         "durable_frame": {"seq": seq, "sha256": sha256},
+        "readings_accepted": lab.recorder.accepted,
         "readings_stored": lab.store.count(),
         "store_warning": warn_of_old_sqlite(),
         "store_failure": None if lab.store.failure is None else str(lab.store.failure),

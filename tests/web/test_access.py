@@ -26,7 +26,7 @@ from cultureops.web.quality.signing import STEPS
 from cultureops.web.routes.accounts import ACTS, KEEPERS
 
 COOKIE = "cultureops"
-OPEN = ("/healthz", "/log-in", "/log-in/key", "/set-up/{token}", "/alarms/link/{token}", "/display/{token}")
+OPEN = ("/healthz", "/metrics", "/log-in", "/log-in/key", "/set-up/{token}", "/alarms/link/{token}", "/display/{token}")
 EVERYBODY = {name: roles for name, roles in ROLES.items() if name != "operator-2"} | {"admin-1": (Role.ADMINISTRATOR,)}
 ALARM = "/alarms/room/temperature/high/acknowledge"
 

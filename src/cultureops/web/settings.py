@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import ssl
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from cultureops.config import Table
 from cultureops.errors import ConfigError
 
-__all__ = ["LOOPBACK", "Tls", "WebSettings", "web_from"]
+__all__ = ["LOOPBACK", "MetricsSettings", "Tls", "WebSettings", "web_from"]
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+LEAST_TOKEN: Final = 32
+"""Nobody is slowed down who guesses such a token; 32 characters of hexadecimal are 128 bits [OWN]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,30 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Who may read ``/metrics``: whoever shows the token, of which only a digest is kept; without one, this machine."""
+
+    token_sha256: bytes | None = field(default=None, repr=False)
+
+    def admits(self, source: str, token: str) -> bool:
+        """Whether somebody who asks from an address with this token (or none, empty) may read."""
+        if self.token_sha256 is None:
+            return source in LOOPBACK
+        return hmac.compare_digest(hashlib.sha256(token.encode()).digest(), self.token_sha256)
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
-    """The address that is listened at, and the names by which browsers may ask for the pages."""
+    """The address that is listened at, and the names by which browsers may ask for the pages.
+
+    ``metrics`` is None where measures are not shown.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     names: tuple[str, ...] = ()
     tls: Tls | None = None
+    metrics: MetricsSettings | None = None
 
 
 def web_from(table: Table | None, folder: Path) -> WebSettings:
@@ -69,8 +90,27 @@ def web_from(table: Table | None, folder: Path) -> WebSettings:
         if not name or name != name.lower() or any(char in name for char in "/:@?#* "):
             raise table.error(f"{name[:60]!r} is no host name; write it small, without scheme and port", "names")
     port = table.integer("port", 8080, minimum=0, maximum=65535)
+    metrics = _metrics_from(table, folder)
     table.done()
-    return WebSettings(host, port, names, tls)
+    return WebSettings(host, port, names, tls, metrics)
+
+
+def _metrics_from(table: Table, folder: Path) -> MetricsSettings | None:
+    is_shown, name = table.flag("metrics", False), table.text("metrics_token_file", "")
+    if not name:
+        return MetricsSettings() if is_shown else None
+    if not is_shown:
+        raise table.error("stands without metrics = true; add it, or leave the token out", "metrics_token_file")
+    try:
+        token = (folder / name).read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise table.error(f"{name} can't be read: {error}; it holds the token alone", "metrics_token_file") from None
+    if len(token) < LEAST_TOKEN or not token.isprintable() or " " in token:
+        raise table.error(
+            f"{name} holds no token of {LEAST_TOKEN} characters or more; make one: openssl rand -hex 32",
+            "metrics_token_file",
+        )
+    return MetricsSettings(hashlib.sha256(token.encode()).digest())
 
 
 def _tls_from(table: Table, folder: Path) -> Tls | None:

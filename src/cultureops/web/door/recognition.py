@@ -25,8 +25,8 @@ SESSION_COOKIE: Final = "cultureops"
 DISPLAY_COOKIE: Final = "cultureops-display"
 STRANGER: Final = "stranger."
 """What the cookie of a browser begins with that has no session: its forms need a token too."""
-OPEN: Final = re.compile(r"/healthz|/log-in(/key)?|/set-up/[^/]*|/static/.*|/alarms/link/[^/]*|/display/[^/]*")
-"""What is shown to strangers."""
+OPEN: Final = re.compile(r"/healthz|/metrics|/log-in(/key)?|/set-up/[^/]*|/static/.*|/alarms/link/[^/]*|/display/[^/]*")
+"""What is shown to strangers; ``/metrics`` asks for more itself."""
 DISPLAYED: Final = re.compile(r"/|/board/[a-z]+|/stream|/assets/.*|/chambers/[^/]+|/api/chambers/[^/]+/(trend|marks)")
 """What a display on a wall shows."""
 LONGEST_SECRET: Final = 500
