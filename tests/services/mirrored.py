@@ -1,4 +1,4 @@
-"""A store that writes through the mirror and is read through InfluxQL: what the tests of the protocol are run against."""
+"""A store that writes through the mirror and is read through InfluxQL, for the tests of the protocol."""
 
 from __future__ import annotations
 
