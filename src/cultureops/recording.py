@@ -75,9 +75,9 @@ def existing_ledger_in(data_dir: Path) -> Whereabouts:
 
 @asynccontextmanager
 async def open_ledger_beside(
-    data_dir: Path, clock: Clock | None = None, keys: KeyFolder | None = None
+    data_dir: Path, clock: Clock | None = None, keys: KeyFolder | None = None, origin: str | None = None
 ) -> AsyncIterator[SqlLedger]:
-    """Open the ledger of a data folder, made when it has none yet, and close it with the block.
+    """Open the ledger of a data folder, made as ``origin``'s when it has none yet, and close it with the block.
 
     Heads are signed where the key is in ``keys``, by default in the data folder; else the running lab signs them.
     Give ``expected_version`` with each append that a state read before has led to: a running lab appends too. Raises
@@ -86,7 +86,7 @@ async def open_ledger_beside(
     if not await asyncio.to_thread(data_dir.is_dir):
         raise ConfigError(f"{data_dir}: no such folder; name the data folder of the lab")
     refuse_missing_ledger(data_dir)
-    opened = partial(SqlLedger.open, keys=keys or KeyFolder(data_dir / KEYS_FOLDER))
+    opened = partial(SqlLedger.open, origin=origin, keys=keys or KeyFolder(data_dir / KEYS_FOLDER))
     ledger = await asyncio.to_thread(opened, ledger_in(data_dir), clock or SystemClock(), SystemEntropy())
     try:
         yield ledger

@@ -50,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+UNNAMED: Final = "local"
+"""The origin of a log that nobody has named: that of a lab by itself, and of a hub."""
 _COMMIT_DEADLINE_S: Final = 30.0
 _PAGE: Final = 500
 
@@ -78,7 +80,7 @@ class SqlLedger:
         tail: Tail,
         clock: Clock,
         entropy: Entropy,
-        origin: str,
+        origin: str | None,
         keys: KeyFolder | None = None,
         generation: Generation | None = None,
     ) -> None:
@@ -95,22 +97,23 @@ class SqlLedger:
         self.clock_state: ClockStateReader | None = kernel_clock if isinstance(clock, SystemClock) else None
         """Asked with each append what its time is worth; None where lab time is stepped."""
         self._entropy = entropy
-        self._origin = origin
         self._signer = Signer(keys)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._closed = False
         self._generation = generation or Generation()
+        self.origin = self._named(origin)
         self._begin_signing()
 
     @classmethod
     def open(
-        cls, path: Path, clock: Clock, entropy: Entropy, origin: str = "local", keys: KeyFolder | None = None
+        cls, path: Path, clock: Clock, entropy: Entropy, origin: str | None = None, keys: KeyFolder | None = None
     ) -> Self:
         """Open or create a ledger file and follow its whole chain; a table of claims that differs is made anew.
 
+        ``origin`` is the node's name, which a log bears from its first event on; None takes it as it is.
         Heads are signed with the key in ``keys``, and by nobody without; see ``introduce_key``.
-        Raises ChainBroken when the stored events are not as written, Unreadable when the file can't be read
-        or was written by a newer program, StorageError when its folder is absent or can't hold it.
+        Raises ChainBroken when the stored events are not as written, Unreadable when the file can't be read or was
+        written by a newer program, StorageError for a log of another name, and when its folder can't hold it.
         """
         writer = writer_engine(path)
         try:
@@ -121,6 +124,16 @@ class SqlLedger:
         except BaseException:
             writer.dispose()
             raise
+
+    def _named(self, wanted: str | None) -> str:
+        first = next(self.read_all(limit=1), None)
+        if first is None or wanted in (None, first.origin):
+            return wanted or UNNAMED if first is None else first.origin
+        self._reader.dispose()
+        raise StorageError(
+            f"{self._path}: is the log of {first.origin!r}, not of {wanted!r}; a node keeps its name for good: begin "
+            "with an empty data folder, or with the name that the log has"
+        )
 
     @property
     def engine_version(self) -> str:
@@ -253,7 +266,7 @@ class SqlLedger:
         if not reason.strip():
             raise StorageError(f"{self._path}: a new key needs a reason; say why it takes the place of {old.public.id}")
         new = SigningKey.make(self._entropy)
-        await self._replace_key(folder, new, rotation(old, new.public, self._origin, actor, reason))
+        await self._replace_key(folder, new, rotation(old, new.public, self.origin, actor, reason))
         folder.destroy(old.public.id)
         return new.public.id
 
@@ -337,7 +350,7 @@ class SqlLedger:
         return tuple(
             _Drafted(
                 check_stream(stream),
-                tuple(draft(new, stream, self._entropy.event_id(now), now, self._origin, quality) for new in events),
+                tuple(draft(new, stream, self._entropy.event_id(now), now, self.origin, quality) for new in events),
                 expected_version,
             )
             for stream, events, expected_version in groups
@@ -400,7 +413,7 @@ class SqlLedger:
         for event in events:
             frontier.append(event.canonical)
         chain_hash = bytes.fromhex(events[-1].hash) if events else self._tail.hash
-        return sign_head(key, position, frontier.root(), chain_hash, now, self._origin)
+        return sign_head(key, position, frontier.root(), chain_hash, now, self.origin)
 
     def _look(self) -> _Outcome:
         """Follow what others have appended, in the writer's thread."""
