@@ -465,7 +465,7 @@ async def open_lab(
     history is not whole.
     """
     refuse_missing_ledger(data_dir, site.ledger)
-    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy, keys=site.ledger.key_folder(data_dir))
+    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy, site.origin, site.ledger.key_folder(data_dir))
     try:
         await ledger.introduce_key()
         store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)

@@ -19,6 +19,7 @@ from cultureops.config import Table, load
 from cultureops.equipment import Chamber, Declared, EquipmentRegister, chambers_from
 from cultureops.equipment.calibration_alarms import CalibrationLimits, calibration_limits_from
 from cultureops.ledger.settings import LedgerSettings, ledger_from
+from cultureops.ledger.store import UNNAMED
 from cultureops.mqtt import MqttSettings, mqtt_from
 from cultureops.notify.settings import NotifySettings, notify_from
 from cultureops.self_check import self_check_from
@@ -64,6 +65,11 @@ class Site:
     gateways: GatewaysSettings | None = None
     gateway_sites: Mapping[str, Site] = field(default_factory=dict)
     is_mirrored: bool = False
+
+    @property
+    def origin(self) -> str:
+        """The name of the node that runs on this file, which its log bears."""
+        return UNNAMED if self.hub is None else self.hub.gateway
 
     @property
     def every_chamber(self) -> Mapping[str, Chamber]:

@@ -29,7 +29,7 @@ from cultureops.errors import ConfigError, SignatureInvalid, TransitionRefused
 from cultureops.field import Details, data_of
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.store import Ledger
-from cultureops.recording import open_ledger_beside, refuse_missing_ledger
+from cultureops.recording import has_ledger, open_ledger_beside, refuse_missing_ledger
 from cultureops.site import Site, site_from
 from cultureops.site_secrets import SiteKey
 
@@ -123,7 +123,8 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
     """
     refuse_missing_ledger(data_dir)
     text, key = await asyncio.to_thread(_read, file), SiteKey(data_dir)
-    async with open_ledger_beside(data_dir, clock) as ledger:
+    origin = None if has_ledger(data_dir) else site_from(parse(text, str(file)), file).origin
+    async with open_ledger_beside(data_dir, clock, origin=origin) as ledger:
         known = text_in_force(ledger.read(STREAM))
         if known is None:
             site = site_from(parse(text, str(file)), file)  # what can't be read is not adopted
