@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -161,20 +161,30 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     found.kill()
 
 
-@pytest.fixture(scope="module")
-def incubator() -> Iterator[int]:
-    """The port of a simulated incubator."""
-    port, profile = free_port(), driver_folder("modbus") / "profiles" / "cultureops_virtual_incubator.toml"
+@contextmanager
+def simulated_incubator(port: int) -> Iterator[None]:
+    """A simulated incubator that answers at a port."""
+    profile = driver_folder("modbus") / "profiles" / "cultureops_virtual_incubator.toml"
     command = (sys.executable, "-m", "cultureops_simulators", "serve", "virtual_incubator", "--tcp")
     process = subprocess.Popen((*command, f"127.0.0.1:{port}", "--option", f"profile={profile}"), stdin=subprocess.PIPE,
                                stdout=subprocess.DEVNULL)  # fmt: skip
-    deadline = time.monotonic() + 20
-    while not answers(port):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    yield port
-    process.kill()
-    process.communicate()
+    try:
+        deadline = time.monotonic() + 20
+        while not answers(port):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def incubator() -> Iterator[int]:
+    """The port of a simulated incubator."""
+    port = free_port()
+    with simulated_incubator(port):
+        yield port
 
 
 @pytest.fixture

@@ -7,47 +7,28 @@ sending. So a broker that is away costs one note per channel, and the newest sta
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TypeAlias
 
 import aiomqtt
-import structlog
 
 from cultureops.alarms.engine import Transition
-from cultureops.clock import SECOND_MS, Clock, Instant
+from cultureops.clock import Clock, Instant
 from cultureops.device.reading import Reading
 from cultureops.ledger.event import Event
+from cultureops.mqtt.attempts import Attempts
 from cultureops.mqtt.change import Changes
-from cultureops.mqtt.connection import FAREWELL_S, LET_GO_S, MOST_UNDER_WAY, client_for, connected, until_lost
+from cultureops.mqtt.connection import FAREWELL_S, LET_GO_S, MOST_UNDER_WAY, client_for, connected, tls_of, until_lost
 from cultureops.mqtt.message import Presence, status_message
+from cultureops.mqtt.outlet import PublisherStatus
 from cultureops.mqtt.settings import MqttSettings
 from cultureops.mqtt.standing import Message, Standing
 
-__all__ = ["Publisher", "PublisherStatus", "publishing"]
+__all__ = ["Publisher"]
 
-log = structlog.get_logger(__name__)
-LONGEST_BACK_OFF_S: Final = 60
 
 Renderer: TypeAlias = Callable[[Sequence[str]], list[Message]]
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherStatus:
-    """What became of what is to be published.
-
-    ``connected`` once the broker has everything as it stands; ``waiting`` topics are to be told, ``coalesced``
-    readings were overtaken by a newer one of their channel while they waited.
-    """
-
-    target: str
-    connected: bool
-    waiting: int
-    sent: int
-    coalesced: int
-    last_error: str | None
 
 
 class Publisher:
@@ -57,12 +38,12 @@ class Publisher:
         self._settings = settings
         self._standing = standing
         self._clock = clock
-        self._tls = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
+        self._tls = tls_of(settings)
         self._channels, self._alarms = Changes(), Changes()
         self._told: dict[str, bytes] = {}
         self._online_since: Instant | None = None
-        self._failures = self._sent = self._coalesced = 0
-        self._error: str | None = None
+        self._sent = self._coalesced = 0
+        self._attempts = Attempts(f"{settings.host}:{settings.port}", settings.target, clock)
 
     def recall(self, event: Event) -> None:
         """Take an event of the ledger's past, in its order."""
@@ -89,31 +70,12 @@ class Publisher:
             waiting=len(self._channels) + len(self._alarms),
             sent=self._sent,
             coalesced=self._coalesced,
-            last_error=self._error,
+            last_error=self._attempts.error,
         )
 
     async def run(self) -> None:
         """Publish until cancelled, then say so to the broker, if it is there, within 5 s; nothing else ends it."""
-        while True:
-            # In a task of its own: a task group that fails while it is cancelled swallows the cancellation.
-            session = asyncio.create_task(self._session())
-            try:
-                await asyncio.wait({session})
-            finally:
-                session.cancel()
-                await asyncio.wait({session})
-            if (error := session.exception()) is not None:
-                self._failed(_root(error))
-            back_off_s = min(2 ** min(self._failures, 16), LONGEST_BACK_OFF_S)
-            self._failures += 1
-            await self._clock.sleep_until(self._clock.now() + back_off_s * SECOND_MS)
-
-    def _failed(self, error: BaseException) -> None:
-        if not isinstance(error, aiomqtt.MqttError | OSError):
-            log.error("the publisher met what it was not made for", exc_info=error)
-        if self._error is None:
-            log.warning("the publisher waits", target=self._settings.target, error=str(error))
-        self._error = f"{self._settings.host}:{self._settings.port}: {error}"
+        await self._attempts.run(self._session)
 
     async def _session(self) -> None:
         """Bring every topic up to date and keep it so until the connection is lost."""
@@ -126,8 +88,8 @@ class Publisher:
                 await self._send_alarms(client)
                 await self._send_channels(client)
                 await self._send_status(client, Presence.ONLINE, since)
-                self._online_since, self._error, self._failures = since, None, 0
-                log.info("the publisher is connected", target=self._settings.target)
+                self._online_since = since
+                self._attempts.succeed()
                 async with asyncio.TaskGroup() as work:
                     work.create_task(until_lost(client))
                     work.create_task(self._keep_alarms(client))
@@ -211,28 +173,7 @@ class Publisher:
                 await client.publish(*self._status(presence, since), qos=0, retain=True)
 
 
-@asynccontextmanager
-async def publishing(publisher: Publisher | None) -> AsyncIterator[None]:
-    """Run a publisher, if there is one, beside the block."""
-    if publisher is None:
-        yield
-        return
-    task = asyncio.create_task(publisher.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 def _rendered(names: Sequence[str], render: Renderer) -> Iterator[Message]:
     """Look messages up shortly before they are sent, some at a time."""
     for first in range(0, len(names), MOST_UNDER_WAY):
         yield from render(names[first : first + MOST_UNDER_WAY])
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the first of the errors that came together."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
-from cultureops.alarms.engine import AlarmView, Engine, Transition
+from cultureops.alarms.alarms import Alarms
+from cultureops.alarms.engine import AlarmView, Transition
 from cultureops.alarms.events import ALARM_EVENT_TYPES
 from cultureops.alarms.rule import Exposure, Rule
 from cultureops.alarms.state import State
@@ -36,7 +37,7 @@ class Standing:
         topics: Topics,
         clock: Clock,
         store: TelemetryStore,
-        engine: Engine,
+        engine: Alarms,
         exposed: Exposure,
         site_channels: Collection[ChannelId],
     ) -> None:

@@ -132,6 +132,8 @@ def _send(route: Route, message: Message) -> Outcome:
         for name, key in (("socket_connect_timeout", "cto="), ("socket_read_timeout", "rto=")):
             if key not in asked:
                 setattr(plugin, name, route.deadline_s)
+        if (client := getattr(plugin, "client", None)) is not None:
+            _bound(client)
         plugin.throttle = lambda *_args, **_options: None  # the route's own pause_s says how fast it may go
         kind = NotifyType.FAILURE if message.is_critical else NotifyType.WARNING
         sent = plugin.notify(title=message.subject, body=message.body, notify_type=kind, body_format=NotifyFormat.TEXT)
@@ -139,6 +141,16 @@ def _send(route: Route, message: Message) -> Outcome:
         return Outcome(True, "") if sent else Outcome(False, reason)
     finally:
         del _LISTENER.heard.said
+
+
+def _bound(client: object) -> None:
+    """Bound what a broker may send in answer, where the plug-in speaks to one."""
+    from paho.mqtt.client import Client
+
+    from cultureops.device.transport.mqtt_guard import Guard
+
+    if isinstance(client, Client):
+        Guard(client)
 
 
 def _without_secrets(text: str, url: str) -> str:

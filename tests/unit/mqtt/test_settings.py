@@ -54,6 +54,18 @@ def test_a_password_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None
         ('host = "b"\nca_file = "/nowhere"', "add it, or leave the certificates out"),
         ('host = "b"\ntls = true\nca_file = "/nowhere"', "site.toml:4: [mqtt] ca_file: /nowhere holds no certificates"),
         ('host = "b"\ntls = true\nca_file = "/dev/null"', "holds no certificates"),
+        ('host = "b"\ncert_file = "/nowhere"', "add it, or leave the certificate out"),
+        ('host = "b"\ntls = true\nkey_file = "/nowhere"', "add cert_file ="),
+        (
+            'host = "b"\ntls = true\ncert_file = "/nowhere"',
+            "site.toml:4: [mqtt] cert_file: /nowhere holds no certificate",
+        ),
+        ('host = "b"\njson = false', "site.toml:3: [mqtt] json: leaves nothing to be told"),
+        ('host = "b"\n[mqtt.sparkplug]', "[mqtt.sparkplug] group: is missing"),
+        ('host = "b"\n[mqtt.sparkplug]\ngroup = "a/b"', "site.toml:4: [mqtt.sparkplug] group: 'a/b' can't be a name"),
+        ('host = "b"\n[mqtt.sparkplug]\ngroup = "a"\nedge_node = "#"', "site.toml:5: [mqtt.sparkplug] edge_node: '#'"),
+        ('host = "b"\n[mqtt.sparkplug]\ngroup = "a"\nrebirth_gap_s = 0', "expected a number from 0.1"),
+        ('host = "b"\n[mqtt.sparkplug]\ngroup = "a"\nnode = "b"', "edge_node"),
         ('host = "b"\nkeepalive_s = 0', "expected a number from 1 to 3600"),
         ('host = "b"\ntimeout_s = 0', "expected a number from 0.1"),
         ('host = "b"\nperiod_s = 0', "expected a number from 0.01"),
@@ -65,6 +77,13 @@ def test_each_mistake_is_named_with_its_line(text: str, said: str) -> None:
         read(f"[mqtt]\n{text}")
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_sparkplug_has_a_session_of_its_own() -> None:
+    found = read('[mqtt]\nhost = "b"\n[mqtt.sparkplug]\ngroup = "Plant A"')
+    assert found is not None and found.sparkplug is not None and found.json
+    assert found.sparkplug.client_id == f"{found.client_id}-sparkplug"
+    assert found.sparkplug.names.node("NDEATH") == "spBv1.0/Plant A/NDEATH/lab-2nd-floor"
 
 
 def test_a_site_name_without_a_letter_needs_a_prefix() -> None:

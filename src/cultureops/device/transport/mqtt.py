@@ -17,6 +17,7 @@ import aiomqtt
 
 from cultureops.device.transport.base import TopicMessage
 from cultureops.device.transport.deadline import Deadline
+from cultureops.device.transport.mqtt_guard import Guard, Inbox, let_go
 from cultureops.errors import DriverTimeout, NotConnected
 
 __all__ = ["FAREWELL_S", "LET_GO_S", "BrokerLink", "connected", "mqtt_link"]
@@ -28,16 +29,22 @@ FAREWELL_S: Final = 5.0
 LET_GO_S: Final = 0.5
 KEEPALIVE_S: Final = 15
 MOST_TOPICS: Final = 1000
+LONGEST_KEPT_BYTES: Final = 65_536
 _REFUSED: Final = 0x80
 
 
 @asynccontextmanager
 async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
-    """Connect for the block; raises MqttError when it can't be done."""
+    """Connect for the block; raises MqttError when it can't be done, or when the broker sends what nobody can take."""
+    guard = Guard.of(client)
     opening = asyncio.create_task(client.__aenter__())
     try:
         await asyncio.shield(opening)  # it connects in a thread, which can't be stopped half-way
         yield client
+    except Exception as error:
+        if guard.fault is None:
+            raise
+        raise aiomqtt.MqttError(guard.fault) from error
     finally:
         await asyncio.wait({opening}, timeout=FAREWELL_S)
         opening.cancel()
@@ -46,6 +53,7 @@ async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
         with suppress(aiomqtt.MqttError, TimeoutError):
             async with asyncio.timeout(LET_GO_S):
                 await client.__aexit__(None, None, None)
+        let_go(client)
 
 
 class BrokerLink(Deadline):
@@ -139,6 +147,7 @@ class BrokerLink(Deadline):
             timeout=self.deadline_s,
             keepalive=KEEPALIVE_S,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            queue_type=Inbox,
             logger=_QUIET,
         )
         try:
@@ -164,6 +173,9 @@ class BrokerLink(Deadline):
             return
         if message.retain and known is not None and not known.is_retained:
             return  # told again, because another filter of ours covers it too
+        if len(payload) > LONGEST_KEPT_BYTES:
+            self._latest.pop(topic, None)  # what was known before is not what stands there now
+            return
         if known is not None or len(self._latest) < MOST_TOPICS:
             now_s = asyncio.get_running_loop().time()
             self._latest[topic] = TopicMessage(bytes(payload), now_s, message.retain)
