@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cultureops.ledger.event import Actor, Event, NewEvent, Source
+from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.sync.clock_offset import ClockOffset
 
@@ -32,5 +32,9 @@ def recorded_head(event: Event) -> SignedHead:
 
 def clock_compared(origin: str, offset: ClockOffset) -> NewEvent:
     """The fact that a gateway's clock was found so far ahead of the hub's [ms]."""
-    data = {"origin": origin, "offset_ms": offset.offset_ms, "uncertainty_ms": offset.uncertainty_ms}
+    data: dict[str, JsonValue] = {
+        "origin": origin,
+        "offset_ms": offset.offset_ms,
+        "uncertainty_ms": offset.uncertainty_ms,
+    }
     return NewEvent(CLOCK_COMPARED, data, _SYSTEM, Source.SYSTEM)

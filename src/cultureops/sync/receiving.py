@@ -2,58 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from cultureops.clock import Clock, Instant
+from cultureops.clock import SECOND_MS, Clock
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
+from cultureops.errors import StorageError
 from cultureops.ledger.event import Event
-from cultureops.ledger.head import Head
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.sync.clock_offset import ClockOffset
+from cultureops.sync.forwarding import HELLO_PATH
 from cultureops.sync.hello import Hello, Order, Standing
+from cultureops.sync.log_sender import EVENTS_PATH
+from cultureops.sync.origin import Callers, Origin, OriginStatus
 from cultureops.sync.origin_log import OriginLog
+from cultureops.sync.readings_sender import READINGS_PATH
+from cultureops.sync.server import Door, Reply
 from cultureops.sync.settings import GatewaysSettings
 from cultureops.telemetry.store import ChannelInfo
 
 __all__ = ["OriginStatus", "Receiving"]
 
-
-@dataclass(frozen=True, slots=True)
-class OriginStatus:
-    """What the hub knows of one gateway; None where it has not been heard of since the start.
-
-    ``heard_at`` is when it last proved itself [ms UTC of the hub's clock], ``held`` the end of its log here,
-    ``newest_head`` the newest verified one, ``cursor`` how far its readings are here. ``events_waiting`` and
-    ``readings_waiting`` are about what it still has to send, as it said last, ``waiting_since`` [ms UTC of its clock]
-    when the oldest of those came. ``problem`` is why its log or its readings are refused, or can't be taken in;
-    ``forked`` says that its log contradicts what it sent before: then nothing more of its log is taken.
-    """
-
-    heard_at: Instant | None
-    held: Head
-    newest_head: SignedHead | None
-    cursor: str
-    hello: Hello | None
-    offset: ClockOffset | None
-    events_waiting: int | None
-    readings_waiting: int | None
-    waiting_since: Instant | None
-    certificate_ends: Instant
-    forked: bool
-    problem: str | None
+WATCH_EVERY_MS: Final = 5 * SECOND_MS
 
 
 class Receiving:
     """Listens for the gateways of a hub; ``run`` is its task.
 
     ``keep_readings`` returns when they are durable; an origin may name any channel, so it says which it keeps of whom.
-    ``on_events`` is told of an origin's events in order once they are durable in its log, from behind ``taken`` on
-    (the highest position that the caller has taken in, asked at the start and after each call): after a crash, and
-    after an error, it is told again. ``on_head`` is told of a verified head, at most one a minute for each origin, and
-    of the last one before the origin falls silent. ``on_hello`` gets the offset of the clocks as far as known.
+    ``on_events`` is told of an origin's events in order once they are durable in its log, from behind ``taken`` on (the
+    highest position that the caller has taken in, asked at the start); after an error it is told again. ``on_head`` is
+    told of a verified head, at most one a minute for each origin, and of the last one before the origin falls silent;
+    after a start again of the newest. ``on_hello`` gets the offset of the clocks as far as known.
     """
 
     def __init__(
@@ -66,29 +50,82 @@ class Receiving:
         on_hello: Callable[[str, Hello, ClockOffset | None], None],
         on_head: Callable[[str, SignedHead], Awaitable[None]],
     ) -> None:  # fmt: skip
-        raise NotImplementedError
+        self._settings = settings
+        self._folder = folder
+        self._clock = clock
+        self._callers = Callers(keep_readings, on_events, taken, standing, orders, on_hello, on_head)
+        self._origins: dict[str, Origin] = {}
+        self._door = Door(
+            settings,
+            {
+                HELLO_PATH: partial(self._serve, Origin.greet),
+                EVENTS_PATH: partial(self._serve, Origin.take_events),
+                READINGS_PATH: partial(self._serve, Origin.take_readings),
+            },
+        )
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Follow the logs in ``folder`` and begin to listen; raises ConfigError, StorageError or ChainBroken."""
-        raise NotImplementedError
+        if self._tasks:
+            return
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            for row in self._settings.rows:
+                held = await asyncio.to_thread(OriginLog.open, self._folder / f"{row.name}.sqlite", row.name)
+                self._origins[row.name] = Origin(
+                    row, held, self._folder, self._clock, self._callers, self._settings.timeout_s
+                )
+            await self._door.open()
+        except BaseException:
+            await self._let_go()
+            raise
+        self._tasks = [asyncio.create_task(origin.run()) for origin in self._origins.values()]
+        self._tasks.append(asyncio.create_task(self._watch()))
 
     async def run(self) -> None:
         """Serve until cancelled; opens what is not open yet, and closes it at the end."""
-        raise NotImplementedError
+        await self.open()
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            await self.close()
 
     @property
     def port(self) -> int:
         """The port that is listened at, once open."""
-        raise NotImplementedError
+        return self._door.port
 
     def status(self) -> Mapping[str, OriginStatus]:
         """Say what is known of each gateway, by name."""
-        raise NotImplementedError
+        return {name: origin.status() for name, origin in self._origins.items()}
 
     def log(self, origin: str) -> OriginLog:
         """Return a gateway's log, once open; raises KeyError."""
-        raise NotImplementedError
+        return self._origins[origin].log
 
     async def close(self) -> None:
         """Stop listening and let go of the logs; a second call does nothing."""
-        raise NotImplementedError
+        await self._door.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        origins, self._origins = self._origins, {}
+        for origin in origins.values():
+            await origin.close()
+
+    async def _watch(self) -> None:
+        while True:
+            for origin in self._origins.values():
+                await origin.watch_heads()
+            await self._clock.sleep_until(self._clock.now() + WATCH_EVERY_MS)
+
+    async def _serve(self, how: Callable[[Origin, bytes], Awaitable[Reply]], name: str, body: bytes) -> Reply:
+        origin = self._origins.get(name)
+        if origin is None:
+            raise StorageError("the hub is closing")
+        return await how(origin, body)

@@ -109,7 +109,7 @@ def hub_from(table: Table | None, folder: Path) -> HubSettings | None:
 
 
 def gateways_from(table: Table | None, rows: Sequence[Table], folder: Path) -> GatewaysSettings | None:
-    """Read ``[gateways]`` and its ``[[gateway]]`` rows, None where there are none. Raises ConfigError with file and line."""
+    """Read ``[gateways]`` and its ``[[gateway]]`` rows, None where there are none; raises ConfigError."""
     if table is None:
         if rows:
             raise rows[0].error("stands without [gateways]; say there where the hub listens for its gateways")

@@ -1,0 +1,173 @@
+"""The hub's door: TLS by pinned certificates, one connection for each gateway, requests bounded in size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import h11
+import structlog
+
+from cultureops.errors import ConfigError, StorageError
+from cultureops.sync.http import ORIGIN_HEADER, TooLarge, Wire, header
+from cultureops.sync.settings import GatewaysSettings
+from cultureops.sync.tls import server_context
+from cultureops.sync.wire import MAX_BODY, Malformed, dumps
+
+__all__ = ["Door", "Reply", "Serve"]
+
+log = structlog.get_logger(__name__)
+
+HANDSHAKE_S: Final = 5.0
+IDLE_S: Final = 120.0
+_CLOSE_S: Final = 1.0
+
+
+class Reply(NamedTuple):
+    """Status and body of an answer."""
+
+    status: int
+    body: bytes
+
+
+Serve = Callable[[str, bytes], Awaitable[Reply]]
+"""Answers a request's body of the gateway of a name; raises Malformed or StorageError."""
+
+
+class Door:
+    """Lets gateways in, knows each by its certificate, and hands their requests on by path."""
+
+    def __init__(self, settings: GatewaysSettings, paths: Mapping[str, Serve]) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._names = {row.certificate_sha256: row.name for row in settings.rows}
+        self._server: asyncio.Server | None = None
+        self._present: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened at, once open."""
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def open(self) -> None:
+        """Begin to listen; raises ConfigError."""
+        settings = self._settings
+        tls = server_context(settings.certificate, settings.key, [row.certificate for row in settings.rows])
+        try:
+            self._server = await asyncio.start_server(
+                self._begin, settings.host, settings.port, ssl=tls, limit=2**18,
+                ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=_CLOSE_S,
+            )  # fmt: skip
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise ConfigError(f"[gateways]: can't listen at {where}: {error.strerror}; choose another port") from None
+
+    async def close(self) -> None:
+        """Stop listening and end every connection; a second call does nothing."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = self._names.get(_fingerprint(writer))
+        try:
+            if name is not None:
+                await self._take_over(name)
+            await self._converse(name, Wire(reader, writer, MAX_BODY, serves=True))
+        except (OSError, h11.ProtocolError) as error:
+            log.info("a gateway's connection ended", gateway=name, error=str(error))
+        except Exception:
+            log.exception("a gateway's connection met what it was not made for", gateway=name)
+        finally:
+            task = asyncio.current_task()
+            if name is not None and self._present.get(name) is task:
+                del self._present[name]
+            writer.close()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await writer.wait_closed()
+
+    async def _take_over(self, name: str) -> None:
+        """End the connection that this gateway had before: what it still says there is older than what it says here."""
+        task = asyncio.current_task()
+        assert task is not None
+        before = self._present.get(name)
+        self._present[name] = task
+        if before is not None:
+            before.cancel()
+            await asyncio.wait([before])
+
+    async def _converse(self, name: str | None, wire: Wire) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    if not await wire.begins():
+                        return
+                async with asyncio.timeout(self._settings.timeout_s):
+                    request = await wire.request()
+            except TimeoutError:
+                return await self._say(wire, Reply(408, _problem("the request took too long")), is_last=True)
+            except TooLarge:
+                too_long = f"a body is longer than {MAX_BODY} bytes"
+                return await self._say(wire, Reply(413, _problem(too_long)), is_last=True)
+            except h11.RemoteProtocolError as error:
+                return await self._say(wire, Reply(400, _problem(f"no HTTP/1.1: {error}")), is_last=True)
+            if request is None:
+                return
+            reply = await self._reply(name, *request)
+            await self._say(wire, reply, is_last=reply.status == 403)
+            if not wire.next_cycle():
+                return
+
+    async def _reply(self, name: str | None, request: h11.Request, body: bytes) -> Reply:
+        if name is None:
+            return Reply(403, _problem("this certificate is none of a gateway named here"))
+        if header(request, ORIGIN_HEADER) != name:
+            return Reply(403, _problem(f"this certificate is that of {name!r}; it can't speak for another"))
+        serve = self._paths.get(request.target.decode("latin-1"))
+        if serve is None:
+            return Reply(404, _problem("no such address; gateway and hub are of different versions"))
+        if request.method != b"POST":
+            return Reply(405, _problem("only POST is known here"))
+        try:
+            return await serve(name, body)
+        except Malformed as error:
+            return Reply(400, _problem(str(error)))
+        except StorageError as error:
+            log.error("what a gateway sent can't be kept", gateway=name, error=str(error))
+            return Reply(503, _problem(str(error)))
+        except Exception:
+            log.exception("a gateway's request met what it was not made for", gateway=name)
+            return Reply(500, _problem("the hub met what it was not made for; its own log says what"))
+
+    async def _say(self, wire: Wire, reply: Reply, *, is_last: bool) -> None:
+        with suppress(TimeoutError, h11.LocalProtocolError):
+            async with asyncio.timeout(self._settings.timeout_s):
+                await wire.answer(reply.status, reply.body, is_last=is_last)
+
+
+def _problem(text: str) -> bytes:
+    return dumps({"problem": text})
+
+
+def _fingerprint(writer: asyncio.StreamWriter) -> str:
+    tls = writer.get_extra_info("ssl_object")
+    assert isinstance(tls, ssl.SSLObject)
+    return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
