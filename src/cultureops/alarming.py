@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.acquisition import MeasuredChannel
+from cultureops.across import Following, Outpost
 from cultureops.alarm_desk import AlarmDesk, LinkDesk
 from cultureops.alarms import Act, Engine, Rule, Transition, WhenEmpty
 from cultureops.alarms.activation import Activations
+from cultureops.alarms.alarms import Alarms, Joined
 from cultureops.alarms.events import StandingAlarms
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
 from cultureops.alarms.orphan import closing
 from cultureops.alarms.suppression import occupied_reading
 from cultureops.batch.batch import Batch, batch_of
+from cultureops.batch.guests import Guests
 from cultureops.batch.process_alarms import ProcessWatch
 from cultureops.batch.recipe_schema import Recipe
 from cultureops.batch.register import BatchRegister
@@ -37,6 +40,7 @@ from cultureops.notify.notifier import Notifier
 from cultureops.notify.settings import NotifySettings
 from cultureops.self_check import SelfCheck
 from cultureops.site import Site
+from cultureops.site_rules import gateways_of
 from cultureops.telemetry import EmbeddedStore
 
 __all__ = ["Alarming"]
@@ -65,25 +69,38 @@ class Alarming:
         channels: Mapping[str, MeasuredChannel],
         on_transitions: Callable[[Sequence[Transition]], None],
         wrong: Callable[[], str | None],
+        guests: Guests | None = None,
     ) -> None:
-        self.engine = Engine((*rules, *self_check.rules))
-        self.activations = Activations()
-        self.endangered = Endangered(batches, self.activations, store, channels)
+        gateways = gateways_of(site, channels)
+        self.activations = Activations({name: one.place for one in gateways for name in one.chambers})
+        self.endangered = Endangered(batches, self.activations, store, channels, lambda *of: self.across.awaited(*of))
         self.exposing = Exposing(ledger, batches, self.activations, self.endangered)
+        self.across = Following(
+            gateways, clock=clock, ledger=ledger, batches=batches, channels=channels, latest=store.latest,
+            limits=site.own_limits, tell=self.exposing.tell, on_transitions=on_transitions,
+        )  # fmt: skip
+        self.outpost = None if guests is None else Outpost(guests, tuple(site.chambers), data_dir, clock, ledger)
+        self.engine = Engine((*rules, *self_check.rules, *self.across.rules))
+        self.alarms: Alarms = Joined(self.engine, self.across.alarms) if gateways else self.engine
         self.journal = AlarmJournal(ledger, self.exposing.tell)
-        self.desk = AlarmDesk(self.engine, self.journal, ledger, clock, batches.exposed, on_transitions)
+        self.desk = AlarmDesk(
+            self.engine, self.journal, ledger, clock, batches.exposed, on_transitions, self.across
+        )  # fmt: skip
         notify = site.notify or NotifySettings(site.name, site.zone)
-        simulated = {device.id for device in site.devices if device.simulated}
+        simulated = {device.id for device in site.every_device if device.simulated}
         self.notifier = Notifier(
             notify, clock, ledger, batches.exposed, data_dir, entropy,
-            is_simulated=lambda rule: rule.device in simulated, view_of=self.engine.view,
+            is_simulated=lambda rule: rule.device in simulated, view_of=self.alarms.view,
+            is_occupied=batches.is_occupied, remark=batches.remark,
         )  # fmt: skip
-        self.links = LinkDesk(self.desk, self.engine, ledger, clock, self.notifier.links)
+        self.links = LinkDesk(self.desk, self.alarms, ledger, clock, self.notifier.links)
         self.heartbeat = None if notify.heartbeat is None else Heartbeat(notify.heartbeat, clock, wrong)
         self.self_check = self_check
         places = {row.device: row.chamber for row in channels.values()}
         self._process = ProcessWatch(self._recipe_of, site.process_limits)
-        self._calibration = CalibrationWatch(equipment, places, site.calibration_limits)
+        # What stands at a gateway is equipment of its hub, which watches when it is due.
+        watched = equipment if guests is None else EquipmentRegister()
+        self._calibration = CalibrationWatch(watched, places, site.calibration_limits)
         self._clock, self._ledger, self._batches, self._recipes = clock, ledger, batches, recipes
         self._on_transitions = on_transitions
         self._suppressed_when_empty = tuple(
@@ -93,6 +110,9 @@ class Alarming:
     def apply(self, event: Event) -> None:
         """Take one more event of the ledger, in order, after the batches have taken it."""
         self.desk.take(event)
+        self.across.apply(event)
+        if self.outpost is not None:
+            self.outpost.apply(event)
         self.exposing.apply(event)
         batch_id = batch_of(event.stream)
         if batch_id is not None and (batch := self._batches.get(batch_id)) is not None:
@@ -100,21 +120,22 @@ class Alarming:
 
     def recall(self, event: Event) -> None:
         """Take an event of the ledger's past: what people were told is not told again."""
+        self.across.recall(event)
         self.apply(event)
         self.notifier.recall(event)
 
     def begin(self, standing: StandingAlarms) -> tuple[Transition, ...]:
         """Go on where the ledger says, once its past is recalled; return what closes the alarms whose rule is gone."""
-        now, alarms = self._clock.now(), standing.alarms
+        now, alarms = self._clock.now(), [one for one in standing.alarms if not self.across.is_followed(one.rule_id)]
         self.engine.add(self._process.begin(now, alarms))
         calibration = self._calibration.step(now)
         self.engine.add(calibration.rules)
         orphans = self.engine.restore(alarms)
         self.engine.refill(calibration.readings)
         closed = tuple(closing(orphan, standing.said(orphan.rule_id), now) for orphan in orphans)
-        known = (*(rule.id for rule in self.engine.rules), *(orphan.rule_id for orphan in orphans))
+        known = (*(rule.id for rule in self.alarms.rules), *(orphan.rule_id for orphan in orphans))
         self.activations.end_unwatched(frozenset(known))
-        self.notifier.resume(self.engine.active())
+        self.notifier.resume(self.alarms.active())
         return closed
 
     def remember(self, readings: Sequence[Reading]) -> None:
@@ -129,6 +150,7 @@ class Alarming:
         for rule in process.replaced:
             self.engine.replace(rule)
         readings = [*process.readings, *calibration.readings, *self._occupied(now), *self.self_check.readings(now)]
+        readings += self.across.readings(now)
         self.take(readings)
         for rule_id in process.over:
             if self.engine.remove(rule_id):
@@ -136,6 +158,9 @@ class Alarming:
         for rule_id in calibration.retired:
             self._take_out(rule_id, now)
         self._end_what_one_person_suppressed(now)
+        live, past = self.across.hindsight.tick(now)
+        self.notifier.note(live)
+        self.notifier.note_past(past)
         self.notifier.tick(now)
 
     def take(self, readings: Sequence[Reading]) -> None:
@@ -145,8 +170,16 @@ class Alarming:
 
     def note(self, transitions: Sequence[Transition]) -> None:
         """Queue transitions for the record and for people; never blocks."""
-        self.journal.note([transition for transition in transitions if transition.is_noted])
-        self.notifier.note(transitions)
+        own = [transition for transition in transitions if not self.across.is_followed(transition.rule.id)]
+        self.journal.note([transition for transition in own if transition.is_noted])
+        others = [transition for transition in transitions if self.across.is_followed(transition.rule.id)]
+        self.notifier.note([*own, *self.across.hindsight.take(others, self._clock.now())])
+
+    @property
+    def oldest_at(self) -> Instant | None:
+        """Since when the oldest transition waits for the record [ms UTC]; None when all are on record."""
+        waiting = (self.journal.oldest_at, self.across.oldest_at)
+        return min((at for at in waiting if at is not None), default=None)
 
     async def settle(self) -> None:
         """Take to the ledger what waits for it; raises StorageError and keeps the rest when it can't be taken."""
@@ -154,7 +187,10 @@ class Alarming:
         await self.desk.settle()
         while await self.journal.step():
             await self.desk.settle()  # an order of another process waits for no backlog
+        await self.across.settle()
         await self.exposing.revise(self._clock.now())
+        if self.outpost is not None:
+            await self.outpost.settle()
 
     async def run(self) -> None:
         """Tell people, beat, and ask the machine how it is, until cancelled."""
@@ -197,7 +233,7 @@ class Alarming:
 
     def _occupied(self, now: Instant) -> list[Reading]:
         return [
-            occupied_reading(chamber, now, is_occupied=bool(self._batches.inside(chamber, now)))
+            occupied_reading(chamber, now, is_occupied=self._batches.is_occupied(chamber, now))
             for chamber in self._suppressed_when_empty
         ]
 

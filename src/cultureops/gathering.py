@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from cultureops.acquisition import MeasuredChannel
-from cultureops.alarms import Engine, State
+from cultureops.alarms import State
+from cultureops.alarms.alarms import Alarms
 from cultureops.alarms.kpi import AlarmKpi, alarm_kpi
 from cultureops.batch.batch import Batch
 from cultureops.batch.collecting import COLLECTED_WITHIN_MS, SOURCES, places_in
@@ -49,9 +50,9 @@ async def gaps_of(
     return tuple(found)
 
 
-def open_alarms(engine: Engine) -> tuple[OpenAlarm, ...]:
+def open_alarms(alarms: Alarms) -> tuple[OpenAlarm, ...]:
     """Return the alarms whose condition lasts, those as well that somebody has shelved or taken out of service."""
-    hidden = (view for view in engine.suppressed() if view.state is not State.SUPPRESSED_BY_DESIGN)
+    hidden = (view for view in alarms.suppressed() if view.state is not State.SUPPRESSED_BY_DESIGN)
     return tuple(
         OpenAlarm(
             view.rule.id,
@@ -59,7 +60,7 @@ def open_alarms(engine: Engine) -> tuple[OpenAlarm, ...]:
             view.rule.gmp_critical,
             view.since if view.state.is_suppressed else view.raised_at,
         )
-        for view in (*engine.active(), *hidden)
+        for view in (*alarms.active(), *hidden)
         if view.is_active
     )
 

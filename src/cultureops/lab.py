@@ -30,6 +30,7 @@ from cultureops.acquisition import (
 )
 from cultureops.acquisition.link_record import link_recorded, link_stream
 from cultureops.acquisition.recent import Recent
+from cultureops.across.outpost import read_guests
 from cultureops.alarming import Alarming
 from cultureops.alarms import (
     Act,
@@ -39,6 +40,7 @@ from cultureops.alarms import (
 )
 from cultureops.alarms.command import AlarmCommand, Order
 from cultureops.alarms.events import StandingAlarms
+from cultureops.alarms.gateway import place_of
 from cultureops.alarms.own import FAULT, kept_reading, own_reading
 from cultureops.alarms.text import duration
 from cultureops.anchor import Anchor
@@ -112,7 +114,9 @@ class Lab:
         self.mirror = mirror
         self.feed = LiveFeed()
         self.unread = Unread()
-        self.batches = BatchRegister()
+        guests = None if site.hub is None else read_guests(data_dir)
+        places = {place_of(name): tuple(one.chambers) for name, one in site.gateway_sites.items()}
+        self.batches = BatchRegister(places, guests)
         self.equipment = equipment_register(site)
         self.lots = LotRegister()
         self.recipes = RecipeShelf(site.recipes)
@@ -144,11 +148,12 @@ class Lab:
         self.alarming = Alarming(
             site, rules, self.self_check, clock=clock, entropy=entropy, ledger=ledger, store=store, data_dir=data_dir,
             batches=self.batches, equipment=self.equipment, recipes=self.recipes, channels=self.channels,
-            on_transitions=self._on_transitions, wrong=self._wrong,
+            on_transitions=self._on_transitions, wrong=self._wrong, guests=guests,
         )  # fmt: skip
-        self.engine = self.alarming.engine
+        self.engine, self.alarms = self.alarming.engine, self.alarming.alarms
+        self.across, self.outpost = self.alarming.across, self.alarming.outpost
         self.telling = Telling(
-            self.feed, clock, lambda now: encode_alarms(self.engine.active(), self.batches.exposed, now)
+            self.feed, clock, lambda now: encode_alarms(self.alarms.active(), self.batches.exposed, now)
         )
         self.recent = Recent([name for name, row in self.channels.items() if row.channel.kind is Kind.MEASUREMENT])
         self.anchor = Anchor(store, ledger, 1 if isinstance(clock, SystemClock) else STEPPED_SEAL_H)
@@ -156,10 +161,10 @@ class Lab:
         self.desk = BatchDesk(
             ledger, store, access, clock, batches=self.batches, recipes=self.recipes, equipment=self.equipment,
             lots=self.lots, unread=self.unread, channels=self.channels, chambers=site.every_chamber,
-            alarms=lambda: open_alarms(self.engine), revise=self.alarming.exposing.revise,
+            alarms=lambda: open_alarms(self.alarms), revise=self.alarming.exposing.revise,
         )  # fmt: skip
         self.execute, self.gaps_seen_by = self.desk.execute, self.desk.gaps_seen_by
-        self.publisher = publisher_of(site, self.channels, clock, store, self.engine, self.batches.exposed)
+        self.publisher = publisher_of(site, self.channels, clock, store, self.alarms, self.batches.exposed)
         self.recorder = Recorder(self.engine, store, self._on_transitions, self._on_readings)
         self._link_events: list[LinkEvent] = []
         self._rank = {device.id: rank for rank, device in enumerate(site.devices)}
@@ -267,7 +272,7 @@ class Lab:
 
     def _record_behind_s(self) -> float:
         """Return the age of the oldest transition that waits for the ledger [s], or of an attempt that hangs."""
-        oldest_at = self.alarming.journal.oldest_at
+        oldest_at = self.alarming.oldest_at
         waited_s = 0.0 if oldest_at is None else (self.clock.now() - oldest_at) / SECOND_MS
         return max(waited_s, self.vitals.recording_s, 0.0)
 

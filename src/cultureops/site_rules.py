@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cultureops.acquisition import Acquisition, MeasuredChannel
 from cultureops.alarms import ChamberInfo, Rule, rules_from
+from cultureops.alarms.gateway import Gateway
 from cultureops.clock import SECOND_MS, SystemClock
 from cultureops.config import Table
 from cultureops.device.channel import Channel
@@ -14,11 +15,13 @@ from cultureops.equipment import Chamber, chambers_from
 from cultureops.site import Site
 from cultureops.telemetry.mirror_lag import LAG, LAG_EVERY_MS, OWN_DEVICE
 
-__all__ = ["channels_of", "remote_channels", "rules_in", "rules_of"]
+__all__ = ["channels_of", "channels_of_gateway", "gateways_of", "remote_channels", "rules_in", "rules_of"]
 
 
 def channels_of(site: Site) -> dict[str, MeasuredChannel]:
     """Return every channel of a site, a hub's gateways' too; touches no device. Raises ConfigError."""
+    if site.hub is not None:
+        return {row.id: row for row in channels_of_gateway(site)}
     own = Acquisition(site.devices, SystemClock(), lambda _: None).channels
     return {row.id: row for row in (*own, *remote_channels(site))}
 
@@ -28,8 +31,21 @@ def remote_channels(site: Site) -> tuple[MeasuredChannel, ...]:
     return tuple(
         replace(row, origin=name)
         for name, gateway in site.gateway_sites.items()
-        for row in Acquisition(gateway.devices, SystemClock(), lambda _: None).channels
+        for row in channels_of_gateway(gateway)
     )
+
+
+def channels_of_gateway(site: Site) -> tuple[MeasuredChannel, ...]:
+    """Return the channels of a gateway's own devices; raises ConfigError, also for a device that can't stand there."""
+    acquisition = Acquisition(site.devices, SystemClock(), lambda _: None)
+    for device in site.devices:
+        if device.id in acquisition.hand_over:
+            raise device.row.error(
+                f"device {device.id!r} hands over results, which belong into batches, and those are at the hub; "
+                "let the hub read it",
+                "driver",
+            )
+    return acquisition.channels
 
 
 def rules_of(site: Site, channels: Mapping[str, MeasuredChannel]) -> tuple[Rule, ...]:
@@ -39,6 +55,21 @@ def rules_of(site: Site, channels: Mapping[str, MeasuredChannel]) -> tuple[Rule,
     """
     known = {name: row for name, row in channels.items() if row.chamber in site.chambers}
     return rules_from(site.alarm_rows, _chamber_infos(site.chambers, known, is_mirrored=site.is_mirrored))
+
+
+def gateways_of(site: Site, channels: Mapping[str, MeasuredChannel]) -> tuple[Gateway, ...]:
+    """Return the gateways whose alarms a hub follows, with the rules of their site files; raises ConfigError."""
+    if site.gateways is None:
+        return ()
+    return tuple(
+        Gateway(
+            row.name,
+            tuple(site.gateway_sites[row.name].chambers),
+            tuple(rule for rule in rules_of(site.gateway_sites[row.name], channels) if rule.device != OWN_DEVICE),
+            row.site_sha256(),
+        )
+        for row in site.gateways.rows
+    )
 
 
 def rules_in(table: Table, channels: Mapping[str, MeasuredChannel]) -> tuple[Rule, ...]:

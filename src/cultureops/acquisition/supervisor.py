@@ -100,6 +100,11 @@ class Acquisition:
             for identity, channel in self.pollers[device.id].channels.items()
         )
 
+    @property
+    def hand_over(self) -> frozenset[str]:
+        """The devices that hand over results by themselves and are not asked for values."""
+        return frozenset(source.device for source in self._sources)
+
     async def poll_once(self, now: Instant) -> tuple[Reading, ...]:
         """Ask every device that is due, all lines at once, and return the readings in site-file order."""
         answers: dict[str, tuple[Reading, ...]] = {}

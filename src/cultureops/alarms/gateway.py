@@ -20,11 +20,15 @@ def place_of(gateway: str) -> str:
 
 @dataclass(frozen=True)
 class Gateway:
-    """Whose alarms are followed: its name, its chambers, and the rules of its site file as the hub has it."""
+    """Whose alarms are followed: its name, its chambers, and the rules of its site file as the hub has it.
+
+    ``site_sha256`` is that of this file [hex], empty where it is not compared.
+    """
 
     name: str
     chambers: tuple[str, ...]
     rules: tuple[Rule, ...] = ()
+    site_sha256: str = ""
 
     @property
     def place(self) -> str:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from cultureops.alarms.alarm import AlarmView, Transition, What
 from cultureops.alarms.rule import Priority, Rule, WhenEmpty
 from cultureops.alarms.state import State
-from cultureops.clock import MINUTE_MS, Instant
+from cultureops.clock import MINUTE_MS, Instant, iso
 from cultureops.notify.incident import AT_ONCE, Call, Incident, Key, News, ending_of
 from cultureops.notify.policy import Policies, Policy
 from cultureops.notify.roster import Roster
@@ -101,6 +101,22 @@ class Escalation:
         incident.raised_value = transition.value
         self._look_at(incident, AT_ONCE)
         return True
+
+    def note_past(self, raised: Transition, ended: Transition, now: Instant) -> None:
+        """Tell those whom a new alarm would call first, once, of one that is over; it opens nothing."""
+        incident = Incident(
+            raised.rule, raised.at, raised.raised_at, raised.since, raised.value, next(self._tickets)
+        )  # fmt: skip
+        incident.is_returned, incident.value = True, ended.value
+        said = "and nobody has acknowledged it" if ended.act is None else f"and it was {ending_of(ended)}"
+        incident.ending = f"was there from {iso(raised.since)} to {iso(ended.since)}, told only now; it is over, {said}"
+        policy, priority, gmp_critical = self._judged(incident, now)
+        people, is_muted = self._roster.heeded(
+            self._roster.resolve(policy.levels[0].who, now).people, now, priority, gmp_critical=gmp_critical
+        )
+        for person in () if is_muted else people:
+            key = Key("", 0, person)
+            self._farewells.append(incident.call(News.ENDED, key, now, priority, gmp_critical=gmp_critical))
 
     def resume(self, view: AlarmView, opened_at: Instant, heard: Iterable[tuple[Key, Instant, bool]]) -> None:
         """Go on after a restart with an alarm that is announced, and with what people have heard of it.

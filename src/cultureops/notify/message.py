@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cultureops.alarms.alarm import AlarmView
+from cultureops.alarms.own import OWN
 from cultureops.alarms.rule import BatchRef, Kind, Rule
 from cultureops.alarms.text import developed, duration, exposed, fault
 from cultureops.clock import SECOND_MS, Instant, local_text
@@ -51,6 +52,7 @@ class Writer:
     ``first_of`` the first alarm of an activation's group, ``link`` a person's link to acknowledge with, empty for none.
     ``levels`` is how many levels a policy has, ``view_of`` an alarm by its rule's id as it stands, None where that is
     not known. ``data_dir`` is the folder that commands on the terminal need to be told, None for the one they expect.
+    ``remark`` is what is to be said of how old the knowledge of batches is, empty for fresh.
     """
 
     site: str
@@ -62,6 +64,7 @@ class Writer:
     levels: Callable[[str], int]
     view_of: Callable[[str], AlarmView | None] = lambda _: None
     data_dir: Path | None = None
+    remark: Callable[[Instant], str] = lambda _: ""
 
     def write(self, calls: Sequence[Call], now: Instant) -> Message:
         """Write one message of alarms to one person; at least one."""
@@ -167,7 +170,9 @@ class Writer:
         return batches if call.rule.batch is None else None
 
     def _exposed(self, call: Call, now: Instant) -> str:
-        return exposed(self._batches(call, now)) if call.rule.batch is None else f"batch {call.rule.batch}"
+        if call.rule.batch is not None:
+            return f"batch {call.rule.batch}"
+        return exposed(self._batches(call, now)) + ("" if call.rule.device == OWN else self.remark(now))
 
     def _times(self, call: Call, now: Instant) -> list[str]:
         lasted = duration((now - call.since) / SECOND_MS)

@@ -54,7 +54,8 @@ class Notifier:
 
     Order of use: ``recall`` the ledger's past, ``resume`` with the alarms that are open, then ``note`` transitions and
     ``tick`` every second, while ``run`` is a task. Only ``run`` waits for anything. ``view_of`` returns an alarm by its
-    rule's id as it stands, for messages that say what the value is by now.
+    rule's id as it stands, for messages that say what the value is by now. ``is_occupied`` says of a chamber in which
+    no batch is known whether one may stand in it all the same, ``remark`` how old the knowledge of batches is.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class Notifier:
         is_simulated: Callable[[Rule], bool] = lambda _: False,
         send: Send | None = None,
         view_of: Callable[[str], AlarmView | None] | None = None,
+        is_occupied: Callable[[str, Instant], bool] = lambda *_: False,
+        remark: Callable[[Instant], str] = lambda _: "",
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -78,7 +81,8 @@ class Notifier:
         self.links = None if self._tells_nobody else Links(load_key(data_dir), entropy)
         self._roster = settings.roster
         self._escalation = Escalation(
-            settings.policies, self._roster, lambda chamber, at: bool(self._endangered(chamber, at, at + 1)),
+            settings.policies, self._roster,
+            lambda chamber, at: bool(self._endangered(chamber, at, at + 1)) or is_occupied(chamber, at),
             tell_when_acknowledged=settings.tell_when_acknowledged,
         )  # fmt: skip
         self._first_out = FirstOut(settings.first_out_s)
@@ -86,7 +90,7 @@ class Notifier:
         self._writer = Writer(
             settings.site, settings.zone, self._endangered, is_simulated, self._first_out.first_of, self._link,
             self._levels, view_of or (lambda _: None),
-            None if data_dir == _USUAL_DATA_DIR else data_dir.absolute(),
+            None if data_dir == _USUAL_DATA_DIR else data_dir.absolute(), remark,
         )  # fmt: skip
         self._deliveries = Deliveries(
             settings.routes, send or AppriseSender(), clock, self._wanted, self._compose, self._on_outcome
@@ -127,6 +131,15 @@ class Notifier:
                     self._flood.note(now)
                     self._first_out.note(transition.rule, transition.raised_at, transition.since)
         self.tick(now)
+
+    def note_past(self, pasts: Iterable[tuple[Transition, Transition]]) -> None:
+        """Tell once of activations, by how each began and ended, that were over before anybody could hear of them."""
+        if self._tells_nobody:
+            return
+        now = self._clock.now()
+        for raised, ended in pasts:
+            with self._apart():
+                self._escalation.note_past(raised, ended, now)
 
     def tick(self, now: Instant) -> None:
         """Queue what has become due; never blocks, never raises."""

@@ -11,8 +11,9 @@ from cultureops.access.desk import AccessDesk
 from cultureops.access.signature import Signature
 from cultureops.acquisition.live import LiveFeed
 from cultureops.acquisition.supervisor import MeasuredChannel
-from cultureops.alarms import AlarmView, Engine
+from cultureops.alarms import AlarmView
 from cultureops.alarms.activation import Activations
+from cultureops.alarms.alarms import Alarms
 from cultureops.alarms.command import AlarmCommand
 from cultureops.alarms.kpi import AlarmKpi
 from cultureops.alarms.rule import RulesInForce
@@ -41,6 +42,7 @@ from cultureops.telemetry.store import TelemetryStore
 from cultureops.web.batch.micrograph import Micrographs
 from cultureops.web.bench import Bench
 from cultureops.web.board.sparkline import Sparklines
+from cultureops.web.gateways import GatewayView, HubView
 from cultureops.web.settings import WebSettings
 from cultureops.web.upkeep.desk import Upkeep
 
@@ -134,7 +136,8 @@ class WebContext:
     chambers: Mapping[str, Chamber]
     channels: Mapping[ChannelId, MeasuredChannel]
     store: TelemetryStore
-    engine: Engine
+    engine: Alarms
+    """The alarms of this lab, and of its gateways where it is a hub."""
     ledger: Ledger
     batches: BatchRegister
     recipes: RecipeShelf
@@ -186,5 +189,9 @@ class WebContext:
     """All there is to know of a batch, for its record; None where records are not printed."""
     delays: Mapping[str, Histogram] = field(default_factory=dict)
     """How late things happen [s], by what it is of, for whoever collects measures."""
+    gateways: Callable[[], Sequence[GatewayView]] | None = None
+    """How the gateways stand; None where there are none."""
+    hub: Callable[[], HubView] | None = None
+    """How the hub of this gateway stands; None everywhere else."""
     packs: PackShelf | None = None
     """Where audit packs are made and fetched; None where nobody makes any."""
