@@ -7,6 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import text
+
 from cultureops.anchor import SEALED, STREAM, check_roots
 from cultureops.attachments import FOLDER, kept_in
 from cultureops.attachments import STREAM as KEPT_FILES
@@ -16,14 +18,16 @@ from cultureops.backup.manifest import MANIFEST, SEAL, Manifest, StoredFile
 from cultureops.clock import Instant
 from cultureops.errors import ChainBroken, Unreadable
 from cultureops.ledger.event import decode
-from cultureops.ledger.file import open_reader
 from cultureops.ledger.head import Head
 from cultureops.ledger.verify import read_stream, verify
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
 from cultureops.telemetry.exchange import check
 from cultureops.telemetry.reader import Reader
 
 __all__ = ["Proof", "prove_copies", "prove_files", "prove_history"]
+
+_LAST = text("SELECT canonical, hash FROM events ORDER BY position DESC LIMIT 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def _prove_raw_files(data: Path, files: Iterable[StoredFile]) -> None:
 
 def _last_recorded(ledger: Path) -> Instant:
     with closing(open_reader(ledger)) as connection:
-        row = connection.execute("SELECT canonical, hash FROM events ORDER BY position DESC LIMIT 1").fetchone()
+        row = connection.execute(_LAST).first()
     return 0 if row is None else decode(*row).recorded_at
 
 

@@ -15,9 +15,9 @@ from cultureops.errors import ConfigError, CultureOpsError
 from cultureops.keeping.entry import instant, print_grid, print_json
 from cultureops.ledger.chain import Tail
 from cultureops.ledger.event import Event
-from cultureops.ledger.file import open_reader
 from cultureops.ledger.head import Head
 from cultureops.ledger.verify import follow
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.recording import SITE_FILE, Whereabouts, existing_ledger_in
 from cultureops.report.alarm_kpi import TEMPLATE, TITLE, alarm_kpi_report
 from cultureops.report.document import Imprint, render
@@ -49,7 +49,6 @@ def read_alarm_record(ledger: Whereabouts) -> AlarmRecord:
     since: Instant | None = None
     last, tail, connection = 0, Tail(), open_reader(ledger)
     try:
-        connection.execute("BEGIN")
         for event in follow(connection, ledger, tail):
             since, last = event.recorded_at if since is None else since, event.recorded_at
             if event.stream.startswith(_STREAMS):

@@ -13,11 +13,11 @@ from cultureops.clock import Clock, SystemClock
 from cultureops.dossier import Dossier, Place, gather_dossier
 from cultureops.ledger.chain import Tail
 from cultureops.ledger.event import Event
-from cultureops.ledger.file import leaves_of, open_reader
 from cultureops.ledger.head import Head
 from cultureops.ledger.head_table import are_there, last_head
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.ledger.verify import follow
+from cultureops.ledger.whereabouts import leaves_of, open_reader
 from cultureops.pack.ledger import PackLedger, is_pack, made_at, site_text
 from cultureops.pack.place import place_from
 from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, Whereabouts, existing_ledger_in
@@ -41,7 +41,6 @@ class FolderRecords:
         own, tail = None if batch_id is None else stream_of(batch_id), Tail(leaves_of(ledger))
         self._streams: dict[str, list[Event]] = {}
         with closing(open_reader(ledger)) as connection:
-            connection.execute("BEGIN")
             for event in follow(connection, ledger, tail):
                 if event.stream == own or not event.stream.startswith(_OTHERS):
                     self._streams.setdefault(event.stream, []).append(event)

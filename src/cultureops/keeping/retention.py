@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import text
+
 from cultureops.backup.settings import RetentionSettings
 from cultureops.clock import Clock, Instant, SystemClock, iso
 from cultureops.keeping.entry import print_json
 from cultureops.ledger.event import decode
-from cultureops.ledger.file import open_reader
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.recording import TELEMETRY_FOLDER, existing_ledger_in
 from cultureops.site import read_site
 from cultureops.telemetry.month import month_files
@@ -24,8 +26,9 @@ from cultureops.telemetry.month import month_files
 __all__ = ["Beyond", "beyond_retention", "report_retention"]
 
 _BATCH: Final = "batch:"
-_LAST_OF_STREAMS: Final = """SELECT stream, canonical, hash FROM events WHERE position IN
-    (SELECT max(position) FROM events WHERE stream >= ? AND stream < ? GROUP BY stream) ORDER BY stream"""
+_LAST_OF_STREAMS: Final = text("""SELECT stream, canonical, hash FROM events WHERE position IN
+    (SELECT max(position) FROM events WHERE stream >= :first AND stream < :end GROUP BY stream)
+    ORDER BY stream""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def beyond_retention(data_dir: Path, settings: RetentionSettings, now: Instant) 
     records_before = _years_before(now, settings.records_years)
     telemetry_before = _years_before(now, settings.telemetry_years)
     with closing(open_reader(ledger)) as connection:
-        rows = connection.execute(_LAST_OF_STREAMS, (_BATCH, f"{_BATCH}\U0010ffff")).fetchall()
+        rows = connection.execute(_LAST_OF_STREAMS, {"first": _BATCH, "end": f"{_BATCH}\U0010ffff"}).all()
     batches = [
         stream.removeprefix(_BATCH)
         for stream, canonical, chain_hash in rows

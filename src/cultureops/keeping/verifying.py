@@ -17,15 +17,16 @@ from cultureops.errors import ChainBroken, ConfigError, SignatureInvalid, Storag
 from cultureops.ledger.anchor_file import read_anchor
 from cultureops.ledger.event import Event
 from cultureops.ledger.examine import Examined, examine
-from cultureops.ledger.file import SQLITE_FAILURES, open_reader
 from cultureops.ledger.finding import Finding, Kind
 from cultureops.ledger.head import parse_head
 from cultureops.ledger.head_table import read_heads, read_stamps
 from cultureops.ledger.key_chain import KeyEntry
 from cultureops.ledger.known import Known
 from cultureops.ledger.settings import Authority, LedgerSettings, ledger_from
+from cultureops.ledger.storage import FAILURES
 from cultureops.ledger.time_stamp import check_token
 from cultureops.ledger.verify import read_stream
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.pack.ledger import is_pack
 from cultureops.progress import patience, steps
 from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, ledger_in
@@ -159,7 +160,7 @@ def _stamp_findings(found: Verified, path: Path, authorities: Sequence[Authority
         with closing(open_reader(path)) as connection:
             stamps = read_stamps(connection)
             heads = {stored.head.size: stored.head for stored in read_heads(connection) if stored.head is not None}
-    except (*SQLITE_FAILURES, Unreadable) as error:
+    except (*FAILURES, Unreadable) as error:
         yield Finding(Kind.UNREADABLE, "time stamps", str(error))
         return
     bad = {finding.position for finding in found.findings}

@@ -7,8 +7,10 @@ from cultureops.ledger.head import Head, PrintedHead
 from cultureops.ledger.keys import KeyFolder
 from cultureops.ledger.ledger import Ledger
 from cultureops.ledger.signed_head import SignedHead
+from cultureops.ledger.storage import Storage
 from cultureops.ledger.store import SqlLedger
 from cultureops.ledger.verify import verify
+from cultureops.ledger.whereabouts import Whereabouts
 
 __all__ = [
     "Actor",
@@ -25,5 +27,7 @@ __all__ = [
     "SignedHead",
     "Source",
     "SqlLedger",
+    "Storage",
+    "Whereabouts",
     "verify",
 ]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
+from sqlalchemy import Engine
 
 from cultureops.ledger.event import Event
-from cultureops.ledger.file import cause
 from cultureops.ledger.guard import read_only
+from cultureops.ledger.storage import cause
 
 __all__ = ["Checkpoint"]
 
@@ -47,7 +48,13 @@ class Checkpoint:
         """Whether the log has grown by about 1,000 pages."""
         return self._pages >= _LONG_PAGES
 
-    def make(self, writer: sqlite3.Connection) -> None:
+    def settle(self, writer: Engine) -> None:
+        """Fold the log back when that is due."""
+        if self.is_due:
+            with writer.connect() as connection:
+                self.make(connection.connection.driver_connection)
+
+    def make(self, writer: Any) -> None:
         """Fold the log back under the writer's lock; what can't be now waits for the next time, the log holds it all.
 
         Nothing is written under that lock, so that the next commit finds all of the log folded back and begins it anew.

@@ -1,65 +1,62 @@
-"""The table of claims in a ledger's file: what the events say, kept so that the database refuses a second holder."""
+"""The table of claims: what the events say, kept so that the database refuses a second holder."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
 from cultureops.errors import StorageError
 from cultureops.ledger.claims import Holder, named
+from cultureops.ledger.storage import cause
+from cultureops.ledger.table import has_tables
 
-__all__ = ["DEFINITION", "change_claims", "disagreement", "is_there", "read_claims", "replace_claims"]
+__all__ = ["change_claims", "disagreement", "is_there", "read_claims", "replace_claims"]
 
-DEFINITION: Final = """CREATE TABLE claims (
-    name TEXT NOT NULL PRIMARY KEY,
-    stream TEXT NOT NULL,
-    position INTEGER NOT NULL
-) WITHOUT ROWID"""
-
+_ALL: Final = text("SELECT name, stream, position FROM claims")
+_RELEASE: Final = text("DELETE FROM claims WHERE name = :name AND stream = :stream AND position = :position")
+_RELEASE_ALL: Final = text("DELETE FROM claims")
+_CLAIM: Final = text("INSERT INTO claims (name, stream, position) VALUES (:name, :stream, :position)")
 _NOT_THEIRS: Final = "the table of claims is not what the events say"
 _MEND: Final = "nothing was recorded, open the ledger again, which makes the table anew"
 
 
-def is_there(connection: sqlite3.Connection) -> bool:
-    """Whether a file has the table; one written by an older cultureops has none, and no claims."""
-    query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'claims'"
-    return connection.execute(query).fetchone() is not None
+def is_there(connection: Connection) -> bool:
+    """Whether a ledger has the table; one written by an older cultureops has none, and no claims."""
+    return has_tables(connection, "claims")
 
 
-def read_claims(connection: sqlite3.Connection) -> dict[str, Holder]:
+def read_claims(connection: Connection) -> dict[str, Holder]:
     """Return the stored table by name; empty where there is none."""
     if not is_there(connection):
         return {}
-    rows = connection.execute("SELECT name, stream, position FROM claims")
-    return {name: Holder(stream, position) for name, stream, position in rows}
+    return {name: Holder(stream, position) for name, stream, position in connection.execute(_ALL)}
 
 
-def change_claims(
-    connection: sqlite3.Connection, held: Mapping[str, Holder], changed: Mapping[str, Holder | None]
-) -> None:
+def change_claims(connection: Connection, held: Mapping[str, Holder], changed: Mapping[str, Holder | None]) -> None:
     """Take the names of ``changed`` from their holders in ``held`` to their new ones, inside a transaction.
 
     Raises StorageError when the table is not as ``held`` says.
     """
-    gone = [(name, *held[name]) for name in changed if name in held]
-    new = [(name, *holder) for name, holder in changed.items() if holder is not None]
+    gone = [_row(name, held[name]) for name in changed if name in held]
+    new = [_row(name, holder) for name, holder in changed.items() if holder is not None]
     try:
-        removed = sum(
-            connection.execute("DELETE FROM claims WHERE name = ? AND stream = ? AND position = ?", row).rowcount
-            for row in gone
-        )
-        connection.executemany("INSERT INTO claims VALUES (?, ?, ?)", new)
-    except sqlite3.IntegrityError as error:
-        raise StorageError(f"{_NOT_THEIRS}: {error}; {_MEND}") from None
+        removed = sum(connection.execute(_RELEASE, row).rowcount for row in gone)
+        if new:
+            connection.execute(_CLAIM, new)
+    except IntegrityError as error:
+        raise StorageError(f"{_NOT_THEIRS}: {cause(error)}; {_MEND}") from None
     if removed < len(gone):
         raise StorageError(f"{_NOT_THEIRS}: {len(gone) - removed} of the names to release are not in it; {_MEND}")
 
 
-def replace_claims(connection: sqlite3.Connection, held: Mapping[str, Holder]) -> None:
+def replace_claims(connection: Connection, held: Mapping[str, Holder]) -> None:
     """Make the table anew, inside a transaction."""
-    connection.execute("DELETE FROM claims")
-    connection.executemany("INSERT INTO claims VALUES (?, ?, ?)", [(name, *holder) for name, holder in held.items()])
+    connection.execute(_RELEASE_ALL)
+    if held:
+        connection.execute(_CLAIM, [_row(name, holder) for name, holder in held.items()])
 
 
 def disagreement(stored: Mapping[str, Holder], held: Mapping[str, Holder]) -> str | None:
@@ -72,3 +69,7 @@ def disagreement(stored: Mapping[str, Holder], held: Mapping[str, Holder]) -> st
         f"{_NOT_THEIRS}: {first!r} stands there with {named(stored.get(first))} and belongs to "
         f"{named(held.get(first))}; {len(names)} such names"
     )
+
+
+def _row(name: str, holder: Holder) -> dict[str, str | int]:
+    return {"name": name, "stream": holder.stream, "position": holder.position}

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final, TypeAlias, overload
+
+from sqlalchemy import Connection, text
 
 from cultureops.errors import SignatureInvalid, Unreadable
 from cultureops.ledger.chain import Fault, Row, Tail, diagnose
 from cultureops.ledger.claim_table import disagreement, read_claims
 from cultureops.ledger.event import Event, decode
-from cultureops.ledger.file import SQLITE_FAILURES, cause, open_reader, read_rows
 from cultureops.ledger.finding import Finding, Kind
 from cultureops.ledger.head import Head
 from cultureops.ledger.head_table import StoredHead, read_heads
 from cultureops.ledger.key_chain import STREAM, KeyChain, KeyEntry
 from cultureops.ledger.known import Known, fits
 from cultureops.ledger.signed_head import SignedHead
+from cultureops.ledger.storage import FAILURES, Storage, cause
+from cultureops.ledger.table import read_rows
+from cultureops.ledger.whereabouts import Whereabouts, storage_at
 
 __all__ = ["MOST_UNSIGNED", "SIGNATURES", "CheckSignatures", "Examined", "examine", "named"]
 
@@ -44,8 +46,11 @@ _STRUCTURAL: Final = frozenset(
         Kind.SIGNATURE,
     }
 )
-"""What a damaged page can look like: where SQLite finds its own structure damaged, nothing more is said."""
+"""What a damaged page can look like: where a file's own structure is damaged, nothing more is said."""
 _SHOWN_EVERY: Final = 1 << 12
+_LAST_POSITION: Final = text("SELECT coalesce(max(position), 0) FROM events")
+_LAST_VERSION: Final = text("SELECT coalesce(max(version), 0) FROM events WHERE stream = :stream")
+_OF_VERSION: Final = text("SELECT canonical, hash FROM events WHERE stream = :stream AND version = :version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,44 +70,34 @@ class Examined:
 
 
 def examine(
-    path: Path,
+    where: Whereabouts,
     known: Iterable[Known] = (),
     check_signatures: CheckSignatures | None = None,
     show: Callable[[int, int], None] | None = None,
 ) -> Examined:
-    """Look at everything in a ledger's file, read-only and beside a running writer; ``show`` hears (done, all).
+    """Look at everything in a ledger, read-only and beside a running writer; ``show`` hears (done, all).
 
-    Raises Unreadable when the file can't be opened as a ledger at all.
+    Raises Unreadable when it can't be opened as a ledger at all.
     """
-    connection = open_reader(path)
-    try:
-        return _Examination(connection, known, check_signatures, show).result()
-    finally:
-        connection.close()
+    storage = storage_at(where)
+    with storage.open_reader() as connection:
+        return _Examination(storage, connection, known, check_signatures, show).result()
 
 
-def named(connection: sqlite3.Connection, tail: Tail, fault: Fault) -> Finding:
-    """Say of which kind a fault behind the tail is, by all that is stored; raises sqlite3.Error."""
+def named(storage: Storage, connection: Connection, tail: Tail, fault: Fault) -> Finding:
+    """Say of which kind a fault behind the tail is, by all that is stored; raises one of ``FAILURES``."""
     found = diagnose(tail, fault, read_rows(connection, tail.position))
     where = f"position {found.position}"
     finding = Finding(found.kind, where, found.detail, found.position)
-    return finding if found.kind not in _STRUCTURAL else _by_structure(connection, finding)
+    return finding if found.kind not in _STRUCTURAL else _by_structure(storage, connection, finding)
 
 
-def _by_structure(connection: sqlite3.Connection, finding: Finding) -> Finding:
+def _by_structure(storage: Storage, connection: Connection, finding: Finding) -> Finding:
     """Return a finding as unreadable where the file's structure is damaged: it tells nothing of its rows then."""
-    damage = _structure(connection)
+    damage = storage.structure(connection)
     if damage is None:
         return finding
     return replace(finding, kind=Kind.UNREADABLE, detail=f"the structure of the file is damaged: {damage}")
-
-
-def _structure(connection: sqlite3.Connection) -> str | None:
-    try:
-        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except SQLITE_FAILURES as error:
-        return cause(error)
-    return None if found == "ok" else " ".join(str(found).split())
 
 
 class _Examination:
@@ -110,11 +105,13 @@ class _Examination:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        storage: Storage,
+        connection: Connection,
         known: Iterable[Known],
         check_signatures: CheckSignatures | None,
         show: Callable[[int, int], None] | None,
     ) -> None:
+        self._storage = storage
         self._connection = connection
         self._check = check_signatures
         self._show = show
@@ -130,10 +127,11 @@ class _Examination:
 
     def result(self) -> Examined:
         try:
-            self._connection.execute("BEGIN")
             self._heads = list(read_heads(self._connection))
             self._walk()
-        except SQLITE_FAILURES as error:
+        except FAILURES as error:
+            if self._storage.is_lost(error):
+                raise Unreadable(f"{self._storage.name}: the connection was lost: {cause(error)}; look again") from None
             at = self._tail.position + 1
             self._find(Kind.UNREADABLE, f"position {at}", f"can't be read: {cause(error)}", at)
         if self._is_whole:
@@ -154,12 +152,14 @@ class _Examination:
 
     def _find(self, kind: Kind, where: str, detail: str, position: int | None = None) -> None:
         finding = Finding(kind, where, detail, position)
-        self._findings.append(_by_structure(self._connection, finding) if kind in _STRUCTURAL else finding)
+        self._findings.append(
+            _by_structure(self._storage, self._connection, finding) if kind in _STRUCTURAL else finding
+        )
 
     def _walk(self) -> None:
         """Follow the chain and compare heads where they stand; ends at the first row that does not follow."""
         tail, connection = self._tail, self._connection
-        (last,) = connection.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+        last = connection.execute(_LAST_POSITION).scalar_one()
         heads: dict[int, list[StoredHead]] = {}
         known: dict[int, list[Known]] = {}
         for stored in self._heads:
@@ -173,7 +173,7 @@ class _Examination:
             # What a signed head vouches for needs no second look at its form.
             found = tail.follow(row) if tail.position < newest else tail.follow_whole(row)
             if isinstance(found, Fault):
-                self._findings.append(named(connection, tail, found))
+                self._findings.append(named(self._storage, connection, tail, found))
                 return
             if found.stream == STREAM or (self._check is not None and _SIGNED in row.canonical):
                 self._read(row)
@@ -273,7 +273,7 @@ class _Examination:
                 else:
                     beyond.append(stored.head.size)
         if beyond:
-            detail = f"positions {end + 1} to {max(beyond)} are gone; heads in this file stand for them"
+            detail = f"positions {end + 1} to {max(beyond)} are gone; heads in this {self._storage.kind} stand for them"
             self._find(Kind.TRUNCATED, f"position {end + 1}", detail, end + 1)
         for kept in self._known:
             if kept.size <= end:
@@ -281,7 +281,7 @@ class _Examination:
             if not kept.is_as_kept:
                 self._find(Kind.EDITED, kept.where, f"not a head of position {kept.size} that was signed")
             elif not any(finding.kind in (Kind.TRUNCATED, Kind.ROLLED_BACK) for finding in self._findings):
-                detail = f"the file ends at position {end}; {kept.where} stands for {kept.size}"
+                detail = f"the {self._storage.kind} ends at position {end}; {kept.where} stands for {kept.size}"
                 self._find(Kind.ROLLED_BACK, f"position {end + 1}", detail, end + 1)
 
     def _look_at_the_rest(self) -> None:
@@ -300,13 +300,13 @@ class _Examination:
             self._find(Kind.HEAD, f"position {first}", detail, first)
         try:
             differs = disagreement(read_claims(self._connection), self._tail.held)
-        except SQLITE_FAILURES as error:
+        except FAILURES as error:
             differs = None
             self._find(Kind.UNREADABLE, "table of claims", cause(error))
         if differs is not None:
             self._find(Kind.EDITED, "table of claims", f"events are intact, but {differs}; opening mends it")
         has_structure_named = any(finding.kind is Kind.UNREADABLE for finding in self._findings)
-        if not has_structure_named and (damage := _structure(self._connection)) is not None:
+        if not has_structure_named and (damage := self._storage.structure(self._connection)) is not None:
             self._find(
                 Kind.UNREADABLE, "structure of the file", f"events are intact, but the file is damaged: {damage}"
             )
@@ -315,7 +315,7 @@ class _Examination:
 class _History(Sequence[Event]):
     """A stream's events by version, each read when it is asked for."""
 
-    def __init__(self, connection: sqlite3.Connection, stream: str) -> None:
+    def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
         self._stream = stream
 
@@ -328,13 +328,10 @@ class _History(Sequence[Event]):
         """Return the event of version ``index + 1``."""
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
-        query = "SELECT canonical, hash FROM events WHERE stream = ? AND version = ?"
-        row = self._connection.execute(query, (self._stream, index + 1)).fetchone()
+        row = self._connection.execute(_OF_VERSION, {"stream": self._stream, "version": index + 1}).first()
         if row is None:
             raise IndexError(index)
         return decode(*row)
 
     def __len__(self) -> int:
-        query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
-        (length,) = self._connection.execute(query, (self._stream,)).fetchone()
-        return int(length)
+        return int(self._connection.execute(_LAST_VERSION, {"stream": self._stream}).scalar_one())

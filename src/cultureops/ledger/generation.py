@@ -9,8 +9,9 @@ from __future__ import annotations
 import platform
 import re
 import sqlite3
-from pathlib import Path
 from typing import Final
+
+from sqlalchemy import Connection, text
 
 import cultureops
 from cultureops.errors import Unreadable
@@ -21,6 +22,7 @@ __all__ = ["STARTED", "STREAM", "Generation", "generation_of", "program_started"
 
 STREAM: Final = "node"
 STARTED: Final = "program_started"
+_OF_STREAM: Final = text("SELECT canonical, hash FROM events WHERE stream = :stream ORDER BY version")
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -71,17 +73,16 @@ class Generation:
         )
 
 
-def generation_of(connection: sqlite3.Connection, path: Path) -> Generation:
-    """Read from a ledger's file which programs ran labs on it; raises Unreadable when one was newer than this one."""
+def generation_of(connection: Connection, name: str) -> Generation:
+    """Read from a ledger which programs ran labs on it; raises Unreadable when one was newer than this one."""
     found = Generation()
-    rows = connection.execute("SELECT canonical, hash FROM events WHERE stream = ? ORDER BY version", (STREAM,))
-    for canonical, chain_hash in rows.fetchall():
+    for canonical, chain_hash in connection.execute(_OF_STREAM, {"stream": STREAM}).all():
         event = decode(canonical, chain_hash)
         try:
             found.check(event)
             found.take(event)
         except Unreadable as error:
-            raise Unreadable(f"{path}: {error}") from None
+            raise Unreadable(f"{name}: {error}") from None
     return found
 
 

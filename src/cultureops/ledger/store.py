@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, Executable, Row, Select, insert, select, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from cultureops.clock import Clock, Entropy, Instant, SystemClock
 from cultureops.errors import ConcurrencyError, StorageError, Unreadable
 from cultureops.kernel_clock import ClockStateReader, kernel_clock, quality_of
 from cultureops.ledger.chain import Tail, link
-from cultureops.ledger.checkpoint import Checkpoint
 from cultureops.ledger.claim_table import change_claims
 from cultureops.ledger.claims import Holder, claim_changes
 from cultureops.ledger.event import Actor, Event, NewEvent, check_stream, decode, draft, seal
-from cultureops.ledger.file import (
-    EVENTS,
-    SQLITE_FAILURES,
-    WAIT_S,
-    cause,
-    is_locked,
-    last_row,
-    reader_engine,
-    writer_engine,
-)
 from cultureops.ledger.generation import Generation, generation_of
 from cultureops.ledger.head import GENESIS, Head
 from cultureops.ledger.head_table import StoredStamp, last_head, put_head, put_stamp, read_heads, read_stamps
@@ -42,7 +28,10 @@ from cultureops.ledger.merkle import MerkleTree
 from cultureops.ledger.search import Search, windowed
 from cultureops.ledger.signed_head import SignedHead, sign_head
 from cultureops.ledger.signer import Signer, SignerStatus
+from cultureops.ledger.storage import FAILURES, UNLOCKED, WAIT_S, Storage, cause
+from cultureops.ledger.table import EVENTS, last_row
 from cultureops.ledger.verify import follow, restore
+from cultureops.ledger.whereabouts import Whereabouts, storage_at
 
 __all__ = ["Group", "Hook", "Ledger", "SqlLedger"]
 
@@ -54,6 +43,7 @@ UNNAMED: Final = "local"
 """The origin of a log that nobody has named: that of a lab by itself, and of a hub."""
 _COMMIT_DEADLINE_S: Final = 30.0
 _PAGE: Final = 500
+_ANSWERS: Final = {"file": "disk", "database": "server"}
 
 
 class _Drafted(NamedTuple):
@@ -71,11 +61,11 @@ class _Outcome(NamedTuple):
 
 
 class SqlLedger:
-    """A ledger in one SQLite file, written by one thread of each process with one commit for each append."""
+    """A ledger in one storage, written by one thread of each process with one commit for each append."""
 
     def __init__(
         self,
-        path: Path,
+        storage: Storage,
         writer: Engine,
         tail: Tail,
         clock: Clock,
@@ -86,12 +76,13 @@ class SqlLedger:
     ) -> None:
         self.on_append: list[Hook] = []
         self.failed_hooks = 0
-        self._path = path
+        self._storage = storage
+        self._name = storage.name
         self._writer = writer
-        self._reader = reader_engine(path)
-        self._checkpoint = Checkpoint(path)
+        self._reader = storage.reader()
+        self._folding = storage.folding()
         self._tail = tail
-        self._seen_data_version = 0
+        self._seen_state: object = None
         self._tail_lock = threading.Lock()
         self._clock = clock
         self.clock_state: ClockStateReader | None = kernel_clock if isinstance(clock, SystemClock) else None
@@ -106,21 +97,23 @@ class SqlLedger:
 
     @classmethod
     def open(
-        cls, path: Path, clock: Clock, entropy: Entropy, origin: str | None = None, keys: KeyFolder | None = None
+        cls, where: Whereabouts, clock: Clock, entropy: Entropy, origin: str | None = None, keys: KeyFolder | None = None
     ) -> Self:
-        """Open or create a ledger file and follow its whole chain; a table of claims that differs is made anew.
+        """Open a ledger, a file also where there is none, and follow its whole chain; claims that differ are made anew.
 
         ``origin`` is the node's name, which a log bears from its first event on; None takes it as it is.
         Heads are signed with the key in ``keys``, and by nobody without; see ``introduce_key``.
-        Raises ChainBroken when the stored events are not as written, Unreadable when the file can't be read or was
-        written by a newer program, StorageError for a log of another name, and when its folder can't hold it.
+        Raises ChainBroken when the stored events are not as written, Unreadable when the storage can't be read
+        or was written by a newer program, StorageError for a log of another name, and for a storage that is absent or
+        not fit to keep a record.
         """
-        writer = writer_engine(path)
+        storage = storage_at(where)
+        writer = storage.writer()
         try:
-            with writer.connect() as connection:
-                tail = restore(_driver(connection), path)
-                generation = generation_of(_driver(connection), path)
-            return cls(path, writer, tail, clock, entropy, origin, keys, generation)
+            tail = restore(writer, storage)
+            with writer.connect().execution_options(**UNLOCKED) as connection:
+                generation = generation_of(connection, storage.name)
+            return cls(storage, writer, tail, clock, entropy, origin, keys, generation)
         except BaseException:
             writer.dispose()
             raise
@@ -131,14 +124,14 @@ class SqlLedger:
             return wanted or UNNAMED if first is None else first.origin
         self._reader.dispose()
         raise StorageError(
-            f"{self._path}: is the log of {first.origin!r}, not of {wanted!r}; a node keeps its name for good: begin "
+            f"{self._name}: is the log of {first.origin!r}, not of {wanted!r}; a node keeps its name for good: begin "
             "with an empty data folder, or with the name that the log has"
         )
 
     @property
     def engine_version(self) -> str:
-        """The database library in use, for reports."""
-        return f"SQLite {sqlite3.sqlite_version}"
+        """The database in use, for reports."""
+        return self._storage.engine_version(self._writer)
 
     async def append(self, stream: str, events: Sequence[NewEvent], expected_version: int | None) -> tuple[Event, ...]:
         """Record events at the end of a stream; see Ledger."""
@@ -147,7 +140,7 @@ class SqlLedger:
     async def append_many(self, groups: Sequence[Group]) -> tuple[Event, ...]:
         """Record events of several streams in one transaction; see Ledger."""
         if self._closed:
-            raise StorageError(f"{self._path}: the ledger is closed; open it again to append")
+            raise StorageError(f"{self._name}: the ledger is closed; open it again to append")
         # Times and ids are drawn here, in the order of calls, so that no seeded run depends on thread timing.
         drafted, now = self._drafted(groups), self._clock.now()
         return (await self._take_turn(lambda: self._commit(drafted, now))).own
@@ -155,7 +148,7 @@ class SqlLedger:
     async def catch_up(self) -> tuple[Event, ...]:
         """Take in what other processes have appended since; see Ledger."""
         if self._closed:
-            raise StorageError(f"{self._path}: the ledger is closed; open it again to follow it")
+            raise StorageError(f"{self._name}: the ledger is closed; open it again to follow it")
         return (await self._take_turn(self._look)).foreign
 
     async def _take_turn(self, turn: Callable[[], _Outcome]) -> _Outcome:
@@ -166,7 +159,7 @@ class SqlLedger:
             async with asyncio.timeout(_COMMIT_DEADLINE_S):
                 brought = await asyncio.shield(outcome)
         except TimeoutError:
-            waited = f"{self._path}: no answer from the disk for {_COMMIT_DEADLINE_S:.0f} s"
+            waited = f"{self._name}: no answer from the {_ANSWERS[self._storage.kind]} for {_COMMIT_DEADLINE_S:.0f} s"
             raise StorageError(f"{waited}; read the stream again before repeating the command") from None
         if brought.refusal is not None:
             raise brought.refusal
@@ -175,7 +168,7 @@ class SqlLedger:
     async def sign_head(self) -> SignedHead | None:
         """Sign the end of the ledger, where it is not signed yet, and return the newest head; see Ledger."""
         if self._closed:
-            raise StorageError(f"{self._path}: the ledger is closed; open it again to sign its head")
+            raise StorageError(f"{self._name}: the ledger is closed; open it again to sign its head")
         now = self._clock.now()
         await self._take_turn(lambda: self._commit((), now, signs=True))
         return self._signer.newest
@@ -190,14 +183,14 @@ class SqlLedger:
         heads = (stored.head for stored in self._read_table(lambda connection: list(read_heads(connection))))
         return tuple(head for head in heads if head is not None and head.size > after_size)
 
-    def _read_table(self, read: Callable[[sqlite3.Connection], Sequence[T]]) -> tuple[T, ...]:
+    def _read_table(self, read: Callable[[Connection], Sequence[T]]) -> tuple[T, ...]:
         if self._closed:
-            raise StorageError(f"{self._path}: the ledger is closed; open it again to read")
+            raise StorageError(f"{self._name}: the ledger is closed; open it again to read")
         try:
             with self._reader.connect() as connection:
-                return tuple(read(_driver(connection)))
-        except (SQLAlchemyError, *SQLITE_FAILURES) as error:
-            raise Unreadable(f"{self._path}: can't be read: {cause(error)}; run `cultureops verify`") from None
+                return tuple(read(connection))
+        except FAILURES as error:
+            raise Unreadable(f"{self._name}: can't be read: {cause(error)}; run `cultureops verify`") from None
 
     def keys(self) -> tuple[KeyEntry, ...]:
         """Return the keys of the ledger's heads in their order, with who introduced each and why."""
@@ -218,13 +211,13 @@ class SqlLedger:
     async def add_stamp(self, size: int, authority: str, token: bytes) -> None:
         """Keep a time stamp beside the head of a size; raises StorageError."""
         if self._closed:
-            raise StorageError(f"{self._path}: the ledger is closed; open it again to keep a time stamp")
+            raise StorageError(f"{self._name}: the ledger is closed; open it again to keep a time stamp")
         await self._take_turn(lambda: self._put_stamp(size, authority, token))
 
     def _put_stamp(self, size: int, authority: str, token: bytes) -> _Outcome:
         try:
             with self._writer.begin() as connection:
-                put_stamp(_driver(connection), size, authority, token)
+                put_stamp(connection, size, authority, token)
         except Exception as error:
             return _Outcome(refusal=self._refusal(error))
         return _Outcome()
@@ -248,7 +241,7 @@ class SqlLedger:
         if actor is None and current is not None:
             return
         if actor is not None and not reason.strip():
-            raise StorageError(f"{self._path}: a new key needs a reason; say what became of the one before")
+            raise StorageError(f"{self._name}: a new key needs a reason; say what became of the one before")
         key = SigningKey.make(self._entropy)
         event = introduction(key.public) if actor is None else introduction(key.public, actor, reason)
         try:
@@ -262,9 +255,9 @@ class SqlLedger:
         """Make a new key that the present one vouches for; return its id. Raises StorageError where there is none."""
         folder, old = self._key_folder(), self._signer.key
         if old is None:
-            raise StorageError(f"{self._path}: {self._signer.status().problem or 'has no key yet'}")
+            raise StorageError(f"{self._name}: {self._signer.status().problem or 'has no key yet'}")
         if not reason.strip():
-            raise StorageError(f"{self._path}: a new key needs a reason; say why it takes the place of {old.public.id}")
+            raise StorageError(f"{self._name}: a new key needs a reason; say why it takes the place of {old.public.id}")
         new = SigningKey.make(self._entropy)
         await self._replace_key(folder, new, rotation(old, new.public, self.origin, actor, reason))
         folder.destroy(old.public.id)
@@ -281,7 +274,7 @@ class SqlLedger:
 
     def _key_folder(self) -> KeyFolder:
         if self._signer.folder is None:
-            raise StorageError(f"{self._path}: was opened without a folder of keys; name it by [ledger] keys")
+            raise StorageError(f"{self._name}: was opened without a folder of keys; name it by [ledger] keys")
         return self._signer.folder
 
     def holder(self, name: str) -> Holder | None:
@@ -359,15 +352,15 @@ class SqlLedger:
     def _begin_signing(self) -> None:
         """Take over keys and newest head of the file, before anything is appended."""
         self._signer.read_keys(self.read(STREAM))
-        with self._writer.connect() as connection:
-            stored = last_head(_driver(connection))
+        with self._writer.connect().execution_options(**UNLOCKED) as connection:
+            stored = last_head(connection)
         self._signer.signed(None if stored is None else stored.head)
         self._signer.begin(self._tail.position, self._clock.now())
 
     def _release(self, now: Instant) -> None:
         if self._signer.is_due((), self._tail.position, now):
             self._commit((), now, signs=True)
-        self._checkpoint.close()
+        self._folding.close()
         self._writer.dispose()
 
     def _commit(self, groups: Sequence[_Drafted], now: Instant, *, signs: bool = False) -> _Outcome:
@@ -376,28 +369,27 @@ class SqlLedger:
         With ``signs`` the end is signed in any case.
         """
         foreign: list[Event] = []
+        is_sent = False
         try:
             with self._writer.begin() as connection:
-                driver = _driver(connection)
-                self._follow(driver, foreign)
+                self._follow(connection, foreign)
                 events = self._sealed(groups)
                 if events:
-                    change_claims(driver, self._tail.held, claim_changes(self._tail.held, events))
+                    change_claims(connection, self._tail.held, claim_changes(self._tail.held, events))
                     connection.execute(insert(EVENTS), [_row(event) for event in events])
                 head = self._head_after(events, now, signs=signs)
                 if head is not None:
-                    put_head(driver, head)
+                    put_head(connection, head)
+                is_sent = bool(events) or head is not None
         except Exception as error:
-            return _Outcome(tuple(foreign), refusal=self._refusal(error))
+            return _Outcome(tuple(foreign), refusal=self._refusal(error, is_sent=is_sent))
         with self._tail_lock:
             for event in events:
                 self._tail.advance(event)
         self._signer.take(events)
         self._signer.signed(head)
-        self._checkpoint.note(events)
-        if self._checkpoint.is_due:
-            with self._writer.connect() as connection:
-                self._checkpoint.make(_driver(connection))
+        self._folding.note(events)
+        self._folding.settle(self._writer)
         return _Outcome(tuple(foreign), events)
 
     def _head_after(self, events: Sequence[Event], now: Instant, *, signs: bool) -> SignedHead | None:
@@ -419,25 +411,24 @@ class SqlLedger:
         """Follow what others have appended, in the writer's thread."""
         foreign: list[Event] = []
         try:
-            with self._writer.connect() as connection:
-                driver = _driver(connection)
-                (data_version,) = driver.execute("PRAGMA data_version").fetchone()
-                if data_version != self._seen_data_version:
-                    self._follow(driver, foreign)
-                    self._seen_data_version = data_version
+            state = self._storage.state(self._writer)
+            if state != self._seen_state:
+                with self._writer.connect().execution_options(**UNLOCKED) as connection:
+                    self._follow(connection, foreign)
+                self._seen_state = state
         except Exception as error:
             return _Outcome(tuple(foreign), refusal=self._refusal(error))
         return _Outcome(tuple(foreign))
 
-    def _follow(self, connection: sqlite3.Connection, found: list[Event]) -> None:
-        """Move the tail to the end of the file and note the events on the way, also of a way that ends in a fault."""
+    def _follow(self, connection: Connection, found: list[Event]) -> None:
+        """Move the tail to the end of the ledger and note the events on the way, also of a way that ends in a fault."""
         position, chain_hash = last_row(connection) or (0, GENESIS)
         if (position, chain_hash) == (self._tail.position, self._tail.hash):
             return
         if position <= self._tail.position:
             ends = f"ends at position {position}, was left at {self._tail.position}"
-            raise StorageError(f"{self._path}: {ends}, or was changed; stop whatever writes to it, verify, start again")
-        events = follow(connection, self._path, self._tail)
+            raise StorageError(f"{self._name}: {ends}, or was changed; stop whatever writes to it, verify, start again")
+        events = follow(connection, self._storage, self._tail)
         while True:
             with self._tail_lock:
                 event = next(events, None)
@@ -447,15 +438,20 @@ class SqlLedger:
                 return
             found.append(event)
             self._signer.take([event])
-            self._checkpoint.note([event])
+            self._folding.note([event])
 
-    def _refusal(self, error: Exception) -> Exception:
-        """Say what went wrong in a turn of the writer's thread; nothing of it was recorded."""
-        if is_locked(error):
-            busy = f"{self._path}: another process has held its lock for {WAIT_S:.0f} s"
+    def _refusal(self, error: Exception, *, is_sent: bool = False) -> Exception:
+        """Say what went wrong in a turn of the writer's thread; nothing of it was recorded, or nobody knows."""
+        if self._storage.is_lost(error):
+            lost = f"{self._name}: the connection was lost: {cause(error)}"
+            if is_sent:
+                return StorageError(f"{lost}; it may be on record, read the stream again before repeating the command")
+            return StorageError(f"{lost}; none was recorded, repeat the command when the server answers")
+        if self._storage.is_locked(error):
+            busy = f"{self._name}: another process has held its lock for {WAIT_S:.0f} s"
             return StorageError(f"{busy}; none was recorded, wait for that process or end it and repeat the command")
-        if isinstance(error, SQLAlchemyError | UnicodeDecodeError | sqlite3.Error):
-            refused = f"{self._path}: events could not be stored: {cause(error)}"
+        if isinstance(error, FAILURES):
+            refused = f"{self._name}: events could not be stored: {cause(error)}"
             return StorageError(f"{refused}; none was recorded, repeat the command when that is mended")
         return error
 
@@ -498,18 +494,18 @@ class SqlLedger:
 
     def _query(self, query: Executable, **values: str) -> Sequence[Row[Any]]:
         if self._closed:
-            raise StorageError(f"{self._path}: the ledger is closed; open it again to read")
+            raise StorageError(f"{self._name}: the ledger is closed; open it again to read")
         try:
             with self._reader.connect() as connection:
                 return connection.execute(query, values).all()
-        except (SQLAlchemyError, UnicodeDecodeError) as error:
-            raise Unreadable(f"{self._path}: can't be read: {cause(error)}; run `ledger verify`") from None
+        except FAILURES as error:
+            raise Unreadable(f"{self._name}: can't be read: {cause(error)}; run `ledger verify`") from None
 
     def _event(self, position: int, canonical: bytes, chain_hash: bytes) -> Event:
         try:
             event = decode(canonical, chain_hash)
         except Unreadable as error:
-            raise Unreadable(f"{self._path}: position {position}: {error}; run `ledger verify`") from None
+            raise Unreadable(f"{self._name}: position {position}: {error}; run `ledger verify`") from None
         self._generation.check(event)
         return event
 
@@ -529,9 +525,3 @@ def _row(event: Event) -> dict[str, object]:
         "canonical": event.canonical,
         "hash": bytes.fromhex(event.hash),
     }
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    opened = connection.connection.driver_connection
-    assert isinstance(opened, sqlite3.Connection)
-    return opened

@@ -20,11 +20,12 @@ from cultureops.attachments import Attachments
 from cultureops.clock import Instant, iso
 from cultureops.errors import StorageError, Unreadable
 from cultureops.ledger.event import Event, decode
-from cultureops.ledger.file import open_reader, read_rows
 from cultureops.ledger.head import GENESIS
 from cultureops.ledger.keys import SigningKey
 from cultureops.ledger.merkle import leaf_hash
 from cultureops.ledger.signed_head import SignedHead
+from cultureops.ledger.table import read_rows
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.pack.contents import Contents
 from cultureops.pack.crate import CRATE, crate
 from cultureops.pack.proof import Nodes, peaks

@@ -25,8 +25,9 @@ from cultureops.backup.records import STREAM as BACKUPS
 from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
 from cultureops.kernel_clock import ClockQuality, ClockState, kernel_clock, quality_of
 from cultureops.ledger.event import Event, decode
-from cultureops.ledger.file import open_reader, read_rows
+from cultureops.ledger.table import read_rows
 from cultureops.ledger.verify import verify
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.qualification import disk, packages
 from cultureops.qualification.row import Check, Found, fail, not_applicable, ok
 from cultureops.recording import TELEMETRY_FOLDER, Whereabouts, has_ledger, ledger_in
@@ -139,7 +140,7 @@ def _log_mode(it: Installation) -> Found:
     if not it.is_begun:
         return not_applicable("no ledger yet")
     with closing(open_reader(it.ledger)) as connection:
-        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     return ok(mode) if mode == "wal" else fail(f"{mode}; the lab was never started on it")
 
 

@@ -18,8 +18,9 @@ from structlog.testing import capture_logs
 
 from cultureops.clock import SystemClock, SystemEntropy
 from cultureops.errors import ChainBroken, ClaimTaken, ConcurrencyError, StorageError
-from cultureops.ledger import Event, NewEvent, SqlLedger, store, verify
+from cultureops.ledger import Event, NewEvent, SqlLedger, verify
 from cultureops.ledger.chain import link
+from cultureops.ledger.checkpoint import Checkpoint
 from cultureops.ledger.event import seal
 
 MakeEvent = Callable[..., NewEvent]
@@ -290,13 +291,14 @@ async def test_no_connection_folds_the_log_back_without_the_write_lock(
     with ledger._writer.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
         assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
-    folding = ledger._checkpoint._connection
-    assert folding.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
-    assert folding.execute("PRAGMA synchronous").fetchone() == (2,)
+    folding = ledger._folding
+    assert isinstance(folding, Checkpoint)
+    assert folding._connection.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    assert folding._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
     def make() -> None:
         with ledger._writer.connect() as connection:
-            ledger._checkpoint.make(store._driver(connection))
+            folding.make(connection.connection.driver_connection)
 
     bytes_before = path.stat().st_size
     blocker = sqlite3.connect(path, isolation_level=None)

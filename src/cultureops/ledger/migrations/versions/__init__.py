@@ -1,0 +1,3 @@
+"""One module for each step."""
+
+__all__: list[str] = []

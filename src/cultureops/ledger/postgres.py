@@ -1,0 +1,176 @@
+"""A ledger in a PostgreSQL database: several machines append to it, in turn, as a role that can do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from cultureops.errors import StorageError, Unreadable
+from cultureops.ledger.event import Event
+from cultureops.ledger.postgres_connect import connect, open_connection
+from cultureops.ledger.postgres_schema import condition_of, revision_of, why_not_readable, why_not_writable
+from cultureops.ledger.postgres_settings import PostgresSettings
+from cultureops.ledger.storage import FAILURES, cause
+
+__all__ = ["PostgresDatabase"]
+
+WRITE_LOCK: Final = 0x63756C7475726500
+"""Advisory locks are numbers of a database; this one is the ledger's."""
+_TAKE_LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
+_SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+_STATE: Final = text(
+    "SELECT (SELECT max(number) FROM heads), position, hash FROM events ORDER BY position DESC LIMIT 1"
+)
+_LOST: Final = ("08", "57P")
+"""SQLSTATE classes of a connection that failed and of a server that ends (PostgreSQL manual, appendix A)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """A ledger in one database, prepared by ``postgres_schema.prepare``; see ``Storage``."""
+
+    settings: PostgresSettings
+
+    @property
+    def name(self) -> str:
+        """User, server and database."""
+        return self.settings.name
+
+    @property
+    def kind(self) -> str:
+        """A database."""
+        return "database"
+
+    @property
+    def remedy(self) -> str:
+        """What to do with a database that is damaged."""
+        return (
+            "keep a copy of the database as evidence, run `cultureops verify` on the data folder to see all of it, and "
+            "restore the newest verified backup"
+        )
+
+    def engine_version(self, opened: Engine) -> str:
+        """The version of the server."""
+        return f"PostgreSQL {'.'.join(map(str, opened.dialect.server_version_info or ()))}"
+
+    def exists(self) -> bool:
+        """Whether the database has a ledger's tables; raises Unreadable when nobody answers."""
+        try:
+            with open_connection(self.settings, is_read_only=True) as connection:
+                return revision_of(connection) is not None
+        except FAILURES as error:
+            raise self._away(error) from None
+
+    def writer(self) -> Engine:
+        """Open the writing connection; raise StorageError for a database that is not fit to keep a record."""
+        engine = create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: connect(self.settings, is_locking=True),
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            pool_pre_ping=True,
+        )
+        try:
+            with engine.connect() as connection:
+                wrong = why_not_writable(condition_of(connection))
+        except FAILURES as error:
+            engine.dispose()
+            raise self._away(error) from None
+        if wrong is not None:
+            engine.dispose()
+            raise StorageError(f"{self.name}: {wrong}")
+        event.listen(engine, "begin", _begin_writing)
+        return engine
+
+    def reader(self) -> Engine:
+        """Open a pool of read-only connections, usable from any thread; each statement sees what is committed."""
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: connect(self.settings, is_read_only=True),
+            poolclass=QueuePool,
+            pool_pre_ping=True,
+            isolation_level="AUTOCOMMIT",
+        )
+
+    def open_reader(self) -> Connection:
+        """Open the ledger read-only as it is at this moment; raise Unreadable when there is none or nobody answers."""
+        engine = create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: connect(self.settings, is_read_only=True),
+            poolclass=NullPool,
+            isolation_level="REPEATABLE READ",
+        )
+        try:
+            connection = engine.connect()
+        except FAILURES as error:
+            raise self._away(error) from None
+        try:
+            wrong = why_not_readable(revision_of(connection))
+        except FAILURES as error:
+            connection.close()
+            raise Unreadable(f"{self.name}: can't be read: {cause(error)}") from None
+        if wrong is not None:
+            connection.close()
+            raise Unreadable(f"{self.name}: {wrong}")
+        return connection
+
+    def folding(self) -> _NothingToFold:
+        """Nothing: the server sees to its own log."""
+        return _NothingToFold()
+
+    def state(self, writer: Engine) -> object:
+        """Return the last event and the number of the last head, in one question."""
+        with writer.connect().execution_options(isolation_level="AUTOCOMMIT", is_unlocked=True) as connection:
+            found = connection.execute(_STATE).first()
+        return None if found is None else tuple(found)
+
+    def structure(self, connection: Connection) -> str | None:
+        """Nothing: a server names a damaged page itself when it is read."""
+        return None
+
+    def is_locked(self, error: Exception) -> bool:
+        """Whether the lock was not to be had in time."""
+        return _state_of(error) == "55P03"
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether the server ended, or a connection to it failed or could not be made."""
+        import psycopg
+
+        if not isinstance(error, DBAPIError):
+            return False
+        state = _state_of(error)
+        is_wordless = state is None and isinstance(error.orig, psycopg.OperationalError)
+        return error.connection_invalidated or is_wordless or (state or "").startswith(_LOST)
+
+    def _away(self, error: Exception) -> Unreadable:
+        return Unreadable(f"{self.name}: can't be opened: {cause(error)}; start the server or mend the way to it")
+
+
+class _NothingToFold:
+    def note(self, committed: Iterable[Event]) -> None:
+        """Count nothing."""
+
+    def settle(self, writer: Engine) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take the ledger's lock, or look at one moment of it without; a lock ends with its transaction."""
+    options = connection.get_execution_options()
+    if not options.get("is_unlocked", False):
+        connection.exec_driver_sql(_TAKE_LOCK)
+    elif options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(_SNAPSHOT)
+
+
+def _state_of(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", error), "sqlstate", None)

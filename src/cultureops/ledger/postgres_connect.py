@@ -1,0 +1,82 @@
+"""How a connection to PostgreSQL is made: the password out of its file each time, TLS, deadlines for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from cultureops.errors import ConfigError
+from cultureops.ledger.postgres_settings import PostgresSettings, is_near
+from cultureops.ledger.storage import WAIT_S
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["connect", "open_connection"]
+
+STATEMENT_S: Final = 60
+"""No statement of ours takes so long on a record of millions of events [OWN]."""
+_SILENT_MS: Final = 10_000
+"""A lab that took the lock and went silent, its machine without power, holds up the others for no longer [OWN]."""
+_KEEPALIVE: Final[dict[str, Any]] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+def connect(
+    settings: PostgresSettings, *, application: str = "cultureops", is_read_only: bool = False, is_locking: bool = False
+) -> psycopg.Connection[Any]:
+    """Open a connection; raises psycopg.Error, and ConfigError for a password that can't be read."""
+    import psycopg
+
+    options = {
+        "search_path": "public",
+        "statement_timeout": STATEMENT_S * 1000,
+        "lock_timeout": round(WAIT_S * 1000),
+        "tcp_keepalives_idle": _KEEPALIVE["keepalives_idle"],
+        "tcp_keepalives_interval": _KEEPALIVE["keepalives_interval"],
+        "tcp_keepalives_count": _KEEPALIVE["keepalives_count"],
+        "default_transaction_read_only": "on" if is_read_only else "off",
+    }
+    if is_locking:
+        options["idle_in_transaction_session_timeout"] = _SILENT_MS
+    if settings.ca_file is None and not is_near(settings.host):
+        raise ConfigError(f"{settings.name}: another machine, and no ca_file to know it by; name one")
+    tls: dict[str, Any] = {"sslmode": "disable" if settings.ca_file is None else "verify-full"}
+    if settings.ca_file is not None:
+        tls["sslrootcert"] = str(settings.ca_file)
+    return psycopg.connect(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.database,
+        user=settings.user,
+        password=settings.password(),
+        connect_timeout=max(2, round(settings.connect_timeout_s)),
+        application_name=application,
+        client_encoding="UTF8",
+        gssencmode="disable",
+        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        **_KEEPALIVE,
+        **tls,
+    )
+
+
+@contextmanager
+def open_connection(
+    settings: PostgresSettings, *, application: str = "cultureops", is_read_only: bool = False
+) -> Iterator[Connection]:
+    """Give one connection for a while; raises SQLAlchemyError, and ConfigError for a password that can't be read."""
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(settings, application=application, is_read_only=is_read_only),
+        poolclass=NullPool,
+    )
+    with engine.connect() as connection:
+        yield connection
