@@ -18,15 +18,19 @@ from cultureops.telemetry.line_protocol import Labels
 from cultureops.telemetry.mirror import Mirror
 from cultureops.telemetry.mirror_lag import LAG_ID
 
-__all__ = ["check_topics", "mirror_of", "publisher_of"]
+__all__ = ["check_topics", "labels_of", "mirror_of", "publisher_of"]
 
 
 def mirror_of(site: Site, data_dir: Path, clock: Clock, store: EmbeddedStore) -> Mirror | None:
     """Return the mirror of a site that names a server; raises Unreadable for its damaged files."""
     if site.influxdb is None:
         return None
-    labels = Labels(site.name, {device.id: device.chamber for device in site.every_device})
-    return Mirror(store, site.influxdb, labels, data_dir, clock)
+    return Mirror(store, site.influxdb, labels_of(site), data_dir, clock)
+
+
+def labels_of(site: Site) -> Labels:
+    """Return what tells a site's channels apart on a server that others use, too."""
+    return Labels(site.name, {device.id: device.chamber for device in site.every_device})
 
 
 def publisher_of(
