@@ -24,11 +24,13 @@ class RemoteLink:
         self._is_away = is_away
         self._identity: Identity | None = None
         self._said: LinkEvent | None = None
+        self._position = 0
 
-    def take(self, event: LinkEvent) -> None:
-        """Take what the gateway's log says next."""
-        self._said = event
-        self._identity = event.identity or self._identity
+    def take(self, event: LinkEvent, position: int) -> None:
+        """Take what the gateway's log says at a position; what is older than what is known changes nothing."""
+        if position > self._position:
+            self._position, self._said = position, event
+            self._identity = event.identity or self._identity
 
     @property
     def answers(self) -> bool:
@@ -70,9 +72,9 @@ class RemoteLinks:
                 self.by_device[row.device] = RemoteLink(row.device, row.period_ms, row.origin, is_away)
 
     def take(self, origin: str, events: Sequence[Event]) -> None:
-        """Take events of a gateway's log, in order; what does not read as a link's is passed over."""
+        """Take events of a gateway's log; those of other kinds are passed over. Raises StorageError."""
         for event in events:
             said = link_event_in(event)
             link = None if said is None else self.by_device.get(said.device)
             if said is not None and link is not None and link.origin == origin:
-                link.take(said)
+                link.take(said, event.position)

@@ -30,6 +30,7 @@ _PAGES: Final[Sequence[tuple[str, str, frozenset[Role]]]] = (
     ("/site", "Site", _KEEPERS),
     ("/audit", "Audit trail", _EVERYBODY),
     ("/accounts", "Accounts", _KEEPERS),
+    ("/gateways", "Gateways", _EVERYBODY),
     ("/health", "Health", _EVERYBODY),
 )
 """Address, words, and in whose menu it stands; who may really open a page its own route says."""

@@ -49,6 +49,7 @@ from cultureops.web.routes import (
     devices,
     due,
     equipment,
+    gateways,
     health,
     images,
     log_in,
@@ -82,7 +83,7 @@ ROUTES: Final = (
     *(quality, deviations, papers),
     *(calculate, standing, metrics),
     *(upkeep, equipment, lots, recipes, devices, site),
-    *(assets, health),
+    *(assets, gateways, health),
     *(reading, steps, api_alarms, description),
 )
 GRACE_S: Final = 1
@@ -117,7 +118,8 @@ def _addresses(context: WebContext) -> frozenset[str]:
     """Return the addresses there are, as the routes write them: what the menu may link to."""
     rows = (route for routes in ROUTES for route in routes.router.routes)
     there = frozenset(route.path for route in rows if isinstance(route, APIRoute))
-    return there if context.bench is not None else there - {"/bench"}
+    absent = {"/bench"} if context.bench is None else set()
+    return there - absent - ({"/gateways"} if context.gateways is None else set())
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -54,6 +54,7 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
         "works_by_hand": context.bench is not None,
         "progress": _progress(context),
         "path": request.url.path,
+        "hub": None if context.hub is None or visitor.identity is None else context.hub(),
         "has_keys": bool(context.access.policy.webauthn_origin),
     }
     answer = _TEMPLATES.TemplateResponse(request, template, {**common, **values}, status)

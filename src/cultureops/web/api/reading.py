@@ -56,6 +56,14 @@ async def health(request: Request) -> Mapping[str, object]:
     return context_of(request).health()
 
 
+@router.get("/gateways", tags=["Lab"])
+async def gateways(request: Request) -> Mapping[str, object]:
+    """How the gateways of a hub stand: in reach, what is still to come, clock, log, problems; empty without any."""
+    context = context_of(request)
+    views = () if context.gateways is None else context.gateways()
+    return {"now": iso(context.clock.now()), "gateways": [view.data() for view in views]}
+
+
 @router.get("/latest", tags=["Chambers"])
 async def latest(request: Request) -> Latest:
     """The last reading of each channel."""

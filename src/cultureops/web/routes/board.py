@@ -12,7 +12,7 @@ from cultureops.device.channel import Kind
 from cultureops.errors import AccessError, ConfigError
 from cultureops.web.alarm.rows import alarm_rows, by_urgency
 from cultureops.web.board.batch_list import SHOWS, Sought, batch_list
-from cultureops.web.board.page import chamber_cards
+from cultureops.web.board.page import away_of, chamber_cards
 from cultureops.web.door.visitor import visitor_of
 from cultureops.web.stream import encode_alarms, encode_readings, encode_still, events
 from cultureops.web.templating import context_of, page
@@ -48,7 +48,11 @@ async def batches_part(request: Request) -> Response:
     context = context_of(request)
     now = context.clock.now()
     inside = [(chamber, context.batches.inside(chamber, now)) for chamber in context.chambers]
-    return page(request, "board_part.html", {"part": "batches", "inside_of": inside} | _batches(request))
+    there = away_of(context)
+    away = {chamber: there.get(chamber) for chamber in context.chambers}
+    return page(
+        request, "board_part.html", {"part": "batches", "inside_of": inside, "away_of": away} | _batches(request)
+    )
 
 
 @router.get("/board/sparks")

@@ -17,7 +17,8 @@ let knownAlarms;
 
 function partsOf(place) {
   const find = (name) => place.querySelector(`.${name}`);
-  return { place, value: find("value"), quality: find("quality"), reason: find("reason"), age: find("age") };
+  const chamber = place.closest("[data-chamber]")?.dataset.chamber;
+  return { place, chamber, value: find("value"), quality: find("quality"), reason: find("reason"), age: find("age") };
 }
 
 // What is the same already costs no layout: a board has hundreds of these, told each second.
@@ -46,9 +47,11 @@ function spoken(ageMs) {
 function showTime() {
   const now = labNow();
   write(clock, written.format(now));
-  for (const { place, age } of places.values()) {
+  // What a gateway reads that is out of reach is old from then on, however young its last value is.
+  const away = new Set([...document.querySelectorAll("[data-away]")].map((one) => one.dataset.away));
+  for (const { place, chamber, age } of places.values()) {
     const at = Number(place.dataset.at);
-    const isStale = !at || now - at > 3 * Number(place.dataset.period);
+    const isStale = !at || away.has(chamber) || now - at > 3 * Number(place.dataset.period);
     mark(place, "stale", isStale);
     const said = at ? (isStale ? "stale, " : "") + spoken(now - at) : "never read";
     if (age) write(age, said);
