@@ -3,12 +3,19 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from hypothesis import settings
 from tests.requirements import Matrix
+
+if TYPE_CHECKING:
+    from tests.postgres import Database, PostgresServer
+
+if TYPE_CHECKING:
+    from tests.postgres import Database, PostgresServer
 
 # A shared machine may stall any example; CI tries the same examples each time, so that a red run can be repeated.
 settings.register_profile("here", deadline=None)
@@ -41,6 +48,42 @@ def mbpoll() -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return require_program("chromium")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[PostgresServer]":
+    """Give a PostgreSQL of this process of tests, begun by the first test that asks."""
+    from tests.postgres import PostgresServer
+
+    server = PostgresServer.create()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def postgres(postgres_server: "PostgresServer") -> "Iterator[Database]":
+    """Give a database with the empty tables of a ledger."""
+    database = postgres_server.take()
+    yield database
+    postgres_server.give_back(database)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[PostgresServer]":
+    """A server for all tests of this process; each takes a database of its own."""
+    from tests.postgres import PostgresServer
+
+    server = PostgresServer.create()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def database(postgres_server: "PostgresServer") -> "Iterator[Database]":
+    """A database that is prepared for a ledger and empty."""
+    taken = postgres_server.take()
+    yield taken
+    postgres_server.give_back(taken)
 
 
 @pytest.fixture(scope="session")
