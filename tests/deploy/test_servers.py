@@ -1,0 +1,198 @@
+"""Real servers with the deployment's own files: the broker over TLS, PostgreSQL's roles, every query of a dashboard."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import psycopg
+import pytest
+from tests.conftest import require_program
+from tests.deploy.conftest import DEPLOY, placed
+from tests.ports import free_port
+from tests.postgres import OWNER, PostgresServer, postgres_program
+from tests.services.conftest import Influx, Nginx
+from tests.services.test_mosquitto import answers
+
+from cultureops.clock import SECOND_MS, SeededEntropy, SystemClock, parse_iso
+from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.lab import open_lab
+from cultureops.site import read_site
+from cultureops.telemetry import ChannelInfo, EmbeddedStore
+from cultureops.telemetry.line_protocol import Labels
+from cultureops.telemetry.mirror import Mirror, mirroring
+from cultureops.telemetry.mirror_settings import MirrorSettings
+
+DEADLINE_S = 20.0
+
+
+@pytest.fixture
+def broker(compose: dict[str, Any], secrets: Path, tmp_path: Path) -> Iterator[int]:
+    """mosquitto as it is deployed, but for its port, its folders and its user."""
+    port, folder = free_port(), tmp_path / "mosquitto"
+    folder.mkdir()
+    (folder / "acl").write_text((DEPLOY / "mosquitto" / "acl").read_text())
+    (folder / "acl").chmod(0o600)
+    text = placed((DEPLOY / "mosquitto" / "mosquitto.conf").read_text(), secrets, compose)
+    for deployed, here in (
+        ("listener 8883", f"listener {port} 127.0.0.1"),
+        ("/mosquitto/config/acl", str(folder / "acl")),
+        ("/mosquitto/data/", f"{folder}/"),
+    ):
+        assert deployed in text
+        text = text.replace(deployed, here)
+    (folder / "mosquitto.conf").write_text(text + "user root\n")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([require_program("mosquitto"), "-c", folder / "mosquitto.conf"], stderr=log)
+    try:
+        until = time.monotonic() + DEADLINE_S
+        while not answers(port):
+            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@asynccontextmanager
+async def reader(secrets: Path, port: int, **log_in: str) -> AsyncIterator[aiomqtt.Client]:
+    tls = aiomqtt.TLSParameters(ca_certs=str(secrets / "house_ca.pem"))
+    async with aiomqtt.Client("127.0.0.1", port, tls_params=tls, timeout=5, **log_in) as client:  # type: ignore[arg-type]
+        yield client
+
+
+async def test_a_lab_tells_the_broker_over_tls_and_readers_only_read(
+    compose: dict[str, Any], secrets: Path, tmp_path: Path, broker: int
+) -> None:
+    (tmp_path / "lab").mkdir()
+    text = placed((DEPLOY / "site/lab.toml").read_text() + (DEPLOY / "site/mqtt.toml").read_text(), secrets, compose)
+    site_file = tmp_path / "lab" / "site.toml"
+    site_file.write_text(text.replace('host = "mosquitto"', f'host = "localhost"\nport = {broker}'))
+    known = {"username": "reader", "password": (secrets / "mqtt_reader_password").read_text().strip()}
+    async with asyncio.timeout(DEADLINE_S):
+        async with open_lab(read_site(site_file), tmp_path / "lab", SystemClock(), SeededEntropy(1)) as lab:
+            assert lab.publisher is not None
+            while not lab.publisher.status().connected:
+                await asyncio.sleep(0.02)
+            async with reader(secrets, broker, **known) as client:
+                await client.publish("cultureops/cell-therapy/status", b"forged", qos=1, retain=True)
+                await client.subscribe("#", qos=1)
+                async for message in client.messages:
+                    assert message.payload != b"forged"
+                    if str(message.topic) == "cultureops/cell-therapy/status":
+                        assert isinstance(message.payload, bytes) and json.loads(message.payload)["state"] == "online"
+                        break
+        for log_in in ({}, {"username": "reader", "password": "guessed"}, {"username": "root", "password": ""}):
+            with pytest.raises(aiomqtt.MqttError):
+                async with reader(secrets, broker, **log_in):
+                    pass
+        with pytest.raises((aiomqtt.MqttError, OSError)):
+            async with aiomqtt.Client("127.0.0.1", broker, timeout=2, **known):  # type: ignore[arg-type]
+                pass
+
+
+def test_the_roles_of_the_database_can_do_what_they_must_and_no_more(
+    compose: dict[str, Any], secrets: Path, tmp_path: Path
+) -> None:
+    script = placed((DEPLOY / "postgres" / "10-roles.sh").read_text(), secrets, compose)
+    server = PostgresServer.create()
+    try:
+        with server.connect("postgres") as connection:
+            connection.execute("DROP ROLE cultureops")  # the script makes it
+        environment = {
+            "PATH": f"{postgres_program('psql').parent}:{os.environ['PATH']}",
+            "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": OWNER,
+            "PGPASSWORD": (server.folder / f"password-{OWNER}").read_text().strip(),
+        }  # fmt: skip
+        ran = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=30)
+        assert ran.returncode == 0, ran.stderr
+        owner, app = (
+            psycopg.connect(
+                host="127.0.0.1", port=server.port, dbname="cultureops", user=user, connect_timeout=5,
+                password=(secrets / file).read_text().strip(), autocommit=True,
+            )
+            for user, file in (("cultureops_owner", "postgres_owner_password"), ("cultureops", "postgres_app_password"))
+        )  # fmt: skip
+        with owner, app:
+            owner.execute("CREATE TABLE events (position bigint)")
+            for forbidden in (
+                "CREATE TABLE mine (x int)",
+                "SELECT * FROM events",
+                "DROP TABLE events",
+                "CREATE ROLE more",
+                "ALTER ROLE cultureops SUPERUSER",
+                "CREATE DATABASE more",
+            ):
+                with pytest.raises(psycopg.Error):
+                    app.execute(forbidden)
+            assert app.execute("SELECT rolsuper FROM pg_roles WHERE rolname = 'cultureops_owner'").fetchone() == (
+                False,
+            )
+    finally:
+        server.destroy()
+
+
+START = parse_iso("2026-01-05T08:00:00Z")
+CHANNELS = {
+    **{f"incubator_1/{name}": unit for name, unit in (("temperature", "Cel"), ("co2", "%"), ("humidity", "%"))},
+    **{"incubator_1/o2": "%", "incubator_1/door": "1", "cultureops/mirror_lag": "s"},
+    **{f"batch:B-1/{name}": "1" for name in ("confluence", "viability", "viable_density", "passage", "step")},
+    "batch:B-1/cumulative_population_doublings": "1",
+}
+
+
+async def test_every_query_of_the_dashboards_finds_what_the_mirror_has_written(tmp_path: Path) -> None:
+    store = EmbeddedStore.open(tmp_path / "telemetry")
+    server = Influx(tmp_path)
+    nginx = Nginx(tmp_path, server.url)
+    try:
+        server.start()
+        nginx.start()
+        server.query("CREATE DATABASE cultureops")
+        store.declare({name: ChannelInfo(unit, 2) for name, unit in CHANNELS.items()})
+        for second in range(0, 300, 10):
+            at = START + second * SECOND_MS
+            store.append([Reading(name, 1.0 + second, Quality.GOOD, Reason.NONE, at, at) for name in CHANNELS])
+            bad = [Reading("incubator_1/co2", None, Quality.BAD, Reason.TIMEOUT, at + 1, at + 1)]
+            store.append(bad)
+        await store.flush()
+        settings = MirrorSettings(nginx.url, "-", "cultureops", period_s=0.1)
+        labels = Labels("Cell therapy, floor 2", {"incubator_1": "incubator 1"})
+        mirror = Mirror(store, settings, labels, tmp_path, SystemClock())
+        async with mirroring(mirror), asyncio.timeout(DEADLINE_S):
+            await mirror.drain()
+        asked = 0
+        for title, query in queries():
+            found = server.query(query, "cultureops")
+            values = [value for row in found for line in row["values"] for value in line[1:] if value is not None]
+            assert values, (title, query)
+            asked += 1
+        assert asked == 20, "the number of queries changed; say so here"
+    finally:
+        nginx.kill()
+        server.kill()
+        await store.close()
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Every query as Grafana asks it when everything is chosen: its own variables first, then the dashboard's."""
+    for file in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json")):
+        board = json.loads(file.read_text())
+        names = [variable["name"] for variable in board["templating"]["list"]]
+        asked = [(variable["label"], variable["query"]) for variable in board["templating"]["list"]]
+        asked += [(panel["title"], target["query"]) for panel in board["panels"] for target in panel["targets"]]
+        for title, query in asked:
+            text = query.replace("$timeFilter", f"time >= {START - 1}ms AND time <= {START + 600_000}ms")
+            text = text.replace("$__interval", "1m")
+            for name in names:
+                text = text.replace(f"${name}", ".*")
+            assert not re.search(r"\$(?!/)", text), (title, text)
+            yield f"{file.name}: {title}", text
