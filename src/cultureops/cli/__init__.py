@@ -29,6 +29,7 @@ from cultureops.cli import (
     qualification,
     recipe,
     site,
+    sync,
     telemetry,
 )
 from cultureops.cli.running import check, demo, init, run, simulate
@@ -63,6 +64,7 @@ app.add_typer(access.group, name="access")
 app.add_typer(recipe.group, name="recipe")
 app.add_typer(site.group, name="site")
 app.add_typer(ledger.group, name="ledger")
+app.add_typer(sync.group, name="sync")
 app.add_typer(telemetry.group, name="telemetry")
 app.add_typer(devices.group, name="devices")
 app.add_typer(counts.group, name="counts")
