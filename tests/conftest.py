@@ -69,24 +69,6 @@ def postgres(postgres_server: "PostgresServer") -> "Iterator[Database]":
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> "Iterator[PostgresServer]":
-    """A server for all tests of this process; each takes a database of its own."""
-    from tests.postgres import PostgresServer
-
-    server = PostgresServer.create()
-    yield server
-    server.destroy()
-
-
-@pytest.fixture
-def database(postgres_server: "PostgresServer") -> "Iterator[Database]":
-    """A database that is prepared for a ledger and empty."""
-    taken = postgres_server.take()
-    yield taken
-    postgres_server.give_back(taken)
-
-
-@pytest.fixture(scope="session")
 def acceptance_data() -> Path:
     folder = os.environ.get("CULTUREOPS_ACCEPTANCE_DATA")
     if folder is None:
