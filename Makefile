@@ -46,17 +46,11 @@ bench: .venv/dev.stamp ## measure; writes bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 services: ## install Debian's programs that some tests run against (needs root or sudo)
-	@sh -c 'if ! command -v apt-get >/dev/null; then \
-	    echo "no apt-get here: install $(DEBIAN_PROGRAMS) yourself; tests that need them skip"; exit 0; fi; \
-	  if dpkg -s $(DEBIAN_PROGRAMS) >/dev/null 2>&1; then exit 0; fi; \
-	  SUDO=; if [ "$$(id -u)" != 0 ]; then SUDO=sudo; command -v sudo >/dev/null || { \
-	    echo "neither root nor sudo: install $(DEBIAN_PROGRAMS) yourself; tests that need them skip"; exit 0; }; fi; \
-	  $$SUDO apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends $(DEBIAN_PROGRAMS) >/dev/null'
+	@sh tests/services/install.sh $(DEBIAN_PROGRAMS)
 
 lock: ## resolve the requirements anew
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@for set in run dev; do .venv-lock/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+	@for set in run opentelemetry dev; do .venv-lock/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" requirements/$$set.in -o requirements/$$set.txt; done
 	@rm -rf .venv-lock
 
