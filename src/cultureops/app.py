@@ -11,11 +11,17 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import structlog
@@ -27,6 +33,8 @@ from cultureops.clock import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
+    Clock,
+    Entropy,
     Instant,
     SeededEntropy,
     SteppedClock,
@@ -47,7 +55,9 @@ from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import AnyTrouble, Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
+from cultureops.gateway import open_gateway
 from cultureops.gathering import alarm_performance
+from cultureops.hub import open_hub
 from cultureops.imaging.shelf import MicrographShelf
 from cultureops.keeping.dossiers import dossiers_in
 from cultureops.lab import Lab, open_lab
@@ -55,13 +65,14 @@ from cultureops.lab_health import health_of
 from cultureops.ledger.generation import program_started
 from cultureops.ledger.verify import verify
 from cultureops.logs import log_to_stderr
+from cultureops.nodes import Across, across_of
 from cultureops.pack.shelf import PackShelf
 from cultureops.recording import LEDGER_FILE, SITE_FILE
 from cultureops.rule_history import RuleHistory
 from cultureops.self_check.loop_lag import loop_lag
 from cultureops.service_notice import ServiceNotice
 from cultureops.site import read_site
-from cultureops.site_approval import SiteWatch, adopt_site
+from cultureops.site_approval import SiteInForce, SiteWatch, adopt_site
 from cultureops.upkeep import Upkeep
 from cultureops.web.bench import Bench
 from cultureops.web.board.sparkline import Sparklines
@@ -71,6 +82,8 @@ from cultureops.web.server import create_app, serve
 __all__ = [
     "DemoOptions",
     "run_demo",
+    "run_gateway",
+    "run_hub",
     "run_site",
     "web_context",
 ]
@@ -88,36 +101,96 @@ COUNTER_S: Final = 60
 
 
 def run_site(site_file: Path, data_dir: Path) -> None:
-    """Run a lab until SIGINT or SIGTERM."""
+    """Run a lab by itself until SIGINT or SIGTERM."""
+    _run_node(site_file, data_dir, _lab_alone)
+
+
+def run_gateway(site_file: Path, data_dir: Path) -> None:
+    """Run a gateway until SIGINT or SIGTERM."""
+    _run_node(site_file, data_dir, _gateway)
+
+
+def run_hub(site_file: Path, data_dir: Path) -> None:
+    """Run a hub until SIGINT or SIGTERM."""
+    _run_node(site_file, data_dir, _hub)
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A lab that runs, whatever it is to others."""
+
+    lab: Lab
+    run: Callable[[], Coroutine[None, None, None]]
+    across: Across
+
+
+_Opening: TypeAlias = Callable[[SiteInForce, Path, Clock, Entropy, SiteWatch], AbstractAsyncContextManager[_Node]]
+
+
+@asynccontextmanager
+async def _lab_alone(
+    it: SiteInForce, data_dir: Path, clock: Clock, entropy: Entropy, watch: SiteWatch
+) -> AsyncIterator[_Node]:
+    if it.site.hub is not None:
+        raise ConfigError(f"{it.site.file}: has [hub], so it is a gateway's: start it by `cultureops gateway`")
+    if it.site.gateways is not None:
+        raise ConfigError(f"{it.site.file}: has [gateways], so it is a hub's: start it by `cultureops hub`")
+    opening = open_lab(it.site, data_dir, clock, entropy, gather_s=GATHER_S, seals_apart=True, site_watch=watch)
+    async with opening as lab:
+        yield _Node(lab, lab.run, Across())
+
+
+@asynccontextmanager
+async def _gateway(
+    it: SiteInForce, data_dir: Path, clock: Clock, entropy: Entropy, watch: SiteWatch
+) -> AsyncIterator[_Node]:
+    async with open_gateway(
+        it.site, data_dir, clock, entropy, it.sha256, gather_s=GATHER_S, seals_apart=True, site_watch=watch
+    ) as gateway:
+        yield _Node(gateway.lab, gateway.run, across_of(gateway))
+
+
+@asynccontextmanager
+async def _hub(
+    it: SiteInForce, data_dir: Path, clock: Clock, entropy: Entropy, watch: SiteWatch
+) -> AsyncIterator[_Node]:
+    async with open_hub(
+        it.site, data_dir, clock, entropy, gather_s=GATHER_S, seals_apart=True, site_watch=watch
+    ) as hub:
+        yield _Node(hub.lab, hub.run, across_of(hub))
+
+
+def _run_node(site_file: Path, data_dir: Path, opening: _Opening) -> None:
     log_to_stderr(logging.INFO)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{data_dir}: can't be made: {error}") from None
-    uvloop.run(_until_signalled(_open_and_run(site_file, data_dir)))
+    uvloop.run(_until_signalled(_open_and_run(site_file, data_dir, opening)))
 
 
-async def _open_and_run(site_file: Path, data_dir: Path) -> None:
+async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     in_force = await adopt_site(data_dir, site_file, clock)
-    site, watch = in_force.site, SiteWatch(data_dir, site_file, in_force)
-    lab_open = open_lab(site, data_dir, clock, entropy, gather_s=GATHER_S, seals_apart=True, site_watch=watch)
-    async with lab_open as lab:
-        await lab.ledger.append("node", [program_started(site.name)], None)
+    watch = SiteWatch(data_dir, site_file, in_force)
+    async with opening(in_force, data_dir, clock, entropy, watch) as node:
+        lab = node.lab
+        await lab.ledger.append("node", [program_started(lab.site.name)], None)
         if unverified := [row.id for row in lab.channels.values() if not row.channel.verified]:
             log.warning("unverified: address or meaning of these channels is second-hand", channels=unverified)
-        await _run_lab(lab)
+        await _run(node)
 
 
-async def _run_lab(lab: Lab) -> None:
+async def _run(node: _Node) -> None:
+    lab = node.lab
     service = ServiceNotice.of_environment()
     try:
         async with asyncio.TaskGroup() as work:
-            work.create_task(lab.run())
+            work.create_task(node.run())
             work.create_task(loop_lag(lab.loop_lag))
             work.create_task(service.keep(lambda: lab.vitals.stands_still))
             first_link = None if lab.access.problem else await lab.access.first_link()
-            work.create_task(_serve(lab, None, first_link, service=service))
+            work.create_task(_serve(lab, None, first_link, service=service, across=node.across))
     finally:
         service.stopping()
 
@@ -128,6 +201,7 @@ async def _serve(
     first_link: str | None = None,
     bench: Bench | None = None,
     service: ServiceNotice | None = None,
+    across: Across | None = None,
 ) -> None:
     """Serve the pages; say where they are, and by which link the first administrator begins."""
     web = lab.site.web
@@ -141,7 +215,7 @@ async def _serve(
         if service is not None:
             service.ready(f"pages: {url}")
 
-    await serve(create_app(web_context(lab, pace, bench)), web.host, web.port, say, web.tls)
+    await serve(create_app(web_context(lab, pace, bench, across)), web.host, web.port, say, web.tls)
 
 
 async def _until_signalled(work: Coroutine[None, None, None]) -> None:
@@ -169,8 +243,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def web_context(lab: Lab, pace: Pace | None, bench: Bench | None = None) -> WebContext:
-    """Hand a lab's parts to its pages."""
+def web_context(lab: Lab, pace: Pace | None, bench: Bench | None = None, across: Across | None = None) -> WebContext:
+    """Hand a lab's parts to its pages; ``across`` is what it knows of its hub or gateways."""
+    across = across or Across()
     return WebContext(
         site_name=lab.site.name,
         zone=lab.site.zone,
@@ -200,11 +275,13 @@ def web_context(lab: Lab, pace: Pace | None, bench: Bench | None = None) -> WebC
         public_url=None if lab.site.notify is None else lab.site.notify.public_url,
         equipment=lab.equipment,
         lots=lab.lots,
-        devices=lab.acquisition.pollers,
+        devices={**lab.acquisition.pollers, **across.links},
         activations=lab.alarming.activations,
         rules_in_force=RuleHistory(lab.ledger, lab.channels, lab.engine.rules).of,
         performance=lambda since, until: alarm_performance(lab.ledger, since, until, lab.site.zone),
-        health=lambda: health_of(lab),
+        health=lambda: health_of(lab) | across.health(),
+        gateways=across.gateways,
+        hub=across.hub,
         upkeep=Upkeep(lab),
         notify=lab.site.notify,
         micrographs=MicrographShelf(lab.ledger, lab.attachments),

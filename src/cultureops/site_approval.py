@@ -87,11 +87,15 @@ class SiteText:
 
 @dataclass(frozen=True, slots=True)
 class SiteInForce:
-    """The site that the lab runs on; ``differs`` is whether its file says something else by now."""
+    """The site that the lab runs on; ``differs`` is whether its file says something else by now.
+
+    ``sha256`` is that of the whole text that is run on [hex].
+    """
 
     site: Site
     text: SiteText
     differs: bool
+    sha256: str = ""
 
 
 def text_in_force(events: Sequence[Event]) -> SiteText | None:
@@ -134,13 +138,14 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
             await asyncio.to_thread(key.keep, text)
             known = _text_in(event)
             assert known is not None
-            return SiteInForce(site, known, differs=False)
+            return SiteInForce(site, known, differs=False, sha256=await asyncio.to_thread(_file_sha256, file))
     if hmac.compare_digest(await asyncio.to_thread(key.commitment, text), known.commitment):
         await asyncio.to_thread(key.keep, text)
         differs = not known.names(await asyncio.to_thread(named_files, file, text))
         if differs:
             log.warning("a file that the site file names is not what was approved with it", file=str(file))
-        return SiteInForce(site_from(parse(text, str(file)), file), known, differs)
+        sha256 = await asyncio.to_thread(_file_sha256, file)
+        return SiteInForce(site_from(parse(text, str(file)), file), known, differs, sha256)
     whole = await asyncio.to_thread(key.kept)
     if whole is None or not hmac.compare_digest(key.commitment(whole), known.commitment):
         raise ConfigError(
@@ -148,7 +153,16 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
             "put the approved file back, or have this one approved: `cultureops site approve`"
         )
     log.warning("the site file differs from what is approved; the lab runs on the approved text", file=str(file))
-    return SiteInForce(site_from(parse(whole, f"{file} as approved"), file), known, differs=True)
+    sha256 = hashlib.sha256(whole.encode()).hexdigest()
+    return SiteInForce(site_from(parse(whole, f"{file} as approved"), file), known, differs=True, sha256=sha256)
+
+
+def _file_sha256(file: Path) -> str:
+    """Return the SHA-256 [hex] of a file as it lies there; of none for one that is gone by now."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return hashlib.sha256().hexdigest()
 
 
 def _read(file: Path) -> str:

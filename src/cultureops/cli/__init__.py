@@ -32,7 +32,7 @@ from cultureops.cli import (
     sync,
     telemetry,
 )
-from cultureops.cli.running import check, demo, init, run, simulate
+from cultureops.cli.running import check, demo, gateway, hub, init, run, simulate
 from cultureops.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -46,6 +46,8 @@ app = typer.Typer(
 for command in (
     demo,
     run,
+    gateway,
+    hub,
     check,
     init,
     simulate,

@@ -10,7 +10,7 @@ import typer
 
 from cultureops.cli.shell import AsJson, DataDir, finish
 
-__all__ = ["check", "demo", "init", "run", "simulate"]
+__all__ = ["check", "demo", "gateway", "hub", "init", "run", "simulate"]
 
 
 def demo(
@@ -49,6 +49,26 @@ def run(
     from cultureops.app import run_site
 
     finish(lambda: run_site(site, data_dir))
+
+
+def gateway(
+    site: Annotated[Path, typer.Argument(help="The site file, with [hub].")],
+    data_dir: DataDir = Path("data"),
+) -> None:
+    """Run a gateway: a lab that hands its log and readings to a hub, and goes on alarming without it."""
+    from cultureops.app import run_gateway
+
+    finish(lambda: run_gateway(site, data_dir))
+
+
+def hub(
+    site: Annotated[Path, typer.Argument(help="The site file, with [gateways] and their copies.")],
+    data_dir: DataDir = Path("data"),
+) -> None:
+    """Run a hub: a lab with the records, pages and alarms of its gateways beside its own."""
+    from cultureops.app import run_hub
+
+    finish(lambda: run_hub(site, data_dir))
 
 
 def check(

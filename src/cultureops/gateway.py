@@ -1,0 +1,80 @@
+"""A gateway: a lab that hands its log and its readings to a hub, and goes on without it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from cultureops.clock import Clock, Entropy
+from cultureops.errors import ConfigError
+from cultureops.lab import Lab, open_lab
+from cultureops.site import Site
+from cultureops.site_approval import SiteWatch
+from cultureops.site_rules import channels_of_gateway
+from cultureops.sync import Forwarding, HubSettings
+from cultureops.web.gateways import HubView
+
+__all__ = ["Gateway", "open_gateway"]
+
+FORWARDING_FOLDER: Final = "forwarding"
+"""What the gateway remembers of its hub; without it the hub is asked again."""
+
+
+class Gateway:
+    """A lab and what it forwards; ``site_sha256`` is that of the site file it runs on [hex]."""
+
+    def __init__(self, lab: Lab, settings: HubSettings, site_sha256: str) -> None:
+        outpost = lab.outpost
+        assert outpost is not None, "the site file has [hub]"
+        self.lab = lab
+        self.forwarding = Forwarding(
+            settings, settings.gateway, lab.ledger, lab.store, lab.data_dir / FORWARDING_FOLDER, lab.clock,
+            site_sha256=site_sha256, on_standing=outpost.on_standing, on_orders=outpost.on_orders,
+        )  # fmt: skip
+
+    async def run(self) -> None:
+        """Run the lab and forward, until cancelled."""
+        async with asyncio.TaskGroup() as work:
+            work.create_task(self.lab.run())
+            work.create_task(self.forwarding.run())
+
+    def hub(self) -> HubView:
+        """Say how the hub stands."""
+        said = self.forwarding.status()
+        return HubView(
+            said.target, said.connected, said.heard_at, said.events_waiting, said.readings_waiting, said.lag_s,
+            said.last_error,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def open_gateway(
+    site: Site,
+    data_dir: Path,
+    clock: Clock,
+    entropy: Entropy,
+    site_sha256: str,
+    *,
+    gather_s: float = 0.0,
+    seals_apart: bool = False,
+    site_watch: SiteWatch | None = None,
+) -> AsyncIterator[Gateway]:
+    """Open a gateway on its data folder; nobody is called before ``forwarding`` runs or steps.
+
+    Raises as ``open_lab``, and ConfigError for a site file without ``[hub]``.
+    """
+    if site.hub is None:
+        raise ConfigError(f"{site.file}: has no [hub]; a lab by itself is started by `cultureops run`")
+    channels_of_gateway(site)
+    async with open_lab(
+        site, data_dir, clock, entropy, gather_s=gather_s, seals_apart=seals_apart, site_watch=site_watch
+    ) as lab:
+        (data_dir / FORWARDING_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        gateway = Gateway(lab, site.hub, site_sha256)
+        try:
+            yield gateway
+        finally:
+            await gateway.forwarding.close()
