@@ -93,3 +93,58 @@ def telemetry_import_trace(
     from cultureops.importing import import_trace
 
     finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone, simulated=simulated)))
+
+
+SiteFile = Annotated[Path | None, typer.Option("--site", help="The site file; the one in the data folder without it.")]
+Batch = Annotated[str | None, typer.Option("--batch", metavar="ID", help="What this batch lived through.")]
+Channels = Annotated[list[str] | None, typer.Option("--channel", help="Channel, e.g. incubator_1/co2; all by default.")]
+From = Annotated[str | None, typer.Option("--from", metavar="ISO", help="From when, with UTC offset; all if not.")]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="ISO", help="Until before when, with UTC offset; a minute ago if not.")
+]
+
+
+@group.command("compare")
+def telemetry_compare(
+    site: SiteFile = None,
+    data_dir: DataDir = Path("data"),
+    batch: Batch = None,
+    channel: Channels = None,
+    start: From = None,
+    end: To = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read back whether the mirror's server holds exactly what the store holds; ends with 1 where it does not."""
+    from cultureops.keeping.mirrored import Wanted, compare_mirror
+
+    wanted = Wanted(batch, channel, start, end)
+    finish(lambda: _or_fail(compare_mirror(data_dir, _site_file(site, data_dir), wanted, as_json=as_json)))
+
+
+@group.command("backfill")
+def telemetry_backfill(
+    site: SiteFile = None,
+    data_dir: DataDir = Path("data"),
+    batch: Batch = None,
+    channel: Channels = None,
+    start: From = None,
+    end: To = None,
+    most_per_s: Annotated[
+        float, typer.Option(metavar="N", min=1, help="How many readings are sent in a second at most.")
+    ] = 50_000,
+    as_json: AsJson = False,
+) -> None:
+    """Send readings to the mirror's server again and read them back; interrupted, the same command goes on."""
+    from cultureops.keeping.mirrored import Wanted, backfill_mirror
+
+    wanted = Wanted(batch, channel, start, end)
+    finish(lambda: _or_fail(backfill_mirror(data_dir, _site_file(site, data_dir), wanted, most_per_s, as_json=as_json)))
+
+
+def _site_file(site: Path | None, data_dir: Path) -> Path:
+    return data_dir / "site.toml" if site is None else site
+
+
+def _or_fail(holds: bool) -> None:
+    if not holds:
+        raise SystemExit(1)

@@ -18,7 +18,7 @@ from cultureops.telemetry.influxql_answer import POINT_FIELDS, Part, as_points, 
 from cultureops.telemetry.influxql_buckets import server_buckets
 from cultureops.telemetry.influxql_sight import InfluxQlSight, select
 from cultureops.telemetry.influxql_text import of_site
-from cultureops.telemetry.points import as_readings
+from cultureops.telemetry.points import Points, as_readings
 from cultureops.telemetry.query import read_gaps, read_series
 from cultureops.telemetry.read_call import ReadCall
 from cultureops.telemetry.read_settings import ReadSettings
@@ -82,6 +82,10 @@ class InfluxQlStore:
     def count(self) -> int:
         """Return how many points of the site there are; of two at one instant in different series, both."""
         return sum(self._counts.values())
+
+    async def every_point(self, channel: ChannelId, start: Instant, end: Instant) -> Points:
+        """Return all that the server has of a channel in ``start <= source time < end``, by source time."""
+        return await self._read(lambda: self._sight(channel).every_point(1, start, end))
 
     async def series(self, channel: ChannelId, start: Instant, end: Instant) -> Series:
         """Return the readings with ``start <= source time < end``; see TelemetryStore."""

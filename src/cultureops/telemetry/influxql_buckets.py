@@ -46,11 +46,9 @@ def _added_up(sight: InfluxQlSight, channel: int, first: Instant, end: Instant, 
     series = f"{sight.series(channel)} AND {within(first, end)}"
     numbers = np.zeros((2, size), np.int64)
     values = np.full((3, size), np.nan)
-    tags = None
-    for part in sight.select(f"SELECT {_SUMS} {series} {groups}, * fill(none)"):
-        if tags not in (None, part.tags):
-            return None
-        tags = part.tags
+    if len(list(sight.select(f'SELECT "quality" {series} GROUP BY * ORDER BY time DESC LIMIT 1'))) > 1:
+        return None
+    for part in sight.select(f"SELECT {_SUMS} {series} {groups} fill(none)"):
         row, columns = _columns(part, first, width_ms, size)
         numbers[0, row], numbers[1, row] = (whole_numbers(_no_null(columns[at]), part.measurement) for at in (0, 4))
         for into, at in enumerate((1, 2, 3)):

@@ -87,17 +87,18 @@ class InfluxQlSight:
         return self.points(channel, day * DAY_MS, (day + 1) * DAY_MS)
 
     def points(self, channel: int, start: Instant, end: Instant) -> Points:
-        """Return what the server has of a channel in ``start <= source time < end``, by source time.
+        """Return what the server has of a channel in ``start <= source time < end``, by source time."""
+        points = self.every_point(channel, start, end)
+        return points.at(settle(points))
 
-        Points of one instant stand in series of different tags: a device that was moved, a unit that was changed.
-        """
+    def every_point(self, channel: int, start: Instant, end: Instant) -> Points:
+        """Do as ``points``, also with what stands there twice: in series of other tags, once a device was moved."""
         if channel not in self._names or start >= LATEST_MS or end <= EARLIEST_MS or start >= end:
             return no_points()
         name = self._names[channel]
         question = f"SELECT {POINT_FIELDS} {self.series(channel)} AND {within(start, end)}"
         found = [as_points(point_rows(part, self._call.server), name) for part in self.select(question)]
-        points = join(found)
-        return points.at(settle(points))
+        return join(found)
 
     def minutes(self, channel: int, first_hour: int, end_hour: int) -> tuple[Integers, rollup.Minutes]:
         """Return when each minute that holds readings begins [ms], and these minutes."""
