@@ -8,33 +8,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from cultureops.clock import Clock, SystemClock, SystemEntropy
 from cultureops.errors import ConfigError, Unreadable
 from cultureops.ledger.keys import KEYS_FOLDER, KeyFolder
-from cultureops.ledger.pointer import POINTER_FILE, pointed
+from cultureops.ledger.pointer import POINTER_FILE, point_to, pointed
+from cultureops.ledger.postgres_settings import PostgresSettings
 from cultureops.ledger.settings import LedgerSettings
+from cultureops.ledger.storage import Storage
 from cultureops.ledger.store import SqlLedger
+from cultureops.ledger.table import last_row
+from cultureops.ledger.whereabouts import Whereabouts, storage_at
 
 __all__ = [
     "LEDGER_FILE",
+    "MOVED",
+    "PREPARE",
     "SCRATCH_FOLDER",
     "SITE_FILE",
     "TELEMETRY_FOLDER",
-    "Whereabouts",
     "existing_ledger_in",
     "has_ledger",
     "ledger_in",
     "open_ledger_beside",
     "refuse_missing_ledger",
+    "settle_ledger",
+    "storage_of",
 ]
 
-Whereabouts: TypeAlias = Path
 LEDGER_FILE: Final = "ledger.sqlite"
+PREPARE: Final = "prepare it: `cultureops ledger prepare SITE.toml --owner USER`"
 TELEMETRY_FOLDER: Final = "telemetry"
 MOVED: Final = ".moved-"
 """Stands behind the name of a file whose content was moved elsewhere, and before the date."""
@@ -62,7 +69,14 @@ def ledger_in(data_dir: Path) -> Whereabouts:
             f"{data_dir}: has both {LEDGER_FILE} and {POINTER_FILE}, of {database.name}: a move was cut short, "
             "or somebody put a file there; give the same `cultureops ledger move` again, it ends what was begun"
         )
-    raise ConfigError(f"{database.name}: ledgers in a database can't be opened yet")
+    return storage_of(database)
+
+
+def storage_of(database: PostgresSettings) -> Storage:
+    """Return the storage of a ledger that is in a database; no server is asked."""
+    from cultureops.ledger.postgres import PostgresDatabase  # a lab on a file has no use for it
+
+    return PostgresDatabase(database)
 
 
 def existing_ledger_in(data_dir: Path) -> Whereabouts:
@@ -100,7 +114,7 @@ def refuse_missing_ledger(data_dir: Path, settings: LedgerSettings | None = None
     That one was there is told by its keys, its anchors, sealed readings, and what a move has left.
     """
     where = ledger_in(data_dir)
-    if where.exists() and where.stat().st_size:
+    if where.exists() and where.stat().st_size if isinstance(where, Path) else _has_events(where):
         return
     settings, file = settings or LedgerSettings(), data_dir / LEDGER_FILE
     left = [str(settings.key_folder(data_dir).path)] if settings.key_folder(data_dir).made() else []
@@ -110,7 +124,49 @@ def refuse_missing_ledger(data_dir: Path, settings: LedgerSettings | None = None
     left += [str(moved) for moved in sorted(data_dir.glob(f"{LEDGER_FILE}{MOVED}*"))]
     if not left:
         return
+    if isinstance(where, Path):
+        remedy = "Put the file back where it was, or restore the newest verified backup: `cultureops restore`"
+    else:
+        remedy = "Name the right database, have it put back, or restore the newest verified backup and move it there"
     raise Unreadable(
-        f"{where}: is missing or empty, and {', '.join(left[:3])} tell that there was one; nothing was created. "
-        "Put the file back where it was, or restore the newest verified backup: `cultureops restore`"
+        f"{storage_at(where).name}: is missing or empty, and {', '.join(left[:3])} tell that there was one; "
+        f"nothing was created. {remedy}"
     )
+
+
+def settle_ledger(data_dir: Path, settings: LedgerSettings) -> Whereabouts:
+    """Return where a lab's ledger is by folder and site file, which must agree; a new folder learns it from the file.
+
+    Blocks, and asks the server where there is one. Raises ConfigError where the two differ or the database is not
+    prepared, Unreadable where a ledger was and is no more.
+    """
+    wanted, told = settings.postgresql, pointed(data_dir)
+    if wanted is not None and not has_ledger(data_dir):
+        if not storage_of(wanted).exists():
+            raise ConfigError(f"{wanted.name}: holds no tables of a ledger; {PREPARE}")
+        if not _has_events(storage_of(wanted)):
+            refuse_missing_ledger(data_dir, settings)
+        point_to(data_dir, wanted)
+    elif wanted is not None and told is not None and told.is_same_database(wanted):
+        if told.data() != wanted.data():
+            point_to(data_dir, wanted)  # the same rows, by another user, password or certificate
+    elif wanted is not None or told is not None:
+        raise _apart(data_dir, told, wanted)
+    refuse_missing_ledger(data_dir, settings)
+    return ledger_in(data_dir)
+
+
+def _apart(data_dir: Path, told: PostgresSettings | None, wanted: PostgresSettings | None) -> ConfigError:
+    """Say what to do where the data folder has its ledger elsewhere than the site file says."""
+    here = f"{data_dir / LEDGER_FILE}" if told is None else told.name
+    there = "in the data folder" if wanted is None else f"in {wanted.name}"
+    to = "--to-sqlite" if wanted is None or told is not None else "--to-postgresql SITE.toml"
+    return ConfigError(
+        f"{data_dir}: its ledger is {here}, by the site file it is {there}; mend [ledger.postgresql], or move the "
+        f"ledger: `cultureops ledger move --data-dir {data_dir} {to}`"
+    )
+
+
+def _has_events(storage: Storage) -> bool:
+    with closing(storage.open_reader()) as connection:
+        return last_row(connection) is not None

@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from cultureops.errors import StorageError
+from cultureops.ledger.postgres_connect import connect
 from cultureops.ledger.postgres_settings import PostgresSettings
 
 if TYPE_CHECKING:
     from psycopg import Connection as Driver
 
 __all__ = ["SecretsTable"]
-
-_LOCK_WAIT: Final = "5s"
 
 
 class SecretsTable:
@@ -55,7 +54,6 @@ class SecretsTable:
         with self._lock:
             try:
                 with self._engine.begin() as connection:
-                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
                     yield connection
             except SQLAlchemyError as error:
                 said = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
@@ -64,14 +62,4 @@ class SecretsTable:
                 ) from None
 
     def _connect(self) -> Driver[Any]:
-        import psycopg
-
-        settings = self._settings
-        tls: dict[str, Any] = {}
-        if settings.ca_file is not None:
-            tls = {"sslmode": "verify-full", "sslrootcert": str(settings.ca_file)}
-        return psycopg.connect(
-            host=settings.host, port=settings.port, dbname=settings.database, user=settings.user,
-            password=settings.password(), connect_timeout=max(2, round(settings.connect_timeout_s)),
-            application_name="cultureops access", options="-c synchronous_commit=on", **tls,
-        )  # fmt: skip
+        return connect(self._settings, application="cultureops access")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.ledger.keys import KEYS_FOLDER
-from cultureops.recording import LEDGER_FILE, SCRATCH_FOLDER, TELEMETRY_FOLDER
+from cultureops.ledger.pointer import POINTER_FILE
+from cultureops.recording import LEDGER_FILE, MOVED, SCRATCH_FOLDER, TELEMETRY_FOLDER
 
 __all__ = ["DATA", "SITE", "Survey", "is_key", "survey"]
 
@@ -39,6 +40,10 @@ class Survey:
             self.left_out.append(f"{name}: no plain file")
         elif is_key(name):
             self.keys.append(name)
+        elif name == POINTER_FILE:
+            self.left_out.append(f"{name}: names the database of the ledger, which is here as {LEDGER_FILE}")
+        elif MOVED in name:
+            self.left_out.append(f"{name}: was moved elsewhere and is no longer in use")
         elif name != LEDGER_FILE and not name.startswith(f"{TELEMETRY_FOLDER}/"):
             self.plain.append(name)
 

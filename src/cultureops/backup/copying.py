@@ -15,7 +15,8 @@ from cultureops.errors import StorageError, Unreadable
 from cultureops.telemetry.file import leave_log_mode
 
 __all__ = [
-    "Show", "copy_database", "copy_file", "is_database", "open_for_copy", "read_back", "sync_folder", "write_private",
+    "Show", "copy_database", "copy_file", "is_database", "open_for_copy", "read_back", "sync_file", "sync_folder",
+    "write_private",
 ]  # fmt: skip
 
 Show = Callable[[int], None]
@@ -58,7 +59,7 @@ def copy_database(source: sqlite3.Connection, target: Path, show: Show) -> None:
         source.backup(copy, pages=_PAGES_AT_ONCE, progress=note, sleep=0.01)
     if not leave_log_mode(target):
         raise StorageError(f"{target}: keeps its write-ahead log; is another program reading it?")
-    _sync_file(target)
+    sync_file(target)
 
 
 def copy_file(source: Path, target: Path, show: Show) -> None:
@@ -115,7 +116,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make what a file holds durable; raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

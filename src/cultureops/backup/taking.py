@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cultureops.access.secrets_file import SECRETS_FILE
 from cultureops.backup.contents import DATA, SITE, Survey, survey
 from cultureops.backup.copying import (
     copy_database,
@@ -26,6 +27,7 @@ from cultureops.backup.copying import (
     sync_folder,
     write_private,
 )
+from cultureops.backup.database import copy_ledger, copy_secrets
 from cultureops.backup.manifest import MANIFEST, SEAL, Counts, Manifest, StoredFile
 from cultureops.backup.proving import prove_copies
 from cultureops.backup.shelf import UNFINISHED, Kept, held_shelf, name_of, newest, prune
@@ -33,7 +35,7 @@ from cultureops.backup.site_folder import site_files
 from cultureops.clock import DAY_MS, Instant, SystemClock
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.ledger.generation import program_versions
-from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
+from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER, existing_ledger_in
 from cultureops.telemetry.month import Month, month_files
 from cultureops.telemetry.reader import Reader
 
@@ -41,6 +43,10 @@ __all__ = ["Taken", "Wanted", "take_backup"]
 
 _SPARE_BYTES: Final = 64 * 2**20
 """What must be left free beyond the backup's own size [OWN]."""
+
+
+_NOT_A_FILE: Final = 0
+"""The time of change of what was no file before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,7 @@ def take_backup(wanted: Wanted, now: Instant | None = None, show: Callable[[int,
     when what was to be backed up is damaged. Then no backup has come, and no earlier one has gone.
     """
     began, made_at = time.monotonic(), SystemClock().now() if now is None else now
-    if not (wanted.data_dir / LEDGER_FILE).is_file():
-        raise ConfigError(f"{wanted.data_dir / LEDGER_FILE}: no such file; name the data folder of the lab")
+    existing_ledger_in(wanted.data_dir)
     if wanted.data_dir.resolve() in (wanted.shelf.resolve(), *wanted.shelf.resolve().parents):
         raise ConfigError(f"{wanted.shelf}: lies in the data folder; name a folder on another disk or host")
     with held_shelf(wanted.shelf), _named(wanted.shelf):
@@ -131,6 +136,7 @@ class _Backup:
         self._fresh: set[str] = set()
         self.copied_bytes = 0
         self.mended: list[str] = []
+        self._ledger = existing_ledger_in(wanted.data_dir)
         self.survey: Survey = survey(wanted.data_dir)
         self._telemetry = wanted.data_dir / TELEMETRY_FOLDER
         self._has_telemetry = (self._telemetry / "journal.sqlite").is_file()
@@ -142,8 +148,7 @@ class _Backup:
         folder.mkdir(mode=0o700)
         data = folder / DATA
         data.mkdir(mode=0o700)
-        with closing(open_for_copy(self._wanted.data_dir / LEDGER_FILE)) as ledger:
-            self._take_database(ledger, folder, f"{DATA}/{LEDGER_FILE}", self._wanted.data_dir / LEDGER_FILE)
+        self._take_ledger(folder)
         if self._has_telemetry:
             self._take_telemetry(folder)
         # Looked through once more, after the ledger was copied: what that one names was on the disk before.
@@ -175,6 +180,19 @@ class _Backup:
         for below, _, _ in os.walk(folder):
             sync_folder(Path(below))
         return manifest, sha256
+
+    def _take_ledger(self, folder: Path) -> None:
+        """Take the ledger as a file, also one that is in a database; then its secrets are there too."""
+        path, where = f"{DATA}/{LEDGER_FILE}", self._ledger
+        if isinstance(where, Path):
+            with closing(open_for_copy(where)) as ledger:
+                self._take_database(ledger, folder, path, where)
+            return
+        copy_ledger(where, self._place(folder, path))
+        self._note(folder, path, _NOT_A_FILE)
+        secrets = f"{DATA}/{SECRETS_FILE}"
+        copy_secrets(self._wanted.data_dir, self._place(folder, secrets))
+        self._note(folder, secrets, _NOT_A_FILE)
 
     def _take_telemetry(self, folder: Path) -> None:
         reader = Reader(self._telemetry)
@@ -253,7 +271,10 @@ class _Backup:
     def _estimate(self) -> int:
         """Return how many bytes all files have now."""
         data_dir = self._wanted.data_dir
-        paths = [data_dir / LEDGER_FILE, *(data_dir / path for path in self.survey.plain)]
+        paths = [
+            data_dir / LEDGER_FILE,
+            *(data_dir / path for path in self.survey.plain),
+        ]
         if self._has_telemetry:
             paths += [self._telemetry / "journal.sqlite", *month_files(self._telemetry)]
         return sum(path.stat().st_size for path in paths if path.exists())

@@ -17,8 +17,8 @@ from cultureops.ledger.chain import Tail
 from cultureops.ledger.event import Event
 from cultureops.ledger.head import Head
 from cultureops.ledger.verify import follow
-from cultureops.ledger.whereabouts import open_reader
-from cultureops.recording import SITE_FILE, Whereabouts, existing_ledger_in
+from cultureops.ledger.whereabouts import Whereabouts, open_reader, storage_at
+from cultureops.recording import SITE_FILE, existing_ledger_in
 from cultureops.report.alarm_kpi import TEMPLATE, TITLE, alarm_kpi_report
 from cultureops.report.document import Imprint, render
 from cultureops.site import read_site
@@ -56,7 +56,7 @@ def read_alarm_record(ledger: Whereabouts) -> AlarmRecord:
     finally:
         connection.close()
     if since is None:
-        raise CultureOpsError(f"{ledger}: nothing is on record yet; ask again when the lab has run")
+        raise CultureOpsError(f"{storage_at(ledger).name}: nothing is on record yet; ask again when the lab has run")
     return AlarmRecord(tuple(events), since, last, tail.head)
 
 

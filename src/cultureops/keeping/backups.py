@@ -16,6 +16,7 @@ from cultureops.clock import Clock, SystemClock, iso
 from cultureops.errors import ConfigError, CultureOpsError
 from cultureops.keeping.entry import print_grid, print_json
 from cultureops.ledger.event import JsonValue, NewEvent
+from cultureops.ledger.pointer import POINTER_FILE
 from cultureops.progress import steps
 from cultureops.recording import open_ledger_beside
 from cultureops.site import read_site
@@ -98,6 +99,9 @@ def restore_to(
         found = restore_backup(folder, data_dir, now, head_of(known), keys, show)
     asyncio.run(_record(data_dir, restored(found, now), clock))
     _print_restored(folder, found, f"restored to {data_dir}", as_json=as_json)
+    if not as_json and any(line.startswith(POINTER_FILE) for line in found.manifest.left_out):
+        move = f"cultureops ledger move --data-dir {data_dir} --to-postgresql SITE.toml"
+        print(f"its ledger was in a database and is in the folder now; into an empty database: `{move}`")
 
 
 def list_backups(shelf: Path, *, as_json: bool) -> None:

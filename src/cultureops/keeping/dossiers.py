@@ -17,10 +17,10 @@ from cultureops.ledger.head import Head
 from cultureops.ledger.head_table import are_there, last_head
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.ledger.verify import follow
-from cultureops.ledger.whereabouts import leaves_of, open_reader
+from cultureops.ledger.whereabouts import Whereabouts, leaves_of, open_reader
 from cultureops.pack.ledger import PackLedger, is_pack, made_at, site_text
 from cultureops.pack.place import place_from
-from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, Whereabouts, existing_ledger_in
+from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, existing_ledger_in
 from cultureops.site import Site, equipment_register, read_site
 from cultureops.telemetry.folder import reading_folder
 

@@ -65,7 +65,7 @@ def qualify_site(site_file: Path, data_dir: Path, out: Path, *, as_json: bool, c
         installed = run_checks(installation.CHECKS, place, note)
         operated = run_checks(operation.CHECKS, Scratch(Path(scratch), site.zone), note)
     head = None
-    if place.ledger.is_file():
+    if place.is_begun:
         try:
             head = verify(place.ledger)
         except CultureOpsError:

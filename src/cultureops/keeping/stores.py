@@ -20,6 +20,7 @@ from cultureops.clock import Instant, SystemClock, parse_iso
 from cultureops.errors import ConfigError
 from cultureops.ledger.head import parse_head
 from cultureops.ledger.verify import read_stream, verify
+from cultureops.ledger.whereabouts import storage_at
 from cultureops.progress import patience, steps
 from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, ledger_in
 from cultureops.telemetry.archive import Archive, is_archive
@@ -49,7 +50,7 @@ def verify_ledger(data_dir: Path, known: str | None, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"events": head.position, "head": head.hash}))
     else:
-        print(f"{where}: {head.position} events, chain unbroken, head {head}")
+        print(f"{storage_at(where).name}: {head.position} events, chain unbroken, head {head}")
 
 
 def verify_telemetry(data_dir: Path, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ from cultureops.ledger.settings import Authority, LedgerSettings, ledger_from
 from cultureops.ledger.storage import FAILURES
 from cultureops.ledger.time_stamp import check_token
 from cultureops.ledger.verify import read_stream
-from cultureops.ledger.whereabouts import open_reader
+from cultureops.ledger.whereabouts import Whereabouts, open_reader, storage_at
 from cultureops.pack.ledger import is_pack
 from cultureops.progress import patience, steps
 from cultureops.recording import SITE_FILE, TELEMETRY_FOLDER, ledger_in
@@ -79,13 +79,14 @@ def verify_folder(data_dir: Path, anchors: Sequence[Path], heads: Sequence[str],
     found = Verified()
     known = [*_anchored(found, anchors or settings.files), *_given(heads)]
     path = ledger_in(data_dir)
-    with steps(f"reading {path}") as show:
+    with steps(f"reading {storage_at(path).name}") as show:
         try:
             found.ledger = examine(path, known, check_signatures, show)
         except Unreadable as error:
-            found.findings.append(Finding(Kind.UNREADABLE, str(path), str(error)))
+            found.findings.append(Finding(Kind.UNREADABLE, storage_at(path).name, str(error)))
     if found.ledger is not None:
-        found.findings += _by_log(path, found.ledger.findings)
+        findings = found.ledger.findings
+        found.findings += _by_log(path, findings) if isinstance(path, Path) else findings
         found.findings += _stamp_findings(found, path, settings.authorities)
     folder = data_dir / TELEMETRY_FOLDER
     if folder.is_dir():
@@ -97,7 +98,7 @@ def verify_folder(data_dir: Path, anchors: Sequence[Path], heads: Sequence[str],
     return found
 
 
-def _kept_files(ledger: Path) -> tuple[Event, ...]:
+def _kept_files(ledger: Whereabouts) -> tuple[Event, ...]:
     """Return the events that say which raw files were kept; none where the ledger can't be read, which is told."""
     try:
         return read_stream(ledger, ATTACHMENTS)
@@ -153,7 +154,7 @@ def _by_log(path: Path, findings: Sequence[Finding]) -> list[Finding]:
     return [unreadable, *(one for one in findings if one not in missing)]
 
 
-def _stamp_findings(found: Verified, path: Path, authorities: Sequence[Authority]) -> Iterator[Finding]:
+def _stamp_findings(found: Verified, path: Whereabouts, authorities: Sequence[Authority]) -> Iterator[Finding]:
     """Check the time stamps that stand beside heads; those on heads that are bad are left alone."""
     by_url = {authority.url: authority for authority in authorities}
     try:
@@ -182,7 +183,7 @@ def _stamp_findings(found: Verified, path: Path, authorities: Sequence[Authority
             yield Finding(Kind.UNREADABLE, where, f"position {stamp.size}: {error}")
 
 
-def _look_at_readings(found: Verified, ledger: Path, folder: Path) -> None:
+def _look_at_readings(found: Verified, ledger: Whereabouts, folder: Path) -> None:
     """Compare frames, chunks and roll-ups with their checksums, and sealed hours with their roots in the ledger."""
     files = [folder / name for name in sorted(file.name for file in folder.glob("*.sqlite"))]
     logs = [(file, damage) for file in files if (damage := _damaged_log(file)) is not None and damage.is_certain]
@@ -208,7 +209,7 @@ def unsound_findings(folder: Path) -> Iterator[Finding]:
         yield Finding(Kind.EDITED if is_readable else Kind.UNREADABLE, where, detail)
 
 
-def _sealed(ledger: Path) -> tuple[Event, ...]:
+def _sealed(ledger: Whereabouts) -> tuple[Event, ...]:
     """Return the events of sealed hours, none where they can't be read: the ledger's own findings tell of that."""
     try:
         return read_stream(ledger, STREAM)
@@ -245,7 +246,7 @@ def _lines(data_dir: Path, found: Verified) -> Iterator[str]:
     ledger, telemetry = found.ledger, found.telemetry
     if ledger is not None:
         yield (
-            f"{ledger_in(data_dir)}: {ledger.head.position} events to head {ledger.head}; "
+            f"{storage_at(ledger_in(data_dir)).name}: {ledger.head.position} events to head {ledger.head}; "
             f"{ledger.heads} signed heads, {ledger.unsigned} events behind the newest, "
             f"{ledger.signatures} events signed by people"
         )

@@ -25,7 +25,7 @@ from cultureops.ledger.keys import SigningKey
 from cultureops.ledger.merkle import leaf_hash
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.ledger.table import read_rows
-from cultureops.ledger.whereabouts import open_reader
+from cultureops.ledger.whereabouts import Whereabouts, open_reader, storage_at
 from cultureops.pack.contents import Contents
 from cultureops.pack.crate import CRATE, crate
 from cultureops.pack.proof import Nodes, peaks
@@ -75,9 +75,9 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a pack comes from: the ledger's file, the folder of readings, the raw files, the site's zone."""
+    """Where a pack comes from: where the ledger is, the folder of readings, the raw files, the site's zone."""
 
-    ledger: Path
+    ledger: Whereabouts
     telemetry: Path
     attachments: Attachments
     zone: ZoneInfo
@@ -199,13 +199,13 @@ class _Tree:
     chain: dict[int, tuple[bytes, bytes]]
 
 
-def _read_ledger(path: Path, head: SignedHead, events: Iterable[Event]) -> tuple[_Tree, list[Event]]:
+def _read_ledger(path: Whereabouts, head: SignedHead, events: Iterable[Event]) -> tuple[_Tree, list[Event]]:
     """Walk over the ledger once; raise Unreadable where it is not what its head or the chosen events say."""
     wanted = {event.position: event for event in events}
     chain: dict[int, tuple[bytes, bytes]] = {}
     sealed: list[Event] = []
     leaves: list[bytes] = []
-    previous = GENESIS
+    previous, name = GENESIS, storage_at(path).name
     connection = open_reader(path)
     try:
         for row in read_rows(connection):
@@ -220,13 +220,13 @@ def _read_ledger(path: Path, head: SignedHead, events: Iterable[Event]) -> tuple
             if (chosen := wanted.get(row.position)) is not None:
                 chain[row.position] = previous, row.hash
                 if chosen.canonical != row.canonical:
-                    raise Unreadable(f"{path}: position {row.position} changed while it was read; verify the ledger")
+                    raise Unreadable(f"{name}: position {row.position} changed while it was read; verify the ledger")
             previous = row.hash
     finally:
         connection.close()
     nodes = Nodes(leaves)
     if (nodes.size, nodes.root.hex(), previous.hex()) != (head.size, head.root, head.chain_hash):
-        raise Unreadable(f"{path}: is not what its head of {head.size} events signs; run `cultureops verify`")
+        raise Unreadable(f"{name}: is not what its head of {head.size} events signs; run `cultureops verify`")
     return _Tree(nodes, chain), sealed
 
 

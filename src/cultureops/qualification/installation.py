@@ -27,10 +27,10 @@ from cultureops.kernel_clock import ClockQuality, ClockState, kernel_clock, qual
 from cultureops.ledger.event import Event, decode
 from cultureops.ledger.table import read_rows
 from cultureops.ledger.verify import verify
-from cultureops.ledger.whereabouts import open_reader
+from cultureops.ledger.whereabouts import Whereabouts, open_reader
 from cultureops.qualification import disk, packages
 from cultureops.qualification.row import Check, Found, fail, not_applicable, ok
-from cultureops.recording import TELEMETRY_FOLDER, Whereabouts, has_ledger, ledger_in
+from cultureops.recording import TELEMETRY_FOLDER, has_ledger, ledger_in
 from cultureops.site import Site
 from cultureops.telemetry.exchange import check
 from cultureops.telemetry.file import warn_of_old_sqlite
