@@ -20,6 +20,11 @@ _SIGNS: Final = (
     ("CERTIFICATE_EXPIRED", "our certificate has expired; renew the one that cert_file = names"),
     ("WRONG_VERSION_NUMBER", "the broker's port does not speak TLS; check port = (mostly 8883)"),
     ("UNEXPECTED_EOF", "the broker hung up during the TLS handshake; check that its port speaks TLS"),
+    (
+        "hung up before it let us in",
+        "the broker hung up before it let us in; check that port = is of the kind that tls = says",
+    ),
+    ("Connection reset by peer", "the broker hung up at once; check that port = is of the kind that tls = says"),
     ("Not authorized", "Not authorized; check username =, password_file = and the broker's access list"),
     ("Bad user name or password", "Bad user name or password; check username = and password_file ="),
     ("Connection refused", "Connection refused; check that the broker runs, host = and port ="),

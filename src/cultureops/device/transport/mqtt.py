@@ -36,17 +36,25 @@ _REFUSED: Final = 0x80
 @asynccontextmanager
 async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
     """Connect for the block; raises MqttError when it can't be done, or when the broker sends what nobody can take."""
-    guard = Guard.of(client)
+    ended = asyncio.Event()
+    guard = Guard.of(client, ended.set)
     opening = asyncio.create_task(client.__aenter__())
+    ending = asyncio.create_task(ended.wait())
     try:
-        await asyncio.shield(opening)  # it connects in a thread, which can't be stopped half-way
+        # It connects in a thread, which can't be stopped half-way; what comes after that can.
+        await asyncio.wait({opening, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            raise aiomqtt.MqttError(guard.fault or "the broker hung up before it let us in")
+        await opening
         yield client
     except Exception as error:
         if guard.fault is None:
             raise
         raise aiomqtt.MqttError(guard.fault) from error
     finally:
-        await asyncio.wait({opening}, timeout=FAREWELL_S)
+        ending.cancel()
+        await asyncio.wait({opening, ending}, timeout=FAREWELL_S)
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         # The library leaves a connection that was never confirmed to us.

@@ -7,6 +7,7 @@ holds; ``test_mqtt_guard`` fails when a new version has them no more.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -49,10 +50,16 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
 
 
 class Guard:
-    """Stands between a socket and the client that reads it; ``fault`` says why it hung up, if it did."""
+    """Stands between a socket and the client that reads it.
 
-    def __init__(self, paho: PahoClient, inbox: Inbox | None = None) -> None:
+    ``fault`` says why the connection broke, where that is known; ``on_end`` is called when it does.
+    """
+
+    def __init__(
+        self, paho: PahoClient, inbox: Inbox | None = None, on_end: Callable[[], object] = lambda: None
+    ) -> None:
         self.fault: str | None = None
+        self._on_end = on_end
         self._inbox = inbox
         self._client = cast(Any, paho)
         self._receive: Callable[[int], bytes] = self._client._sock_recv
@@ -60,10 +67,10 @@ class Guard:
         paho.suppress_exceptions = True  # what can't be understood is left aside; it must not break off half-way
 
     @classmethod
-    def of(cls, client: aiomqtt.Client) -> Guard:
+    def of(cls, client: aiomqtt.Client, on_end: Callable[[], object]) -> Guard:
         """Guard an asynchronous client, whose queue is an Inbox."""
         inbox = client._queue
-        return cls(client._client, inbox if isinstance(inbox, Inbox) else None)
+        return cls(client._client, inbox if isinstance(inbox, Inbox) else None, on_end)
 
     def _bounded(self, wanted_bytes: int) -> bytes:
         if wanted_bytes > MOST_PACKET_BYTES:
@@ -72,11 +79,24 @@ class Guard:
             self._hang_up("the broker sends faster than it can be listened to; narrow what is published there")
         if len(self._client._in_messages) > _MOST_UNFINISHED:
             self._hang_up("the broker began messages of quality of service 2 and did not finish them")
-        return self._receive(min(wanted_bytes, _READ_AT_ONCE))
+        try:
+            received = self._receive(min(wanted_bytes, _READ_AT_ONCE))
+        except BlockingIOError:
+            raise
+        except OSError as error:  # such as an alert that our certificate is not wanted; the library keeps it back
+            self._end(str(error) if isinstance(error, ssl.SSLError) else None)
+            raise
+        if not received:
+            self._end(None)
+        return received
 
     def _hang_up(self, fault: str) -> None:
-        self.fault = fault
+        self._end(fault)
         raise ConnectionAbortedError(fault)
+
+    def _end(self, fault: str | None) -> None:
+        self.fault = self.fault or fault
+        self._on_end()
 
 
 def let_go(client: aiomqtt.Client) -> None:

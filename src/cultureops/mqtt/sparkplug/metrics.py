@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from cultureops.alarms.engine import AlarmView, Engine
+from cultureops.alarms.alarms import Alarms
+from cultureops.alarms.engine import AlarmView
 from cultureops.alarms.rule import Exposure
 from cultureops.alarms.state import State
 from cultureops.batch.batch import batch_of
