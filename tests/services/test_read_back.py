@@ -12,10 +12,10 @@ from unittest.mock import patch
 import pytest
 from tests.command_line import cultureops
 from tests.packing import BATCH_ID, data_folder
-from tests.packing import START as LAB_START
 from tests.services.conftest import SITE, START, Influx, Victoria, ask, fill
 from tests.services.test_influx import write
 from tests.services.test_victoria import running
+from tests.unit.batch.conftest import START as LAB_START
 
 from cultureops.clock import DAY_MS, HOUR_MS, SystemClock, iso
 from cultureops.device.reading import Quality, Reading, Reason
@@ -137,8 +137,8 @@ async def test_victoriametrics_is_read_by_its_export(victoria: Victoria, tmp_pat
     count = await mirrored(tmp_path, victoria.url, more)
     found = await compare(tmp_path)
     assert found["holds"] and found["readings_here"] == found["readings_there"] == count
-    query = {"match[]": '{__name__=~"co2_.*",device="incubator_1"}'}
-    await asyncio.to_thread(ask, victoria.url + "/api/v1/admin/tsdb/delete_series", **query)
+    which = {"match[]": '{__name__=~"co2_.*",device="incubator_1"}'}
+    await asyncio.to_thread(lambda: ask(victoria.url + "/api/v1/admin/tsdb/delete_series", **which))
     found = await compare(tmp_path)
     assert set(differing(found)) == {"incubator_1/co2"}
     assert sum(hour["missing"] for hour in differing(found)["incubator_1/co2"]) == 300

@@ -197,12 +197,10 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
         print_json(found)
         return
     if (sent := found.get("sent")) is not None:
-        print(
-            f"{sent['readings']} readings sent, {sent['refused']} refused, {sent['outlived']} older than the server keeps"
-        )
-        print(
-            "\n".join(f"  refused: {answer}" for answer in sent["answers"]) or "", end="\n" if sent["answers"] else ""
-        )
+        late = f", {sent['outlived']} are older than the server keeps" if sent["outlived"] else ""
+        print(f"{sent['readings']} readings sent, {sent['refused']} refused{late}")
+        for answer in sent["answers"]:
+            print(f"  refused: {answer}")
     print_grid(
         ("channel", "days", "readings here", "on the server", "hours that differ"),
         [
