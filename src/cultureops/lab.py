@@ -66,7 +66,7 @@ from cultureops.material import LotRegister
 from cultureops.mqtt import publishing
 from cultureops.notify.settings import NotifySettings
 from cultureops.outlets import check_topics, mirror_of, publisher_of
-from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER, refuse_missing_ledger
+from cultureops.recording import TELEMETRY_FOLDER, settle_ledger
 from cultureops.self_check import SelfCheck, Surroundings, Vitals
 from cultureops.site import Site, equipment_register
 from cultureops.site_approval import SiteWatch
@@ -469,8 +469,8 @@ async def open_lab(
     Raises ConfigError for what the site file asks for and can't be, ChainBroken or Unreadable for a folder whose
     history is not whole.
     """
-    refuse_missing_ledger(data_dir, site.ledger)
-    ledger = SqlLedger.open(data_dir / LEDGER_FILE, clock, entropy, site.origin, site.ledger.key_folder(data_dir))
+    where = await asyncio.to_thread(settle_ledger, data_dir, site.ledger)
+    ledger = SqlLedger.open(where, clock, entropy, site.origin, site.ledger.key_folder(data_dir))
     try:
         await ledger.introduce_key()
         store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)

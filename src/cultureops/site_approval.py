@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -28,8 +28,9 @@ from cultureops.config import parse
 from cultureops.errors import ConfigError, SignatureInvalid, TransitionRefused
 from cultureops.field import Details, data_of
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
+from cultureops.ledger.pointer import pointed
 from cultureops.ledger.store import Ledger
-from cultureops.recording import has_ledger, open_ledger_beside, refuse_missing_ledger
+from cultureops.recording import has_ledger, open_ledger_beside, settle_ledger
 from cultureops.site import Site, site_from
 from cultureops.site_secrets import SiteKey
 
@@ -125,9 +126,13 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
     Raises Unreadable where a ledger was and is no more, ConfigError for a file that can't be read, and where it differs
     and the text in force is not whole any more.
     """
-    refuse_missing_ledger(data_dir)
     text, key = await asyncio.to_thread(_read, file), SiteKey(data_dir)
-    origin = None if has_ledger(data_dir) else site_from(parse(text, str(file)), file).origin
+    if has_ledger(data_dir):
+        origin = None
+    else:
+        new = site_from(parse(text, str(file)), file)
+        origin = new.origin
+        await asyncio.to_thread(settle_ledger, data_dir, new.ledger)
     async with open_ledger_beside(data_dir, clock, origin=origin) as ledger:
         known = text_in_force(ledger.read(STREAM))
         if known is None:
@@ -154,7 +159,10 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
         )
     log.warning("the site file differs from what is approved; the lab runs on the approved text", file=str(file))
     sha256 = hashlib.sha256(whole.encode()).hexdigest()
-    return SiteInForce(site_from(parse(whole, f"{file} as approved"), file), known, differs=True, sha256=sha256)
+    site = site_from(parse(whole, f"{file} as approved"), file)
+    # Where the ledger is stands in the folder: a lab that was moved watches its chambers before that is approved, too.
+    here = replace(site.ledger, postgresql=await asyncio.to_thread(pointed, data_dir))
+    return SiteInForce(replace(site, ledger=here), known, differs=True, sha256=sha256)
 
 
 def _file_sha256(file: Path) -> str:
