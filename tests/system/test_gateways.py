@@ -1,0 +1,136 @@
+"""A hub and its gateways as labs: readings, links and logs go up, whoever was out of reach meanwhile."""
+
+from pathlib import Path
+
+import pytest
+from tests.nodes import START, co2, open_nodes
+
+from cultureops.clock import HOUR_MS, SECOND_MS
+from cultureops.device.reading import Reason
+from cultureops.ledger.event import Event
+from cultureops.ledger.verify import verify
+from cultureops.sync.events import CLOCK_COMPARED, HEAD_RECORDED, stream_of
+
+
+def types(events: tuple[Event, ...]) -> list[str]:
+    return [event.type for event in events]
+
+
+async def test_readings_and_links_of_gateways_are_the_hubs_as_well(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path) as nodes:
+        hub, gateway = nodes.hub, nodes.gateways["room_1"]
+        link = hub.links.by_device["inc_room_1"]
+        assert (link.answers, link.misses) == (False, None) and "has not told" in link.detail
+        for _ in range(4):
+            readings = await gateway.lab.acquisition.poll_once(nodes.clock.now())
+            await nodes.step(*readings)
+        assert not link.answers and link.reason is Reason.NOT_CONNECTED and link.detail == "says gateway room_1"
+        await nodes.step(co2("inc_room_1", 5.1, nodes.clock.now()), co2("inc_room_2", 4.9, nodes.clock.now()))
+        latest = hub.lab.store.latest()
+        assert (latest["inc_room_1/co2"].value, latest["inc_room_2/co2"].value) == (5.1, 4.9)
+        assert hub.lab.recent.last_hours("inc_room_1/co2", nodes.clock.now()).stamp[1] == 1
+        assert hub.lab.store.count() == sum(one.lab.store.count() for one in nodes.gateways.values())
+        assert [one.is_away for one in hub.gateways()] == [False, False]
+        stream = hub.lab.ledger.read(stream_of("room_1"))
+        assert {HEAD_RECORDED, CLOCK_COMPARED} == set(types(stream))
+        held = hub.receiving.log("room_1")
+        assert list(held.read_all()) == list(gateway.lab.ledger.read_all())
+        path = held.path
+    assert verify(path).position == verify(tmp_path / "room_1/data/ledger.sqlite").position
+
+
+async def test_what_a_gateway_says_of_others_is_not_kept(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path) as nodes:
+        hub, now = nodes.hub, nodes.clock.now()
+        await nodes.step(co2("inc_room_2", 5.0, now))
+        infos = nodes.gateways["room_1"].lab.store.channels()
+        own = co2("inc_room_1", 4.5, now)
+        foreign = [co2("inc_room_2", 1.0, now + 1), own._replace(channel="batch:B-1/viability")]
+        strange = [own._replace(channel="cultureops/disk"), own._replace(channel="nobody/co2")]
+        await hub._keep("room_1", [own, *foreign, *strange, own._replace(channel="inc_room_1/new")], {
+            **infos, "inc_room_1/new": infos["inc_room_1/co2"],
+        })  # fmt: skip
+        await hub.lab.store.flush()
+        latest = hub.lab.store.latest()
+        assert latest["inc_room_2/co2"].value == 5.0 and latest["inc_room_1/new"].value == 4.5
+        assert not {"batch:B-1/viability", "cultureops/disk", "nobody/co2"} & latest.keys()
+        (problem,) = hub.gateways()[0].problems
+        assert "nobody" in problem and "they stay there" in problem
+
+
+async def test_a_gateway_that_was_cut_off_hands_everything_over(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path) as nodes:
+        hub, clock = nodes.hub, nodes.clock
+        await nodes.step(co2("inc_room_1", 5.0, clock.now()))
+        for _ in range(90):
+            await nodes.step(co2("inc_room_1", 3.0, clock.now()), without=["room_1"])
+        one, other = hub.gateways()
+        assert one.is_away and one.away_since == START + SECOND_MS and not other.is_away
+        assert hub.links.by_device["inc_room_1"].detail == "gateway room_1 is out of reach"
+        assert "cultureops/gateway_room_1_silent_s/high" in {view.rule.id for view in hub.lab.alarms.active()}
+        assert [view.rule.id for view in nodes.gateways["room_1"].lab.alarms.active()] == ["inc_room_1/co2/low"]
+        await nodes.step(co2("inc_room_1", 3.0, clock.now()))
+        assert not any(view.is_away for view in hub.gateways())
+        assert "inc_room_1/co2/low" in {view.rule.id for view in hub.lab.alarms.active()}
+        series = await hub.lab.store.series("inc_room_1/co2", START, clock.now() + 1)
+        assert len(series.value) == 92
+
+
+async def test_a_hub_that_starts_anew_knows_what_it_knew(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path) as nodes:
+        for _ in range(4):
+            readings = await nodes.gateways["room_1"].lab.acquisition.poll_once(nodes.clock.now())
+            await nodes.step(*readings)
+        before = nodes.hub.gateways()[0].log_size
+        compared = types(nodes.hub.lab.ledger.read(stream_of("room_1"))).count(CLOCK_COMPARED)
+    async with open_nodes(tmp_path) as nodes:
+        hub = nodes.hub
+        assert hub.gateways()[0].log_size == before and hub.gateways()[0].heard_at is None
+        assert hub.links.by_device["inc_room_1"].detail == "says gateway room_1"
+        assert types(hub.lab.ledger.read(stream_of("room_1"))).count(CLOCK_COMPARED) == compared == 1
+
+
+async def test_a_clock_that_is_off_is_on_record_and_told(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        gateway, hub = nodes.gateways["room_1"], nodes.hub
+        await nodes.step()
+        await nodes.step()
+        ahead = nodes.clock.now() + HOUR_MS
+        gateway.forwarding._clock = type("Ahead", (), {"now": lambda _: ahead})()
+        for _ in range(3):
+            await gateway.forwarding.step()
+        await hub.settle()
+        offsets = [event.data["offset_ms"] for event in hub.lab.ledger.read(stream_of("room_1"))
+                   if event.type == CLOCK_COMPARED]  # fmt: skip
+        assert len(offsets) == 2 and abs(int(str(offsets[1])) - HOUR_MS) < 5 * SECOND_MS
+        assert any("its clock is off by at least 1 h" in problem for problem in hub.gateways()[0].problems)
+
+
+async def test_a_gateway_that_runs_on_another_file_is_told_of(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        await nodes.step()
+        assert nodes.hub.runs_other_site("room_1") is False
+    changed = tmp_path / "room_1" / "site.toml"
+    changed.write_text(changed.read_text().replace("limit = 4.0", "limit = 1.0"))
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        await nodes.step()
+        assert nodes.hub.gateways()[0].problems == ("runs on a site file other than the copy here",)
+        nodes.clock.advance(120 * SECOND_MS)
+        nodes.hub.lab.tick(nodes.clock.now())
+        assert "cultureops/gateway_room_1_site_differs/high" in {v.rule.id for v in nodes.hub.lab.alarms.active()}
+
+
+@pytest.mark.parametrize("what", ["run", "gateway", "hub"])
+def test_each_command_refuses_the_site_file_of_another(
+    tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.gateways import lay_out
+
+    from cultureops import app
+    from cultureops.errors import ConfigError
+
+    hub = lay_out(tmp_path, 8443, {"room_1": ""})
+    site = {"run": hub, "gateway": hub, "hub": tmp_path / "room_1" / "site.toml"}[what]
+    run = {"run": app.run_site, "gateway": app.run_gateway, "hub": app.run_hub}[what]
+    with pytest.raises(ConfigError, match=r"`cultureops (run|hub)`"):
+        run(site, tmp_path / "d")
