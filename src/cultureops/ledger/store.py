@@ -97,7 +97,12 @@ class SqlLedger:
 
     @classmethod
     def open(
-        cls, where: Whereabouts, clock: Clock, entropy: Entropy, origin: str | None = None, keys: KeyFolder | None = None
+        cls,
+        where: Whereabouts,
+        clock: Clock,
+        entropy: Entropy,
+        origin: str | None = None,
+        keys: KeyFolder | None = None,
     ) -> Self:
         """Open a ledger, a file also where there is none, and follow its whole chain; claims that differ are made anew.
 

@@ -7,12 +7,20 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from tests.ledgers import InDatabase, InFile, Kept
 
 from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
-from cultureops.ledger import Actor, JsonValue, NewEvent, Source, SqlLedger
+from cultureops.ledger import Actor, JsonValue, NewEvent, Source, SqlLedger, Whereabouts
 
 MakeEvent = Callable[..., NewEvent]
 OpenLedger = Callable[..., SqlLedger]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on both databases, unless it asks for the path of the file."""
+    if "kept" in metafunc.fixturenames:
+        kinds = ["sqlite"] if "path" in metafunc.fixturenames else ["sqlite", "postgresql"]
+        metafunc.parametrize("kept", kinds, indirect=True)
 
 
 def _event(type: str = "counted", data: dict[str, JsonValue] | None = None, **more: object) -> NewEvent:
@@ -28,8 +36,22 @@ def make_event() -> MakeEvent:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the ledger of this test lives."""
+    """Where the ledger of this test lives, which is about files alone."""
     return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """Where the ledger of this test lives."""
+    if request.param == "sqlite":
+        return InFile(tmp_path / "ledger.sqlite")
+    return InDatabase(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def where(kept: Kept) -> Whereabouts:
+    """Return what the program is told of it."""
+    return kept.where
 
 
 @pytest.fixture
@@ -39,11 +61,11 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-async def open_ledger(path: Path, clock: SteppedClock) -> AsyncIterator[OpenLedger]:
+async def open_ledger(kept: Kept, clock: SteppedClock) -> AsyncIterator[OpenLedger]:
     """Open the ledger of this test; whatever a test leaves open is closed."""
     opened: list[SqlLedger] = []
 
-    def open_(at: Path = path, seed: int = 7) -> SqlLedger:
+    def open_(at: Whereabouts = kept.where, seed: int = 7) -> SqlLedger:
         opened.append(SqlLedger.open(at, clock, SeededEntropy(seed)))
         return opened[-1]
 
@@ -53,15 +75,15 @@ async def open_ledger(path: Path, clock: SteppedClock) -> AsyncIterator[OpenLedg
 
 
 @pytest.fixture
-def written(path: Path, clock: SteppedClock) -> Path:
+def written(kept: Kept, clock: SteppedClock) -> Kept:
     """A closed ledger of 12 events, streams a, b and c taking turns."""
 
     async def write() -> None:
-        ledger = SqlLedger.open(path, clock, SeededEntropy(7))
+        ledger = SqlLedger.open(kept.where, clock, SeededEntropy(7))
         for number in range(12):
             await ledger.append("abc"[number % 3], [_event(data={"number": number})], None)
             clock.advance(MINUTE_MS)
         await ledger.close()
 
     asyncio.run(write())
-    return path
+    return kept

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
+from tests.ledgers import InFile, Kept
 
 from cultureops.clock import SeededEntropy, SteppedClock, SystemClock, SystemEntropy
 from cultureops.errors import ChainBroken, ClaimTaken, StorageError
-from cultureops.ledger import Actor, Holder, NewEvent, Source, SqlLedger, verify
+from cultureops.ledger import Actor, Holder, NewEvent, Source, SqlLedger, Whereabouts, verify
 from cultureops.ledger.store import Group
 
 MakeEvent = Callable[..., NewEvent]
@@ -30,20 +30,8 @@ def claim(*claims: str, releases: tuple[str, ...] = ()) -> NewEvent:
     return NewEvent("moved", {}, actor, Source.HUMAN, claims=claims, releases=releases)
 
 
-def table_of(path: Path) -> list[tuple[str, str, int]]:
-    connection = sqlite3.connect(path)
-    rows = connection.execute("SELECT name, stream, position FROM claims ORDER BY name").fetchall()
-    connection.close()
-    return rows
-
-
-def edit(path: Path, *statements: str) -> None:
-    """Change the file as somebody with full access can."""
-    connection = sqlite3.connect(path)
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
+def table_of(kept: Kept) -> list[tuple[str, str, int]]:
+    return kept.query("SELECT name, stream, position FROM claims ORDER BY name")
 
 
 async def test_a_claimed_name_has_a_holder(open_ledger: OpenLedger, make_event: MakeEvent) -> None:
@@ -61,14 +49,14 @@ async def test_a_claimed_name_has_a_holder(open_ledger: OpenLedger, make_event: 
 
 @pytest.mark.parametrize("stream", ["vial:2", "vial:1"])
 async def test_a_held_name_is_refused_with_all_that_came_with_it(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path, stream: str
+    open_ledger: OpenLedger, make_event: MakeEvent, where: Whereabouts, stream: str
 ) -> None:
     ledger = open_ledger()
     await ledger.append("vial:1", [claim(PLACE)], 0)
     with pytest.raises(ClaimTaken, match=f"'{PLACE}' is held by stream 'vial:1' since position 1") as refused:
         await ledger.append_many([("a", [make_event()], None), (stream, [claim(OTHER_PLACE, PLACE)], None)])
     assert (refused.value.claim, refused.value.stream, refused.value.position) == (PLACE, "vial:1", 1)
-    assert ledger.head() == verify(path)
+    assert ledger.head() == verify(where)
     assert ledger.head().position == 1
     assert ledger.holder(OTHER_PLACE) is None
 
@@ -86,7 +74,7 @@ async def test_only_the_holder_releases(open_ledger: OpenLedger) -> None:
     assert ledger.holder(PLACE) == ("vial:2", 3)
 
 
-async def test_releases_come_before_claims_and_events_in_order(open_ledger: OpenLedger, path: Path) -> None:
+async def test_releases_come_before_claims_and_events_in_order(open_ledger: OpenLedger, kept: Kept) -> None:
     ledger = open_ledger()
     await ledger.append("vial:1", [claim(PLACE)], 0)
     await ledger.append("vial:1", [claim(OTHER_PLACE, releases=(PLACE,))], 1)
@@ -104,8 +92,8 @@ async def test_releases_come_before_claims_and_events_in_order(open_ledger: Open
     with pytest.raises(ClaimTaken):
         await ledger.append("vial:3", [claim(PLACE), claim(PLACE)], None)
     await ledger.append("vial:3", [claim(PLACE), claim(releases=(PLACE,))], None)
-    assert table_of(path) == [(OTHER_PLACE, "vial:2", 5)]
-    assert verify(path) == ledger.head()
+    assert table_of(kept) == [(OTHER_PLACE, "vial:2", 5)]
+    assert verify(kept.where) == ledger.head()
 
 
 @pytest.mark.parametrize(
@@ -126,23 +114,43 @@ async def test_an_event_without_claims_has_the_bytes_it_always_had(open_ledger: 
     assert json.loads(claiming.canonical)["claims"] == [PLACE]
 
 
-async def test_a_file_without_the_table_gets_one_and_keeps_its_head(written: Path, clock: SteppedClock) -> None:
-    edit(written, "DROP TABLE claims", "PRAGMA user_version = 1")
-    before = verify(written)
+async def test_a_file_without_the_table_gets_one_and_keeps_its_head(
+    path: Path, written: Kept, clock: SteppedClock
+) -> None:
+    written.attempt("DROP TABLE claims", "PRAGMA user_version = 1")
+    before = verify(path)
     with capture_logs() as logs:
-        ledger = SqlLedger.open(written, clock, SeededEntropy(1))
+        ledger = SqlLedger.open(path, clock, SeededEntropy(1))
     assert ledger.head() == before and logs == []
     await ledger.append("a", [claim(PLACE)], 4)
     await ledger.close()
     assert table_of(written) == [(PLACE, "a", 13)]
-    assert verify(written).position == 13
+    assert verify(path).position == 13
 
 
-async def claimed_file(path: Path, clock: SteppedClock) -> None:
-    ledger = SqlLedger.open(path, clock, SeededEntropy(1))
+async def claimed_ledger(where: Whereabouts, clock: SteppedClock) -> None:
+    ledger = SqlLedger.open(where, clock, SeededEntropy(1))
     await ledger.append("vial:1", [claim(PLACE)], 0)
     await ledger.append("vial:2", [claim(OTHER_PLACE)], 0)
     await ledger.close()
+
+
+async def edit_and_open(kept: Kept, clock: SteppedClock, statement: str, said: str) -> None:
+    """See that an edited table is noticed, and that opening makes it anew."""
+    await claimed_ledger(kept.where, clock)
+    whole = table_of(kept)
+    kept.edit(statement)
+    with pytest.raises(ChainBroken, match=f"events are intact, but the table of claims .*{said}") as caught:
+        verify(kept.where)
+    assert "\n" not in str(caught.value)
+    with capture_logs() as logs:
+        ledger = SqlLedger.open(kept.where, clock, SeededEntropy(2))
+    assert [entry["event"] for entry in logs] == ["the table of claims is made anew from the events"]
+    with pytest.raises(ClaimTaken):
+        await ledger.append("vial:3", [claim(PLACE)], 0)
+    await ledger.close()
+    assert table_of(kept) == whole
+    assert verify(kept.where).position == 2
 
 
 @pytest.mark.parametrize(
@@ -152,35 +160,33 @@ async def claimed_file(path: Path, clock: SteppedClock) -> None:
         ("UPDATE claims SET stream = 'vial:2'", "stands there with stream 'vial:2' since position 1 and belongs to"),
         ("UPDATE claims SET position = 9", "since position 9 and belongs to stream 'vial:1' since position 1; 2 such"),
         ("INSERT INTO claims VALUES ('place:x', 'vial:1', 1)", "'place:x' stands there with stream 'vial:1'"),
+    ],
+)
+async def test_an_edited_table_is_noticed_and_made_anew(
+    kept: Kept, clock: SteppedClock, statement: str, said: str
+) -> None:
+    await edit_and_open(kept, clock, statement, said)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
         ("INSERT INTO claims VALUES (x'00ff', 'vial:1', 1)", "1 such names"),
         ("DROP TABLE claims", "2 such names"),
     ],
 )
-async def test_an_edited_table_is_noticed_and_made_anew(
-    path: Path, clock: SteppedClock, statement: str, said: str
+async def test_a_table_that_only_a_file_can_have_is_noticed_and_made_anew(
+    path: Path, kept: Kept, clock: SteppedClock, statement: str, said: str
 ) -> None:
-    await claimed_file(path, clock)
-    whole = table_of(path)
-    edit(path, statement)
-    with pytest.raises(ChainBroken, match=f"events are intact, but the table of claims .*{said}") as caught:
-        verify(path)
-    assert "\n" not in str(caught.value)
-    with capture_logs() as logs:
-        ledger = SqlLedger.open(path, clock, SeededEntropy(2))
-    assert [entry["event"] for entry in logs] == ["the table of claims is made anew from the events"]
-    with pytest.raises(ClaimTaken):
-        await ledger.append("vial:3", [claim(PLACE)], 0)
-    await ledger.close()
-    assert table_of(path) == whole
-    assert verify(path).position == 2
+    await edit_and_open(kept, clock, statement, said)
 
 
 async def test_a_table_edited_under_a_running_writer_lets_no_name_be_held_twice(
-    open_ledger: OpenLedger, path: Path
+    open_ledger: OpenLedger, kept: Kept
 ) -> None:
     ledger = open_ledger()
     await ledger.append("vial:1", [claim(PLACE)], 0)
-    edit(path, "DELETE FROM claims", "INSERT INTO claims VALUES ('place:x', 'vial:9', 1)")
+    kept.edit("DELETE FROM claims", "INSERT INTO claims VALUES ('place:x', 'vial:9', 1)")
     with pytest.raises(ClaimTaken, match="held by stream 'vial:1'"):
         await ledger.append("vial:2", [claim(PLACE)], 0)
     for refused in (claim("place:x"), claim(releases=(PLACE,))):
@@ -189,24 +195,22 @@ async def test_a_table_edited_under_a_running_writer_lets_no_name_be_held_twice(
     assert ledger.head().position == 1
     await ledger.append("vial:2", [claim(OTHER_PLACE)], 0)
     with pytest.raises(ChainBroken, match="events are intact"):
-        verify(path)
+        verify(kept.where)
 
 
-async def test_events_that_claim_a_held_name_are_no_ledger(path: Path, clock: SteppedClock) -> None:
+async def test_events_that_claim_a_held_name_are_no_ledger(kept: Kept, clock: SteppedClock) -> None:
     """Only somebody who computes fitting hashes can write them."""
-    await claimed_file(path, clock)
-    twice = path.with_name("twice.sqlite")
-    ledger = SqlLedger.open(twice, clock, SeededEntropy(1))
+    ledger = SqlLedger.open(kept.where, clock, SeededEntropy(1))
     await ledger.append("vial:1", [claim(PLACE)], 0)
     ledger._tail.held.clear()
-    edit(twice, "DELETE FROM claims")
+    kept.edit("DELETE FROM claims")
     await ledger.append("vial:2", [claim(PLACE)], 0)
     await ledger.close()
-    for use in (verify, lambda file: SqlLedger.open(file, clock, SeededEntropy(1))):
+    for use in (verify, lambda where: SqlLedger.open(where, clock, SeededEntropy(1))):
         with pytest.raises(
             ChainBroken, match=f"position 2: claim: claims or releases '{PLACE}', .* position 1, stream"
         ):
-            use(twice)
+            use(kept.where)
 
 
 NAMES = st.lists(st.sampled_from([f"place:{place}" for place in "abcd"]), max_size=2, unique=True)
@@ -252,7 +256,7 @@ def test_any_claims_over_any_streams_end_as_a_plain_model_says(
                 assert logs == []
         assert {name: ledger.holder(name) for name in model} == model
         await ledger.close()
-        assert {name: (stream, at) for name, stream, at in table_of(path)} == model
+        assert {name: (stream, at) for name, stream, at in table_of(InFile(path))} == model
         assert verify(path).position == position
 
     asyncio.run(run())

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tests.ledgers import Kept
 
 from cultureops.clock import SystemClock, SystemEntropy
 from cultureops.errors import ChainBroken, ClaimTaken, ConcurrencyError, StorageError
-from cultureops.ledger import Event, NewEvent, SqlLedger, verify
+from cultureops.ledger import Event, NewEvent, SqlLedger, Whereabouts, verify
 from cultureops.ledger.chain import link
 from cultureops.ledger.checkpoint import Checkpoint
 from cultureops.ledger.event import seal
@@ -125,7 +126,7 @@ async def test_four_writers_of_which_one_is_killed_lose_and_double_nothing(path:
 
 
 async def test_a_second_writer_goes_on_behind_the_first(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path
+    open_ledger: OpenLedger, make_event: MakeEvent, where: Whereabouts
 ) -> None:
     ledger, other = open_ledger(), open_ledger(seed=8)
     heard: list[tuple[Event, ...]] = []
@@ -138,7 +139,7 @@ async def test_a_second_writer_goes_on_behind_the_first(
     with pytest.raises(ConcurrencyError, match="stream 'b' is at version 1, expected 0"):
         await ledger.append("b", [make_event()], 0)
     assert await ledger.catch_up() == ()
-    assert ledger.head() == other.head() == verify(path)
+    assert ledger.head() == other.head() == verify(where)
     assert ledger.streams() == other.streams() == ("a", "b")
 
 
@@ -190,7 +191,7 @@ async def test_a_failing_hook_costs_no_foreign_event(open_ledger: OpenLedger, ma
 
 
 async def test_what_others_wrote_is_believed_in_nothing(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path
+    open_ledger: OpenLedger, make_event: MakeEvent, kept: Kept
 ) -> None:
     ledger, other = open_ledger(), open_ledger(seed=8)
     heard: list[Event] = []
@@ -199,10 +200,7 @@ async def test_what_others_wrote_is_believed_in_nothing(
     previous = bytes.fromhex(first.hash)
     fields = {key: value for key, value in json.loads(first.canonical).items() if key != "previous_stream_hash"}
     forged = seal(fields, "a", 2, 2, b"\x01" * 32)
-    intruder = sqlite3.connect(path)
-    intruder.execute("INSERT INTO events VALUES (2, 'a', 2, ?, ?)", (forged, link(previous, forged)))
-    intruder.commit()
-    intruder.close()
+    kept.insert([2, "a", 2, forged, link(previous, forged)])
     for turn in (ledger.catch_up, lambda: ledger.append("b", [make_event()], 0), ledger.catch_up):
         with pytest.raises(ChainBroken, match="position 1: edited: position 2 of the same stream remembers another"):
             await turn()
@@ -210,19 +208,15 @@ async def test_what_others_wrote_is_believed_in_nothing(
     assert ledger.head().position == 1
 
 
-async def test_a_file_that_ends_before_its_writer_stops_it(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path
+async def test_a_ledger_that_ends_before_its_writer_stops_it(
+    open_ledger: OpenLedger, make_event: MakeEvent, kept: Kept
 ) -> None:
     ledger = open_ledger()
     await ledger.append("a", [make_event(), make_event()], 0)
-    intruder = sqlite3.connect(path)
-    intruder.execute("DROP TRIGGER events_last")
-    intruder.execute("DELETE FROM events WHERE position = 2")
-    intruder.commit()
+    kept.edit("DELETE FROM events WHERE position = 2")
     for turn in (ledger.catch_up, lambda: ledger.append("a", [make_event()], 2)):
         with pytest.raises(StorageError, match="ends at position 1, was left at 2"):
             await turn()
-    intruder.close()
 
 
 async def test_a_lock_held_too_long_is_named(open_ledger: OpenLedger, make_event: MakeEvent, path: Path) -> None:
@@ -252,7 +246,7 @@ async def test_a_lock_held_a_moment_is_waited_for(open_ledger: OpenLedger, make_
 
 
 async def test_looking_costs_next_to_nothing(
-    open_ledger: OpenLedger, make_event: MakeEvent, capsys: pytest.CaptureFixture[str]
+    open_ledger: OpenLedger, make_event: MakeEvent, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ledger = open_ledger()
     await ledger.append("a", [make_event()], 0)

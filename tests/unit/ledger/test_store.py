@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import sqlite3
 import threading
@@ -15,23 +16,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
+from tests.ledgers import Kept
 
 from cultureops.clock import SeededEntropy, SteppedClock, SystemClock, SystemEntropy
 from cultureops.errors import ConcurrencyError, StorageError, Unreadable
-from cultureops.ledger import Actor, Event, Head, NewEvent, Source, SqlLedger, store, verify
+from cultureops.ledger import Actor, Event, Head, NewEvent, Source, SqlLedger, Whereabouts, store, verify
 from cultureops.ledger.head import GENESIS
 
 MakeEvent = Callable[..., NewEvent]
 OpenLedger = Callable[..., SqlLedger]
 
 
-async def test_an_empty_ledger(open_ledger: OpenLedger, path: Path) -> None:
+async def test_an_empty_ledger(open_ledger: OpenLedger, where: Whereabouts) -> None:
     ledger = open_ledger()
-    assert ledger.head() == Head(0, GENESIS.hex()) == verify(path)
+    assert ledger.head() == Head(0, GENESIS.hex()) == verify(where)
     assert ledger.version("a") == 0
     assert ledger.streams() == ()
     assert ledger.read("a") == tuple(ledger.read_all()) == ()
-    assert ledger.engine_version == f"SQLite {sqlite3.sqlite_version}"
+    server = r"PostgreSQL \d+\.\d+"
+    assert re.fullmatch(rf"SQLite {re.escape(sqlite3.sqlite_version)}|{server}", ledger.engine_version)
 
 
 async def test_what_was_appended_is_what_is_read(open_ledger: OpenLedger, make_event: MakeEvent) -> None:
@@ -71,17 +74,19 @@ async def test_reopening_goes_on_where_it_ended(open_ledger: OpenLedger, make_ev
     assert third.previous_stream_hash == events[1].hash
 
 
-async def test_many_streams_in_one_transaction(open_ledger: OpenLedger, make_event: MakeEvent, path: Path) -> None:
+async def test_many_streams_in_one_transaction(
+    open_ledger: OpenLedger, make_event: MakeEvent, where: Whereabouts
+) -> None:
     ledger = open_ledger()
     events = await ledger.append_many(
         [("a", [make_event(), make_event()], 0), ("b", [make_event()], None), ("a", [make_event()], 2)]
     )
     assert [(event.stream, event.version) for event in events] == [("a", 1), ("a", 2), ("b", 1), ("a", 3)]
-    assert verify(path) == ledger.head()
+    assert verify(where) == ledger.head()
 
 
 async def test_a_conflict_names_both_versions_and_writes_nothing(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path
+    open_ledger: OpenLedger, make_event: MakeEvent, where: Whereabouts
 ) -> None:
     ledger = open_ledger()
     await ledger.append("a", [make_event()], 0)
@@ -91,7 +96,7 @@ async def test_a_conflict_names_both_versions_and_writes_nothing(
         await ledger.append_many([("b", [make_event()], 0), ("a", [make_event()], 7)])
     with pytest.raises(ConcurrencyError):
         await ledger.append("a", [], 5)
-    assert ledger.head().position == verify(path).position == 1
+    assert ledger.head().position == verify(where).position == 1
     assert ledger.version("b") == 0
     assert await ledger.append("a", [], 1) == ()
 
@@ -141,7 +146,7 @@ async def test_a_failing_hook_is_reported_and_loses_nothing(open_ledger: OpenLed
 
 
 async def test_a_cancelled_caller_leaves_all_or_nothing_and_hooks_hear_it(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path
+    open_ledger: OpenLedger, make_event: MakeEvent, where: Whereabouts
 ) -> None:
     ledger = open_ledger()
     heard: list[Event] = []
@@ -156,7 +161,7 @@ async def test_a_cancelled_caller_leaves_all_or_nothing_and_hooks_hear_it(
     await ledger.append("last", [make_event()], 0)
     assert {ledger.version(f"s{round_}") for round_ in range(10)} <= {0, 2}
     assert tuple(heard) == tuple(ledger.read_all())
-    assert verify(path) == ledger.head()
+    assert verify(where) == ledger.head()
 
 
 async def test_a_full_disk_records_nothing_and_is_survived(
@@ -199,7 +204,7 @@ async def test_a_disk_that_does_not_answer_is_given_up_but_not_forgotten(
 
 
 async def test_readers_in_other_threads_see_whole_commits_while_it_is_written(
-    open_ledger: OpenLedger, make_event: MakeEvent, path: Path
+    open_ledger: OpenLedger, make_event: MakeEvent, where: Whereabouts
 ) -> None:
     ledger = open_ledger()
     stop = threading.Event()
@@ -208,7 +213,7 @@ async def test_readers_in_other_threads_see_whole_commits_while_it_is_written(
         seen = []
         while not stop.is_set():
             assert len(ledger.read("a")) % 2 == 0
-            seen.append(verify(path).position)
+            seen.append(verify(where).position)
         return seen
 
     watchers = [asyncio.create_task(asyncio.to_thread(look)) for _ in range(3)]
@@ -237,24 +242,38 @@ async def test_a_closed_ledger_says_so(open_ledger: OpenLedger, make_event: Make
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE events SET canonical = x'00' WHERE position = 2",
+        "UPDATE events SET canonical = hash WHERE position = 2",
         "DELETE FROM events WHERE position = 2",
-        "INSERT OR REPLACE INTO events SELECT position, stream, version, x'00', hash FROM events",
-        "INSERT OR REPLACE INTO events SELECT 13, stream, version, x'00', hash FROM events WHERE version = 1",
-        "INSERT INTO events VALUES (15, 'a', 5, x'00', zeroblob(32))",
-        "INSERT INTO events VALUES (13, 'a', 7, x'00', zeroblob(32))",
+        "INSERT INTO events SELECT 15, 'a', 5, hash, hash FROM events WHERE position = 1",
+        "INSERT INTO events SELECT 13, 'a', 7, hash, hash FROM events WHERE position = 1",
+        "INSERT INTO events SELECT 13, 'a', 4, hash, hash FROM events WHERE position = 1",
+        "INSERT INTO events SELECT position, stream, version, hash, hash FROM events WHERE position = 12",
+        "INSERT INTO heads SELECT 2, 1, hash, hash, 0, 'k', substr(hash, 1, 32) || hash, 'o' FROM events LIMIT 1",
+        "INSERT INTO stamps SELECT 2, 1, 'a', hash FROM events LIMIT 1",
     ],
 )
-def test_the_file_refuses_change(written: Path, statement: str) -> None:
-    connection = sqlite3.connect(written)
+def test_the_database_refuses_change(written: Kept, statement: str) -> None:
+    """Also from who owns it."""
+    with pytest.raises(Exception, match="append-only"):
+        written.attempt(statement)
+    assert verify(written.where).position == 12
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT OR REPLACE INTO events SELECT position, stream, version, x'00', hash FROM events",
+        "INSERT OR REPLACE INTO events SELECT 13, stream, version, x'00', hash FROM events WHERE version = 1",
+    ],
+)
+def test_the_file_refuses_replacement(path: Path, written: Kept, statement: str) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute(statement)
-    connection.close()
-    assert verify(written).position == 12
+        written.attempt(statement)
+    assert verify(path).position == 12
 
 
-def test_commits_are_synced(written: Path, clock: SteppedClock) -> None:
-    ledger = SqlLedger.open(written, clock, SeededEntropy(1))
+def test_commits_are_synced(path: Path, written: Kept, clock: SteppedClock) -> None:
+    ledger = SqlLedger.open(path, clock, SeededEntropy(1))
     with ledger._writer.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -265,13 +284,13 @@ def open_at(path: Path) -> SqlLedger:
     return SqlLedger.open(path, SystemClock(), SystemEntropy())
 
 
-def test_a_newer_file_is_refused(written: Path) -> None:
-    connection = sqlite3.connect(written)
+def test_a_newer_file_is_refused(path: Path, written: Kept) -> None:
+    connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 4")
     connection.close()
     for use in (open_at, verify):
         with pytest.raises(Unreadable, match=r"written by a newer cultureops \(ledger version 4, known here 3\)"):
-            use(written)
+            use(path)
 
 
 def test_a_foreign_database_is_refused_and_left_alone(path: Path) -> None:
@@ -345,7 +364,9 @@ def test_any_sequence_of_appends_is_gap_free_and_verifies(
     asyncio.run(run())
 
 
-async def test_throughput(open_ledger: OpenLedger, make_event: MakeEvent, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_throughput(
+    kept: Kept, open_ledger: OpenLedger, make_event: MakeEvent, capsys: pytest.CaptureFixture[str]
+) -> None:
     ledger = open_ledger()
     start = time.perf_counter()
     for _ in range(200):
@@ -355,5 +376,7 @@ async def test_throughput(open_ledger: OpenLedger, make_event: MakeEvent, capsys
     await ledger.append("b", [make_event() for _ in range(2000)], None)
     many_s = time.perf_counter() - start
     with capsys.disabled():
-        print(f"\nledger: {200 / single_s:,.0f} appends/s durable, {2000 / many_s:,.0f} events/s in one append")
+        rates = f"{200 / single_s:,.0f} appends/s durable, {2000 / many_s:,.0f} events/s in one append"
+        rates = f"{200 / single_s:,.0f} appends/s durable, {2000 / many_s:,.0f} events/s in one append"
+        print(f"\nledger, {type(kept).__name__}: {rates}")
     assert ledger.head().position == 2200
