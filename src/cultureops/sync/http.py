@@ -94,7 +94,10 @@ class Wire:
                 if self._h11.they_are_waiting_for_100_continue:
                     going_on = self._h11.send(h11.InformationalResponse(status_code=100, headers=[]))
                     self._writer.write(going_on or b"")
-                self._h11.receive_data(await self._reader.read(_CHUNK))
+                data = await self._reader.read(_CHUNK)
+                if not data and head is None:
+                    return None
+                self._h11.receive_data(data)
             elif isinstance(event, h11.Request | h11.Response):
                 head = event
                 if _length(head) > self._max_body:

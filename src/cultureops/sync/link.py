@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from contextlib import suppress
 from typing import Final
 
 import h11
 
+from cultureops.clock import iso
 from cultureops.errors import StorageError
+from cultureops.sync.certificate import read_certificate
 from cultureops.sync.http import ORIGIN_HEADER, TooLarge, Wire
 from cultureops.sync.settings import HubSettings
 from cultureops.sync.tls import client_context
@@ -18,12 +21,6 @@ from cultureops.sync.wire import MAX_BODY, Malformed, loads
 __all__ = ["Link", "LinkFailed"]
 
 _CLOSE_S: Final = 1.0
-_REASONS: Final = {
-    "CERTIFICATE_EXPIRED": "it has ended; make a new one and give it to the hub",
-    "UNKNOWN_CA": "the hub does not know it; name it there in [[gateway]] certificate",
-    "CERTIFICATE_REQUIRED": "the hub wants one",
-    "BAD_CERTIFICATE": "the hub can't use it",
-}
 
 
 class LinkFailed(StorageError):
@@ -67,13 +64,15 @@ class Link:
 
     async def _try(self, target: str, body: bytes) -> tuple[int, bytes]:
         url, timeout_s = self._settings.url, self._settings.timeout_s
+        is_connected = False
         try:
             wire = await self._connected()
+            is_connected = True
             async with asyncio.timeout(timeout_s):
                 await wire.ask(target, self._settings.host, {ORIGIN_HEADER: self._settings.gateway}, body)
                 answer = await wire.response()
             if answer is None:
-                raise _Lost(f"{url}: the hub closed the connection without an answer")
+                raise ConnectionResetError("closed by the hub")
             if not wire.next_cycle():
                 await self.close()
         except BaseException as error:
@@ -81,9 +80,21 @@ class Link:
             if isinstance(error, TimeoutError):
                 raise LinkFailed(f"{url}: no answer within {timeout_s:g} s") from None
             if isinstance(error, OSError | h11.RemoteProtocolError | TooLarge):
-                raise _Lost(f"{url}: {_said(error)}") from None
+                raise _Lost(f"{url}: {_said(error)}{self._doubt(is_connected=is_connected)}") from None
             raise
         return answer
+
+    def _doubt(self, *, is_connected: bool) -> str:
+        """Say what a hub may have against this gateway that closes the connection instead of answering.
+
+        A server that refuses a certificate has no other way to say so: in TLS 1.3 the client has done its part then.
+        """
+        if not is_connected:
+            return ""
+        found = read_certificate(self._settings.certificate)
+        if time.time() * 1000 >= found.ends:
+            return f"; this gateway's certificate ended at {iso(found.ends)}: make a new one and name it at the hub"
+        return f"; does the hub know this gateway's certificate? Its SHA-256 is {found.sha256}"
 
     async def close(self) -> None:
         """Let go of the connection; a second call does nothing."""
@@ -111,12 +122,7 @@ def _said(error: Exception) -> str:
     """Say in one line what went wrong on the way to the hub."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the hub's certificate is not believed: {error.verify_message}; see ca_file"
-    if isinstance(error, ssl.SSLError):
-        reason = next((text for name, text in _REASONS.items() if name in str(error.reason)), None)
-        if reason is not None:
-            return f"the hub refuses this gateway's certificate: {reason}"
-    text = str(error) or type(error).__name__
-    return " ".join(text.split())[:200]
+    return " ".join((str(error) or type(error).__name__).split())[:200]
 
 
 def _problem(body: bytes) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
 import structlog
-from sqlalchemy import Connection, Engine, insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, insert, text
 
 from cultureops.errors import SignatureInvalid, StorageError, Unreadable
 from cultureops.ledger.chain import Fault, Row, Tail
@@ -18,14 +16,17 @@ from cultureops.ledger.checkpoint import Checkpoint
 from cultureops.ledger.claim_table import change_claims
 from cultureops.ledger.claims import Holder, claim_changes
 from cultureops.ledger.event import Event, decode
-from cultureops.ledger.file import EVENTS, SQLITE_FAILURES, cause, open_reader, read_rows, writer_engine
 from cultureops.ledger.generation import Generation
 from cultureops.ledger.head import Head
 from cultureops.ledger.head_table import put_head, read_heads
 from cultureops.ledger.key_chain import STREAM as KEYS
 from cultureops.ledger.key_chain import KeyChain
 from cultureops.ledger.signed_head import SignedHead
+from cultureops.ledger.sqlite_file import SqliteFile
+from cultureops.ledger.storage import FAILURES, UNLOCKED, cause
+from cultureops.ledger.table import EVENTS, read_rows
 from cultureops.ledger.verify import restore
+from cultureops.ledger.whereabouts import open_reader
 from cultureops.sync.events_body import EventsBody, Sent
 
 __all__ = ["Forked", "OriginLog", "TooNew"]
@@ -33,6 +34,7 @@ __all__ = ["Forked", "OriginLog", "TooNew"]
 log = structlog.get_logger(__name__)
 
 _PAGE: Final = 500
+_OF_STREAM: Final = text("SELECT canonical, hash FROM events WHERE stream = :stream ORDER BY version")
 
 
 class Forked(StorageError):
@@ -63,10 +65,9 @@ class OriginLog:
     @classmethod
     def open(cls, path: Path, origin: str) -> Self:
         """Open or create the file and follow its chain; raises ChainBroken, Unreadable or StorageError."""
-        writer = writer_engine(path)
+        writer = SqliteFile(path).writer()
         try:
-            with writer.connect() as connection:
-                tail = restore(_driver(connection), path)
+            tail = restore(writer, SqliteFile(path))
             return cls(path, origin, writer, tail)
         except BaseException:
             writer.dispose()
@@ -98,7 +99,7 @@ class OriginLog:
         connection = open_reader(self.path)
         try:
             heads = [stored.head for stored in read_heads(connection)]
-        except SQLITE_FAILURES as error:
+        except FAILURES as error:
             raise self._unreadable(error) from None
         finally:
             connection.close()
@@ -198,25 +199,22 @@ class OriginLog:
         try:
             with self._writer.begin() as connection:
                 if events:
-                    change_claims(_driver(connection), held, claim_changes(held, events))
+                    change_claims(connection, held, claim_changes(held, events))
                     connection.execute(insert(EVENTS), [_row(event) for event in events])
                 for head in heads:
-                    put_head(_driver(connection), head)
-        except (SQLAlchemyError, StorageError, *SQLITE_FAILURES) as error:
+                    put_head(connection, head)
+        except (StorageError, *FAILURES) as error:
             self._begin_again()
             raise StorageError(f"{self.path}: events could not be stored: {cause(error)}; mend the disk") from None
         self._end = self._tail.head
         if heads:
             self.newest_head = heads[-1]
         self._checkpoint.note(events)
-        if self._checkpoint.is_due:
-            with self._writer.connect() as connection:
-                self._checkpoint.make(_driver(connection))
+        self._checkpoint.settle(self._writer)
 
     def _begin_again(self) -> None:
         """Put tail and keys back to what the file holds, after a write that failed."""
-        with self._writer.connect() as connection:
-            self._tail = restore(_driver(connection), self.path)
+        self._tail = restore(self._writer, SqliteFile(self.path))
         self._end = self._tail.head
         self._keys = KeyChain()
         for event in self._stream(KEYS):
@@ -227,15 +225,14 @@ class OriginLog:
         try:
             rows = read_rows(connection, after_position)
             return [decode(row.canonical, row.hash) for row in islice(rows, size)]
-        except SQLITE_FAILURES as error:
+        except FAILURES as error:
             raise self._unreadable(error) from None
         finally:
             connection.close()
 
     def _stream(self, stream: str) -> list[Event]:
-        with self._writer.connect() as connection:
-            query = "SELECT canonical, hash FROM events WHERE stream = ? ORDER BY version"
-            found = _driver(connection).execute(query, (stream,)).fetchall()
+        with self._writer.connect().execution_options(**UNLOCKED) as connection:
+            found = connection.execute(_OF_STREAM, {"stream": stream}).all()
         return [decode(canonical, chain_hash) for canonical, chain_hash in found]
 
     def _unreadable(self, error: Exception) -> Unreadable:
@@ -250,9 +247,3 @@ def _row(event: Event) -> dict[str, object]:
         "canonical": event.canonical,
         "hash": bytes.fromhex(event.hash),
     }
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    opened = connection.connection.driver_connection
-    assert isinstance(opened, sqlite3.Connection)
-    return opened

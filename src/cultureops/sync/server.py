@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import h11
 import structlog
@@ -25,6 +26,10 @@ log = structlog.get_logger(__name__)
 HANDSHAKE_S: Final = 5.0
 IDLE_S: Final = 120.0
 _CLOSE_S: Final = 1.0
+_REST_S: Final = 0.1
+_BACKLOG: Final = 64
+_MOST_AT_ONCE: Final = 256
+_READ_AHEAD: Final = 2**18
 
 
 class Reply(NamedTuple):
@@ -45,45 +50,75 @@ class Door:
         self._settings = settings
         self._paths = paths
         self._names = {row.certificate_sha256: row.name for row in settings.rows}
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._present: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
         """The port that is listened at, once open."""
-        assert self._server is not None
-        port: int = self._server.sockets[0].getsockname()[1]
+        assert self._listener is not None
+        port: int = self._listener.getsockname()[1]
         return port
 
     async def open(self) -> None:
         """Begin to listen; raises ConfigError."""
         settings = self._settings
         tls = server_context(settings.certificate, settings.key, [row.certificate for row in settings.rows])
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         try:
-            self._server = await asyncio.start_server(
-                self._begin, settings.host, settings.port, ssl=tls, limit=2**18,
-                ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=_CLOSE_S,
-            )  # fmt: skip
+            self._listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
             raise ConfigError(f"[gateways]: can't listen at {where}: {error.strerror}; choose another port") from None
+        self._listener.setblocking(False)
+        self._start(self._accept(self._listener, tls))
 
     async def close(self) -> None:
         """Stop listening and end every connection; a second call does nothing."""
-        if self._server is None:
+        if self._listener is None:
             return
-        server, self._server = self._server, None
-        server.close()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        listener, self._listener = self._listener, None
+        while tasks := tuple(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        listener.close()
 
-    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket, tls: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                log.warning("a gateway can't be let in", error=str(error))
+                await asyncio.sleep(_REST_S)
+                continue
+            if len(self._tasks) > _MOST_AT_ONCE:
+                accepted.close()
+                continue
+            self._start(self._admit(accepted, tls))
+
+    async def _admit(self, accepted: socket.socket, tls: ssl.SSLContext) -> None:
+        """Have whoever knocks prove itself; the handshake is done here so that the hub's log says why it failed."""
+        loop = asyncio.get_running_loop()
+        peer = accepted.getpeername()[0]
+        reader = asyncio.StreamReader(limit=_READ_AHEAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, accepted, ssl=tls, ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=_CLOSE_S
+            )
+        except OSError as error:
+            accepted.close()
+            log.warning("somebody was not let in as a gateway", peer=peer, error=" ".join(str(error).split()))
+            return
+        await self._serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = self._names.get(_fingerprint(writer))
