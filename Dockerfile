@@ -13,7 +13,6 @@ COPY drivers drivers
 COPY simulators simulators
 RUN /opt/cultureops/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
  && /opt/cultureops/bin/pip install --no-deps --no-index /wheel/*.whl \
- && /opt/cultureops/bin/python -m compileall -q /opt/cultureops/lib \
  && /opt/cultureops/bin/pip uninstall --yes hatchling editables setuptools pip
 
 FROM python:3.11.11-slim-bookworm

@@ -73,6 +73,7 @@ from cultureops.self_check.loop_lag import loop_lag
 from cultureops.service_notice import ServiceNotice
 from cultureops.site import read_site
 from cultureops.site_approval import SiteInForce, SiteWatch, adopt_site
+from cultureops.tracing import tracing
 from cultureops.upkeep import Upkeep
 from cultureops.web.bench import Bench
 from cultureops.web.board.sparkline import Sparklines
@@ -173,7 +174,7 @@ async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening) -> N
     clock, entropy = SystemClock(), SystemEntropy()
     in_force = await adopt_site(data_dir, site_file, clock)
     watch = SiteWatch(data_dir, site_file, in_force)
-    async with opening(in_force, data_dir, clock, entropy, watch) as node:
+    async with tracing(in_force.site.tracing), opening(in_force, data_dir, clock, entropy, watch) as node:
         lab = node.lab
         await lab.ledger.append("node", [program_started(lab.site.name)], None)
         if unverified := [row.id for row in lab.channels.values() if not row.channel.verified]:

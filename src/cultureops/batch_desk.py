@@ -30,6 +30,7 @@ from cultureops.ledger.store import SqlLedger
 from cultureops.ledger.unread import Unread
 from cultureops.material import LotRegister
 from cultureops.telemetry import TelemetryStore
+from cultureops.tracing import span
 
 __all__ = ["BatchDesk"]
 
@@ -69,6 +70,12 @@ class BatchDesk:
 
         Raises AccessError or BatchError when it is refused, which is on record then.
         """
+        with span("command", **{"cultureops.command": type(command.details).__name__}):
+            return await self._execute(command, actor, witness, signatures)
+
+    async def _execute(
+        self, command: Command, actor: Actor, witness: Actor | None, signatures: Sequence[Signature]
+    ) -> Batch:
         self._check_registers()
         await self._permit(command, actor, witness)
         facts = await self.facts(command.batch_id, actor, witness, command)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO, cast
+from collections.abc import MutableMapping
+from typing import Any, TextIO, cast
 
 import structlog
+
+from cultureops.tracing import trace_ids
 
 __all__ = ["log_to_stderr"]
 
@@ -21,11 +24,18 @@ class _StandardError:
         sys.stderr.flush()
 
 
+def _with_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the trace that a line belongs to, where there is one."""
+    event.update(trace_ids())
+    return event
+
+
 def log_to_stderr(level: int = logging.WARNING) -> None:
     """Write the log to standard error from a level on; tracebacks show lines of code and no values."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.StackInfoRenderer(),
             structlog.dev.set_exc_info,

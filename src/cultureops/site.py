@@ -26,6 +26,8 @@ from cultureops.self_check import self_check_from
 from cultureops.sync import GatewayRow, GatewaysSettings, HubSettings, gateways_from, hub_from
 from cultureops.telemetry.mirror_lag import OWN_DEVICE
 from cultureops.telemetry.mirror_settings import MirrorSettings, mirror_from
+from cultureops.tracing import TracingSettings
+from cultureops.tracing_settings import tracing_from
 from cultureops.web.settings import WebSettings, web_from
 
 __all__ = ["Site", "equipment_register", "read_site", "site_from"]
@@ -65,6 +67,7 @@ class Site:
     gateways: GatewaysSettings | None = None
     gateway_sites: Mapping[str, Site] = field(default_factory=dict)
     is_mirrored: bool = False
+    tracing: TracingSettings | None = None
 
     @property
     def origin(self) -> str:
@@ -107,6 +110,7 @@ def site_from(table: Table, path: Path) -> Site:
     )  # fmt: skip
     access = access_from(table.optional_table("access"), name, zone.key)
     ledger = ledger_from(table.optional_table("ledger"), path.parent)
+    tracing = tracing_from(table.optional_table("opentelemetry"), path.parent)
     hub = hub_from(table.optional_table("hub"), path.parent)
     gateways = gateways_from(table.optional_table("gateways"), table.tables("gateway"), path.parent)
     if hub is not None and gateways is not None:
@@ -114,7 +118,7 @@ def site_from(table: Table, path: Path) -> Site:
     table.done()
     site = Site(
         name, zone, web, chambers, devices, alarm_rows, influxdb, mqtt, recipes, notify, *limits, backup, retention,
-        path, access, ledger, hub, gateways, is_mirrored=influxdb is not None,
+        path, access, ledger, hub, gateways, is_mirrored=influxdb is not None, tracing=tracing,
     )  # fmt: skip
     return site if gateways is None else replace(site, gateway_sites=_gateway_sites(table, gateways))
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from cultureops.errors import StorageError
 from cultureops.telemetry.mirror_settings import MirrorSettings
+from cultureops.tracing import traced
 
 __all__ = ["InfluxWriter", "Refused", "Unavailable"]
 
@@ -66,6 +67,7 @@ class InfluxWriter:
         self.breaks = 0
         """How often a connection had to be made that the server had not said it would close."""
 
+    @traced("mirror write")
     async def write(self, body: bytes) -> None:
         """Hand lines over and return when the server has confirmed all; raises Refused or Unavailable."""
         timeout_s = self._settings.timeout_s

@@ -21,6 +21,7 @@ from cultureops.conduct import REFUSALS
 from cultureops.errors import AccessError, BatchError, ConcurrencyError, CultureOpsError, StorageError
 from cultureops.field import Unfit, printable
 from cultureops.ledger.event import Actor, NewEvent, Source
+from cultureops.tracing import is_traced
 from cultureops.web.api import alarms as api_alarms
 from cultureops.web.api import description, reading, steps
 from cultureops.web.board.figures import Figures
@@ -30,6 +31,7 @@ from cultureops.web.door.csrf import check_form
 from cultureops.web.door.guard import HEADERS, Guard, problem
 from cultureops.web.door.intake import Intake
 from cultureops.web.door.recognition import Door
+from cultureops.web.door.traced import Traced
 from cultureops.web.door.visitor import NotInThisRole, person_of
 from cultureops.web.routes import (
     access_review,
@@ -110,6 +112,8 @@ def create_app(context: WebContext) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=COMPRESSION)
     app.add_middleware(Intake)
     app.add_middleware(Door, access=context.access, over_tls=over_tls)
+    if is_traced():
+        app.add_middleware(Traced)
     app.add_middleware(Guard, public_url=context.public_url, names=context.settings.names, over_tls=over_tls)
     return app
 
