@@ -162,7 +162,8 @@ class Exposing:
         ((figures,),) = await self._endangered.figures([Reach(activation, (batch_id,), activation.until(now))])
         if not figures.reason:
             phase: Phase = "raised" if activation.ended_at is None else "cleared"
-            await self._append(activation, figures, phase, now, "its readings have come from the gateway")
+            at = activation.until(now)
+            await self._append(activation, figures, phase, at, "its readings have come from the gateway")
 
     async def _revise(self, batch_id: str, now: Instant) -> None:
         batch = self._batches.get(batch_id)

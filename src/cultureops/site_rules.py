@@ -65,6 +65,7 @@ def gateways_of(site: Site, channels: Mapping[str, MeasuredChannel]) -> tuple[Ga
         Gateway(
             row.name,
             tuple(site.gateway_sites[row.name].chambers),
+            tuple(device.id for device in site.gateway_sites[row.name].devices),
             tuple(rule for rule in rules_of(site.gateway_sites[row.name], channels) if rule.device != OWN_DEVICE),
             row.site_sha256(),
         )

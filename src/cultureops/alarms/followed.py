@@ -61,9 +61,10 @@ class Followed:
         gateway = self.gateways.get(str(event.data.get(ORIGIN)))
         if gateway is None or event.type not in ALARM_EVENT_TYPES:
             return
-        rule_id = str(event.data.get("rule_id"))
+        # A device that the hub had not heard of then may be in its copy of the site file by now, and have its own name.
+        rule_id = gateway.here(gateway.there(str(event.data.get("rule_id"))))
         self._know(gateway, gateway.rule(rule_id, event.data))
-        self._standing.apply(event)
+        self._standing.apply(_Told(event.type, {**event.data, "rule_id": rule_id}))
 
     def take(self, gateway: Gateway, transition: Transition) -> None:
         """Take what a gateway says has become of an alarm; raises StorageError where nothing was before it."""

@@ -20,13 +20,14 @@ def place_of(gateway: str) -> str:
 
 @dataclass(frozen=True)
 class Gateway:
-    """Whose alarms are followed: its name, its chambers, and the rules of its site file as the hub has it.
+    """Whose alarms are followed: its name, its chambers, devices and rules of its site file as the hub has it.
 
     ``site_sha256`` is that of this file [hex], empty where it is not compared.
     """
 
     name: str
     chambers: tuple[str, ...]
+    devices: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     site_sha256: str = ""
 
@@ -42,14 +43,15 @@ class Gateway:
     def here(self, rule_id: str) -> str:
         """Return what one of its rules is called at the hub.
 
-        Rules of the site file name a chamber or a device, which no two nodes share. Others, such as those by which
+        Rules of a site file begin with a chamber or a device, which no two nodes share. Others, such as those by which
         every node watches itself, are called alike everywhere.
         """
-        return rule_id if rule_id in self._by_id else f"{self.name}:{rule_id}"
+        place = rule_id.partition("/")[0]
+        return rule_id if place in self.chambers or place in self.devices else f"{self.name}:{rule_id}"
 
     def there(self, rule_id: str) -> str:
         """Return what the gateway calls a rule: the reverse of ``here``."""
-        return rule_id if rule_id in self._by_id else rule_id.removeprefix(f"{self.name}:")
+        return rule_id.removeprefix(f"{self.name}:")
 
     def rule(self, rule_id: str, said: Mapping[str, JsonValue]) -> Rule:
         """Return a rule by its name at the hub: as approved here, or as far as its alarm's events repeat it.
