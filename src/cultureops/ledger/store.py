@@ -32,6 +32,7 @@ from cultureops.ledger.storage import FAILURES, UNLOCKED, WAIT_S, Storage, cause
 from cultureops.ledger.table import EVENTS, last_row
 from cultureops.ledger.verify import follow, restore
 from cultureops.ledger.whereabouts import Whereabouts, storage_at
+from cultureops.tracing import traced
 
 __all__ = ["Group", "Hook", "Ledger", "SqlLedger"]
 
@@ -142,6 +143,7 @@ class SqlLedger:
         """Record events at the end of a stream; see Ledger."""
         return await self.append_many([(stream, events, expected_version)])
 
+    @traced("ledger append")
     async def append_many(self, groups: Sequence[Group]) -> tuple[Event, ...]:
         """Record events of several streams in one transaction; see Ledger."""
         if self._closed:
