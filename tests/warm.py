@@ -14,7 +14,6 @@ import signal
 import sys
 
 import cultureops.commissioning.commands
-import cultureops.importing
 import cultureops.keeping
 import cultureops.lab
 

@@ -1,6 +1,7 @@
 """The command line: one-line errors that say what to do, exit codes, JSON alone on standard output."""
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.command_line import cultureops
+
+from cultureops.ledger.event import Actor
+from cultureops.ledger.verify import read_stream
 
 SITE = """
 [site]
@@ -23,6 +27,7 @@ driver = "{driver}"
 link = "{link}"
 options = {{ profile = "{profile}" }}
 """
+BY = ("--actor", "operator-1", "--role", "OP")
 
 
 @pytest.fixture
@@ -75,7 +80,7 @@ def test_a_wrong_site_is_refused_in_one_line(site: Path, old: str, new: str, sai
         (("telemetry", "export", "-", "--data-dir", "/nowhere"), 1),
         (("telemetry", "export", "-", "--start", "yesterday"), 2),
         (("telemetry", "export", "-", "--zone", "Europe/Wien"), 2),
-        (("telemetry", "import", "/nowhere/readings.csv"), 2),
+        (("telemetry", "import", "/nowhere/readings.csv", "--actor", "operator-1", "--role", "OP"), 2),
         (("telemetry", "archive", "--month", "2026-13", "--out", "."), 2),
         (("telemetry", "archive", "--month", "2026-01", "--out", "/nowhere"), 2),
         (("telemetry", "archive", "--month", "2026-01", "--out", ".", "--data-dir", "/nowhere"), 1),
@@ -123,13 +128,35 @@ def test_exported_readings_come_back(tmp_path: Path) -> None:
     file, data = tmp_path / "readings.csv", tmp_path / "data"
     file.write_text("\n".join(rows) + "\n")
     data.mkdir()
-    assert cultureops("telemetry", "import", str(file), "--data-dir", str(data)).returncode == 0
+    assert cultureops("telemetry", "import", str(file), "--data-dir", str(data), *BY).returncode == 0
     done = cultureops("telemetry", "export", "-", "--data-dir", str(data))
     assert done.stdout.splitlines() == rows
     file.write_text("\n".join([*rows, "2026-01-05T08:02:00.000Z,incubator_1/co2,nan,%,GOOD,NONE,x,simulated,,+00:00"]))
-    refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data))
+    refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data), *BY)
     assert refused.returncode == 2 and "readings.csv:4" in refused.stderr and "nothing was imported" in refused.stderr
     assert cultureops("telemetry", "export", "-", "--data-dir", str(data)).stdout.splitlines() == rows
+    (event,) = read_stream(data / "ledger.sqlite", "imports")
+    assert (event.type, event.actor, event.source) == ("readings_imported", Actor("operator-1", "OP"), "import")
+    sha256 = hashlib.sha256(("\n".join(rows) + "\n").encode()).hexdigest()
+    assert event.data == {"readings": 2, "source_file": "readings.csv", "source_sha256": sha256}
+
+
+def test_nobody_brings_in_what_they_do_not_answer_for(tmp_path: Path) -> None:
+    """No account, no right, no proof: one line, and neither readings nor an event."""
+    file, wrong = tmp_path / "readings.csv", tmp_path / "wrong"
+    file.write_text("time_utc,channel,value,unit,quality,reason,received_utc,source,standing\n")
+    wrong.touch(mode=0o600)
+    wrong.write_text("somebody else's words\n")
+    data = tmp_path / "data"
+    data.mkdir()
+    here = ("--data-dir", str(data))
+    unnamed = cultureops("telemetry", "import", str(file), *here)
+    assert unnamed.returncode == 2 and "--actor" in unnamed.stderr
+    nobody = cultureops("telemetry", "import", str(file), *here, "--actor", "x", "--role", "DEV")
+    assert nobody.returncode == 2 and "--role: expected one of" in nobody.stderr
+    refused = cultureops("telemetry", "import", str(file), *here, *BY, "--password-file", str(wrong))
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "password" in refused.stderr
+    assert not (data / "telemetry").exists() and not read_stream(data / "ledger.sqlite", "imports")
 
 
 def test_a_month_is_archived_and_asked_like_the_lab(tmp_path: Path) -> None:
@@ -146,7 +173,7 @@ def test_a_month_is_archived_and_asked_like_the_lab(tmp_path: Path) -> None:
     out.mkdir()
     here, there = ("--data-dir", str(data)), ("--data-dir", str(out))
     (data / "site.toml").write_text('[site]\nname = "lab"\ntime_zone = "Europe/Vienna"\n')
-    assert cultureops("telemetry", "import", str(source), *here).returncode == 0
+    assert cultureops("telemetry", "import", str(source), *here, *BY).returncode == 0
     archive = ("telemetry", "archive", "--month", "2026-03", "--out", str(out), *here)
     refused = cultureops(*archive)
     assert refused.returncode == 2 and "3 readings of 2026-03 are not sealed yet" in refused.stderr
@@ -165,10 +192,8 @@ def test_a_month_is_archived_and_asked_like_the_lab(tmp_path: Path) -> None:
         assert cultureops("telemetry", "export", str(tmp_path / name), *there).returncode == 0
     assert (tmp_path / "a.csv").read_text().splitlines() == rows[:4]
     (tmp_path / "b").mkdir()
-    assert (
-        cultureops("telemetry", "import", str(tmp_path / "a.parquet"), "--data-dir", str(tmp_path / "b")).returncode
-        == 0
-    )
+    again = cultureops("telemetry", "import", str(tmp_path / "a.parquet"), "--data-dir", str(tmp_path / "b"), *BY)
+    assert again.returncode == 0, again.stderr
     done = cultureops("telemetry", "export", "-", "--zone", "Europe/Vienna", "--data-dir", str(tmp_path / "b"))
     assert done.stdout.splitlines() == rows[:4]
     for arguments in (("export", "-", "--data-dir", str(tmp_path / "a.parquet")), ("export", found["file"], *here)):

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.system.test_cli import cultureops
+from tests.command_line import cultureops
 
 from cultureops.device.registry import driver_folder
+from cultureops.ledger.event import Actor
 from cultureops.ledger.verify import read_stream, verify
 
 LOG = "Date,Time,Temp A,Status\n05/01/2026,08:00,-190.1,\n05/01/2026,09:12,-188.0,LO F\n05/01/2026,09:30,-150.0,AH QQ\n"
@@ -23,9 +24,16 @@ def log(tmp_path: Path) -> Path:
 def arguments(log: Path, data: Path, **changed: str) -> list[str]:
     options = {
         "driver": "mve_tec3000", "mapping": str(driver_folder("mve_tec3000") / "event_log_example.toml"),
-        "device": "mve_1", "zone": "Europe/Vienna", "data-dir": str(data),
+        "device": "mve_1", "zone": "Europe/Vienna", "data-dir": str(data), "actor": "operator-1", "role": "OP",
     } | changed  # fmt: skip
     return ["devices", "import-log", str(log), *(part for k, v in options.items() for part in (f"--{k}", v))]
+
+
+def nothing_came(data: Path) -> bool:
+    """Whether a folder holds people and no more."""
+    streams = ("device:mve_1", "device:MVE 1", "attachments")
+    held = any(read_stream(data / "ledger.sqlite", stream) for stream in streams)
+    return not held and not (data / "telemetry").exists() and not (data / "attachments").exists()
 
 
 def test_a_log_is_recorded_once_with_its_hash(log: Path, tmp_path: Path) -> None:
@@ -38,6 +46,9 @@ def test_a_log_is_recorded_once_with_its_hash(log: Path, tmp_path: Path) -> None
     }  # fmt: skip
     (event,) = read_stream(data / "ledger.sqlite", "device:mve_1")
     assert (event.type, event.source, event.data["zone"]) == ("event_log_imported", "import", "Europe/Vienna")
+    assert event.actor == Actor("operator-1", "OP")
+    (kept,) = read_stream(data / "ledger.sqlite", "attachments")
+    assert kept.actor == event.actor
     events = event.data["events"]
     assert isinstance(events, list)
     assert events[0] == {
@@ -56,7 +67,7 @@ def test_a_log_is_recorded_once_with_its_hash(log: Path, tmp_path: Path) -> None
         ({"mapping": "/nowhere.toml"}, "can't be read as a mapping"),
         ({"device": "MVE 1"}, "is no device name"),
         ({"zone": "Mars/Base"}, "is no time zone"),
-        ({"data-dir": "/nowhere"}, "no such folder"),
+        ({"data-dir": "/nowhere"}, "no such file"),
     ],
 )
 def test_a_refusal_is_one_line_and_leaves_nothing(
@@ -66,7 +77,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
     data.mkdir()
     done = cultureops(*arguments(log, data, **changed))
     assert done.returncode in (1, 2) and said in done.stderr and done.stderr.count("\n") == 1
-    assert not list(data.iterdir())
+    assert nothing_came(data)
 
 
 def test_a_wrong_time_names_its_line(log: Path, tmp_path: Path) -> None:
@@ -75,4 +86,4 @@ def test_a_wrong_time_names_its_line(log: Path, tmp_path: Path) -> None:
     data.mkdir()
     done = cultureops(*arguments(log, data))
     assert done.returncode == 1 and "store_1.csv:4" in done.stderr
-    assert not list(data.iterdir())
+    assert nothing_came(data)

@@ -10,16 +10,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.command_line import cultureops
+from tests.hired import hire_named, password_file
 
 from cultureops.errors import ConfigError
-from cultureops.importing import import_trace
+from cultureops.keeping.entry import Entry
+from cultureops.keeping.importing import import_trace
+from cultureops.ledger.event import Actor
 from cultureops.ledger.verify import read_stream
 from cultureops.telemetry.exchange import check, export_csv
 from cultureops_simulators.elitech_rc5 import build
 
+BY = ("--actor", "operator-1", "--role", "OP")
+
 
 def options(data_dir: Path) -> list[str]:
-    return ["--mapping", "elitech_rc5", "--device", "shipper_7", "--zone", "UTC", "--data-dir", str(data_dir)]
+    return ["--mapping", "elitech_rc5", "--device", "shipper_7", "--zone", "UTC", "--data-dir", str(data_dir), *BY]
+
+
+def entry(data_dir: Path) -> Entry:
+    hire_named(data_dir, ("operator-1", "OP"))
+    return Entry("operator-1", "OP", password_file=password_file())
 
 
 @pytest.fixture
@@ -38,6 +48,7 @@ async def test_a_trace_is_kept_with_its_hash(trace: Path, tmp_path: Path) -> Non
     assert "120 readings of shipper_7 imported, 2026-01-05T08:01:00.000Z to 2026-01-05T10:00:00.000Z" in done.stderr
     (event,) = read_stream(data / "ledger.sqlite", "device:shipper_7")
     assert event.type == "trace_imported" and event.source == "import"
+    assert event.actor == Actor("operator-1", "OP")
     assert event.data["source_sha256"] == hashlib.sha256(trace.read_bytes()).hexdigest()
     assert (event.data["readings"], event.data["bad"], event.data["zone"]) == (120, 0, "UTC")
     assert event.data["mapping"] == "elitech_rc5" and event.data["serial_number"] == "EFS000000001"
@@ -46,8 +57,8 @@ async def test_a_trace_is_kept_with_its_hash(trace: Path, tmp_path: Path) -> Non
     row = out.getvalue().splitlines()[1]
     assert row.startswith("2026-01-05T08:01:00.000Z,shipper_7/temperature,") and ",Cel,GOOD,NONE," in row
     assert check(data / "telemetry").readings == 120
-    with pytest.raises(ConfigError, match="was imported before, event 2 of the ledger says"):
-        await import_trace(data, trace, "elitech_rc5", "shipper_7", "UTC")
+    with pytest.raises(ConfigError, match=r"was imported before, event \d+ of the ledger says"):
+        await import_trace(data, trace, "elitech_rc5", "shipper_7", "UTC", entry(data))
     assert check(data / "telemetry").readings == 120
 
 
@@ -66,8 +77,8 @@ async def test_a_refused_trace_leaves_nothing(
     data = tmp_path / "data"
     data.mkdir()
     with pytest.raises(ConfigError, match=said):
-        await import_trace(data, trace, mapping, device, zone)
-    assert not list(data.iterdir())
+        await import_trace(data, trace, mapping, device, zone, entry(data))
+    assert not (data / "telemetry").exists() and not (data / "attachments").exists()
 
 
 def test_a_refusal_is_one_line(tmp_path: Path) -> None:

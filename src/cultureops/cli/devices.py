@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import AsJson, DataDir, SiteFile, command_group, finish
+from cultureops.cli.shell import Actor, AsJson, DataDir, PasswordFile, Role, SiteFile, command_group, finish
 
 __all__ = ["capture", "group"]
 
@@ -76,13 +76,20 @@ def devices_import_log(
     mapping: Annotated[Path, typer.Option(metavar="FILE.toml", help="How its columns are read.")],
     device: Annotated[str, typer.Option(metavar="NAME", help="Device that the log belongs to.")],
     zone: Annotated[str, typer.Option(metavar="NAME", help="Time zone that the device's clock was set to.")],
+    actor: Actor,
+    role: Role,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     as_json: AsJson = False,
 ) -> None:
     """Record the events that a device kept by itself, with the file's SHA-256; not beside a running lab."""
-    from cultureops.importing import import_event_log
+    from cultureops.keeping.entry import Entry
+    from cultureops.keeping.importing import import_event_log
 
-    finish(lambda: asyncio.run(import_event_log(data_dir, source, driver, mapping, device, zone, as_json=as_json)))
+    entry = Entry(actor, role, password_file=password_file)
+    finish(
+        lambda: asyncio.run(import_event_log(data_dir, source, driver, mapping, device, zone, entry, as_json=as_json))
+    )
 
 
 def capture(

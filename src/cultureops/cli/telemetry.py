@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cultureops.cli.shell import AsJson, DataDir, command_group, finish
+from cultureops.cli.shell import Actor, AsJson, DataDir, PasswordFile, Role, command_group, finish
 
 __all__ = ["group"]
 
@@ -70,12 +70,17 @@ def telemetry_archive(
 @group.command("import")
 def telemetry_import(
     source: Annotated[Path, typer.Argument(help="CSV or .parquet file as written by export or archive.")],
+    actor: Actor,
+    role: Role,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Read exported readings back, all of them or, on the first bad row, none; not beside a running lab."""
-    from cultureops.importing import import_telemetry
+    from cultureops.keeping.entry import Entry
+    from cultureops.keeping.importing import import_telemetry
 
-    finish(lambda: asyncio.run(import_telemetry(data_dir, source)))
+    entry = Entry(actor, role, password_file=password_file)
+    finish(lambda: asyncio.run(import_telemetry(data_dir, source, entry)))
 
 
 @group.command("import-trace")
@@ -86,13 +91,18 @@ def telemetry_import_trace(
     ],
     device: Annotated[str, typer.Option(metavar="NAME", help="Device that the logger counts as, e.g. shipper_7.")],
     zone: Annotated[str, typer.Option(metavar="NAME", help="Time zone that the logger's clock was set to.")],
+    actor: Actor,
+    role: Role,
+    password_file: PasswordFile = None,
     data_dir: DataDir = Path("data"),
     simulated: Annotated[bool, typer.Option("--simulated", help="The file is a simulated logger's.")] = False,
 ) -> None:
     """Take in a logger's file as late readings, all or none, and record its SHA-256; not beside a running lab."""
-    from cultureops.importing import import_trace
+    from cultureops.keeping.entry import Entry
+    from cultureops.keeping.importing import import_trace
 
-    finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone, simulated=simulated)))
+    entry = Entry(actor, role, password_file=password_file)
+    finish(lambda: asyncio.run(import_trace(data_dir, source, mapping, device, zone, entry, simulated=simulated)))
 
 
 SiteFile = Annotated[Path | None, typer.Option("--site", help="The site file; the one in the data folder without it.")]
