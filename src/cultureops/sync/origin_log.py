@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,7 +23,7 @@ from cultureops.ledger.key_chain import KeyChain
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.ledger.sqlite_file import SqliteFile
 from cultureops.ledger.storage import FAILURES, UNLOCKED, cause
-from cultureops.ledger.table import EVENTS, read_rows
+from cultureops.ledger.table import EVENTS
 from cultureops.ledger.verify import restore
 from cultureops.ledger.whereabouts import open_reader
 from cultureops.sync.events_body import EventsBody, Sent
@@ -34,6 +33,7 @@ __all__ = ["Forked", "OriginLog", "TooNew"]
 log = structlog.get_logger(__name__)
 
 _PAGE: Final = 500
+_BEHIND: Final = text("SELECT canonical, hash FROM events WHERE position > :after ORDER BY position LIMIT :size")
 _OF_STREAM: Final = text("SELECT canonical, hash FROM events WHERE stream = :stream ORDER BY version")
 
 
@@ -223,8 +223,8 @@ class OriginLog:
     def _page(self, after_position: int, size: int) -> list[Event]:
         connection = open_reader(self.path)
         try:
-            rows = read_rows(connection, after_position)
-            return [decode(row.canonical, row.hash) for row in islice(rows, size)]
+            found = connection.execute(_BEHIND, {"after": after_position, "size": size}).all()
+            return [decode(canonical, chain_hash) for canonical, chain_hash in found]
         except FAILURES as error:
             raise self._unreadable(error) from None
         finally:

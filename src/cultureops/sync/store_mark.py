@@ -30,13 +30,11 @@ class StoreMark:
             save(self._path, {_KEY: self._lowest})
 
     def begin(self, held: Cursor) -> Cursor:
-        """Return where to read on for a hub that holds so much: there, or from the beginning."""
-        return Cursor() if self._lowest is not None and held.frame > self._lowest else held
-
-    @property
-    def is_set(self) -> bool:
-        """Whether the hub has not been spoken with since the start."""
-        return self._lowest is not None
+        """Return where to read on for a hub that holds so much: there, or from the beginning; raises OSError."""
+        if self._lowest is not None and held.frame > self._lowest:
+            return Cursor()
+        self.clear()
+        return held
 
     def clear(self) -> None:
         """Note that the hub holds a cursor of this very store now; raises OSError."""

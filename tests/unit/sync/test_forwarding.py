@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+from tests.cut_lines import Proxy
 from tests.joined import CHANNELS, START, Gateway, Hub, readings
 
 from cultureops.clock import MINUTE_MS, SECOND_MS, SteppedClock
@@ -166,3 +168,101 @@ async def test_clocks_are_compared_from_the_second_greeting_on(hub: Hub, room_1:
     status = hub.receiving.status()["room_1"]
     assert status.hello is not None and status.hello.site_sha256 == "ab" * 32
     assert status.offset == offsets[1]
+
+
+async def test_a_gateway_that_was_put_back_is_told_and_its_readings_go_on(
+    hub: Hub, room_1: Gateway, clock: SteppedClock
+) -> None:
+    await room_1.append(3)
+    await room_1.close()
+    backup = (room_1.folder / "ledger.sqlite").read_bytes()
+    await room_1.open()
+    await room_1.append(5)
+    hub.orders["room_1"] = [Order("018f-3", {})]
+    assert await room_1.forwarding.step()
+    await room_1.close()
+    for file in room_1.folder.glob("ledger.sqlite*"):
+        file.unlink()
+    (room_1.folder / "ledger.sqlite").write_bytes(backup)
+    await room_1.open()
+    room_1.orders.clear()
+    await room_1.read(0, 10)
+    assert not await room_1.forwarding.step()
+    status = hub.receiving.status()["room_1"]
+    assert status.forked and "its log ends at 4, 9 events of it are here" in (status.problem or "")
+    assert "put back or cut off" in (room_1.forwarding.status().last_error or "")
+    assert room_1.forwarding.status().connected
+    assert room_1.orders == [], "nobody could hear its answers"
+    assert hub.readings["room_1"] == readings(0, 10)
+    await room_1.append(7)  # longer than what is held, and another history
+    clock.advance(2 * MINUTE_MS)
+    assert not await room_1.forwarding.step()
+    status = hub.receiving.status()["room_1"]
+    assert status.forked and "does not follow from what is held" in (status.problem or "")
+    assert [event.position for event in hub.events["room_1"]] == list(range(1, 10))
+    assert hub.receiving.log("room_1").head().position == 9
+
+
+async def test_an_answer_that_is_lost_after_the_commit_doubles_nothing(
+    hub: Hub, room_1: Gateway, tmp_path: Path
+) -> None:
+    await room_1.append(600)
+    await room_1.read(0, 500)
+    async with Proxy(hub.settings.port) as proxy:
+        room_1.connect(replace(room_1.settings, port=proxy.port))
+        for answered in range(1, 7):  # the greeting's answer arrives, or also the next one, and so on
+            proxy.cut_after_answers = answered
+            if await room_1.forwarding.step():
+                break
+        proxy.cut_after_answers = None
+        assert await room_1.forwarding.step(), room_1.forwarding.status()
+    assert proxy.cuts >= 3
+    assert [event.position for event in hub.events["room_1"]] == list(range(1, 602))
+    assert hub.readings["room_1"] == readings(0, 500)
+
+
+async def test_it_runs_beside_the_lab_and_wakes_when_the_ledger_grows(hub: Hub, room_1: Gateway) -> None:
+    room_1.connect(replace(room_1.settings, period_s=60.0))
+    running = asyncio.create_task(room_1.forwarding.run())
+    async with asyncio.timeout(10):
+        while not room_1.standings:
+            await asyncio.sleep(0.01)
+        while hub.receiving.log("room_1").head() != room_1.ledger.head():
+            await asyncio.sleep(0.01)
+        await room_1.append()
+        while hub.receiving.log("room_1").head() != room_1.ledger.head():
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert room_1.ledger.on_append == []
+
+
+async def test_it_backs_off_while_the_hub_is_away_and_comes_back(
+    hub: Hub, room_1: Gateway, clock: SteppedClock
+) -> None:
+    await hub.close()
+    tries = 0
+    step = room_1.forwarding.step
+
+    async def counted() -> bool:
+        nonlocal tries
+        tries += 1
+        return await step()
+
+    room_1.forwarding.step = counted  # type: ignore[method-assign]
+    running = asyncio.create_task(room_1.forwarding.run())
+    async with asyncio.timeout(20):
+        for wanted, wait_s in enumerate((1, 2, 4, 8, 16, 32, 60, 60), 1):
+            while tries < wanted:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
+            clock.advance(wait_s * SECOND_MS - 1)
+            await asyncio.sleep(0.01)
+            assert tries == wanted
+            clock.advance(1)
+        await hub.open()
+        while not room_1.standings:
+            clock.advance(60 * SECOND_MS)
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
