@@ -11,16 +11,19 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.web.conftest import SITE, Served, serving
+from tests.web.conftest import SITE, Served, serving, start_batch
 from tests.web.house import House, open_house
 
 from cultureops.alarms.rule import Priority
 from cultureops.alarms.state import State
+from cultureops.app import web_context
 from cultureops.clock import MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
 from cultureops.device.reading import Reading, Reason, bad_reading
 from cultureops.errors import ConfigError
 from cultureops.lab import open_lab
 from cultureops.site import read_site
+from cultureops.web.gateways import GatewayView, HubView
+from cultureops.web.metrics import exposition
 from cultureops.web.settings import MetricsSettings, WebSettings
 
 TOKEN = "0123456789abcdef" * 4
@@ -75,8 +78,6 @@ async def test_what_they_say_is_what_happened(measured: Served) -> None:
 
 
 async def test_no_batch_no_patient_and_no_person_is_named(measured: Served) -> None:
-    from tests.web.conftest import start_batch
-
     await start_batch(measured)
     async with httpx.AsyncClient(base_url=measured.url, timeout=10) as client:
         text = (await client.get("/metrics")).text
@@ -133,6 +134,25 @@ async def test_who_may_read_them(people: Path, tmp_path: Path) -> None:
         assert refused.status_code in (401, 403, 405)
 
 
+async def test_gateways_and_hub_are_measured_where_there_are_any(people: Path, tmp_path: Path) -> None:
+    here = GatewayView(
+        "room_1", "Room 1", ("incubator_1",), 1, None, "0.1.0", 3, 40, 2.5, -1500, 20, 90, 80, 1, "key", 2, 86_400_000,
+        (),
+    )  # fmt: skip
+    away = replace(here, name="room_2", away_since=1, events_waiting=None, problems=("another site file",))
+    hub = HubView("https://hub.example:8444", True, 1, 5, 6, 7.5, None)
+    async with open_house(people, tmp_path, has_batch=False) as house:
+        context = replace(house.app.state.context, gateways=lambda: (here, away), hub=lambda: hub)
+        found = samples(exposition(context).decode())
+    assert [metric(found, "gateway_up", gateway=name) for name in ("room_1", "room_2")] == [1, 0]
+    assert metric(found, "gateway_events_waiting", gateway="room_1") == 3
+    assert ("cultureops_gateway_events_waiting", (("gateway", "room_2"),)) not in found, "nobody knows, nobody says"
+    assert metric(found, "gateway_clock_ahead_seconds", gateway="room_1") == -1.5
+    assert metric(found, "gateway_certificate_ends_timestamp_seconds", gateway="room_1") == 86_400
+    assert metric(found, "gateway_problems", gateway="room_2") == 1
+    assert (metric(found, "hub_up"), metric(found, "hub_lag_seconds")) == (1, 7.5)
+
+
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
@@ -167,9 +187,6 @@ async def test_a_scrape_of_a_hundred_devices_costs_little(
     (tmp_path / "site.toml").write_text("".join(text))
     clock = SteppedClock(parse_iso("2026-01-05T08:00:00Z"))
     async with open_lab(read_site(tmp_path / "site.toml"), tmp_path, clock, SeededEntropy(1)) as lab:
-        from cultureops.app import web_context
-        from cultureops.web.metrics import exposition
-
         now = clock.advance(MINUTE_MS)
         silent: list[Reading] = [bad_reading(name, Reason.TIMEOUT, now, now) for name in lab.channels]
         await lab.recorder.accept(silent)

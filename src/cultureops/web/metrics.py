@@ -8,7 +8,7 @@ Source of the format: https://prometheus.io/docs/instrumenting/exposition_format
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from cultureops.alarms.rule import Priority
 from cultureops.alarms.state import State
 from cultureops.web.context import WebContext
+from cultureops.web.gateways import GatewayView
 
 __all__ = ["CONTENT_TYPE", "exposition"]
 
@@ -55,6 +56,8 @@ class _Lab(Collector):
         yield from _broker(said["mqtt"])
         yield from _people(said["notify"], said["heartbeat"])
         yield from _machine(said)
+        yield from _gateways(self._context)
+        yield from _hub(self._context)
         for name, delays in self._context.delays.items():
             family = HistogramMetricFamily(f"{PREFIX}{name}_seconds", f"How late: {name.replace('_', ' ')}")
             buckets = [(_number(step_s), count) for step_s, count in delays.cumulated()]
@@ -174,3 +177,39 @@ def _machine(said: Mapping[str, Any]) -> Iterator[Metric]:
     clock = machine.get("clock")
     if isinstance(clock, Mapping):
         yield from _gauge("clock_error_seconds", "How wrong the clock is at most", clock["most_error_s"])
+
+
+def _gateways(context: WebContext) -> Iterator[Metric]:
+    if context.gateways is None:
+        return
+    rows: tuple[tuple[str, str, Callable[[GatewayView], float | None]], ...] = (
+        ("up", "Whether the gateway is in reach", lambda one: float(not one.is_away)),
+        ("events_waiting", "Events of its log that are still to come", lambda one: one.events_waiting),
+        ("readings_waiting", "Readings that are still to come", lambda one: one.readings_waiting),
+        ("behind_seconds", "Age of the oldest reading that is still to come", lambda one: one.behind_s),
+        ("clock_ahead_seconds", "How far its clock is ahead", lambda one: _seconds(one.clock_ahead_ms)),
+        ("orders_waiting", "Orders that it has not answered", lambda one: one.orders_waiting),
+        ("problems", "What is wrong with it", lambda one: len(one.problems)),
+        ("certificate_ends_timestamp_seconds", "When its certificate ends", lambda one: _seconds(one.certificate_ends)),
+    )
+    views = context.gateways()
+    for name, says, value_of in rows:
+        family = GaugeMetricFamily(f"{PREFIX}gateway_{name}", says, labels=["gateway"])
+        for view in views:
+            if (value := value_of(view)) is not None:
+                family.add_metric([view.name], value)
+        yield family
+
+
+def _hub(context: WebContext) -> Iterator[Metric]:
+    if context.hub is None:
+        return
+    view = context.hub()
+    yield from _gauge("hub_up", "Whether the hub is in reach", view.connected)
+    yield from _gauge("hub_events_waiting", "Events that the hub has not confirmed", view.events_waiting)
+    yield from _gauge("hub_readings_waiting", "Readings that the hub has not confirmed", view.readings_waiting)
+    yield from _gauge("hub_lag_seconds", "Age of the oldest reading that the hub has not confirmed", view.lag_s)
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
