@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from cultureops.errors import StorageError, Unreadable
 from cultureops.ledger.event import Event
-from cultureops.ledger.postgres_connect import connect, open_connection
+from cultureops.ledger.postgres_connect import engine_of, open_connection
 from cultureops.ledger.postgres_schema import condition_of, revision_of, why_not_readable, why_not_writable
 from cultureops.ledger.postgres_settings import PostgresSettings
 from cultureops.ledger.storage import FAILURES, cause
@@ -68,14 +68,8 @@ class PostgresDatabase:
 
     def writer(self) -> Engine:
         """Open the writing connection; raise StorageError for a database that is not fit to keep a record."""
-        engine = create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: connect(self.settings, is_locking=True),
-            poolclass=QueuePool,
-            pool_size=1,
-            max_overflow=0,
-            pool_pre_ping=True,
-        )
+        one = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
+        engine = engine_of(self.settings, QueuePool, one, is_locking=True)
         try:
             with engine.connect() as connection:
                 wrong = why_not_writable(condition_of(connection))
@@ -90,22 +84,13 @@ class PostgresDatabase:
 
     def reader(self) -> Engine:
         """Open a pool of read-only connections, usable from any thread; each statement sees what is committed."""
-        return create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: connect(self.settings, is_read_only=True),
-            poolclass=QueuePool,
-            pool_pre_ping=True,
-            isolation_level="AUTOCOMMIT",
-        )
+        each = {"pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
+        return engine_of(self.settings, QueuePool, each, is_read_only=True)
 
     def open_reader(self) -> Connection:
         """Open the ledger read-only as it is at this moment; raise Unreadable when there is none or nobody answers."""
-        engine = create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: connect(self.settings, is_read_only=True),
-            poolclass=NullPool,
-            isolation_level="REPEATABLE READ",
-        )
+        at_once = {"isolation_level": "REPEATABLE READ"}
+        engine = engine_of(self.settings, NullPool, at_once, is_read_only=True)
         try:
             connection = engine.connect()
         except FAILURES as error:

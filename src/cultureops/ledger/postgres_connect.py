@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool, Pool
 
 from cultureops.errors import ConfigError
 from cultureops.ledger.postgres_settings import PostgresSettings, is_near
@@ -16,7 +16,7 @@ from cultureops.ledger.storage import WAIT_S
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["connect", "open_connection"]
+__all__ = ["connect", "engine_of", "open_connection"]
 
 STATEMENT_S: Final = 60
 """No statement of ours takes so long on a record of millions of events [OWN]."""
@@ -73,10 +73,25 @@ def open_connection(
     settings: PostgresSettings, *, application: str = "cultureops", is_read_only: bool = False
 ) -> Iterator[Connection]:
     """Give one connection for a while; raises SQLAlchemyError, and ConfigError for a password that can't be read."""
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: connect(settings, application=application, is_read_only=is_read_only),
-        poolclass=NullPool,
-    )
-    with engine.connect() as connection:
+    with engine_of(settings, NullPool, application=application, is_read_only=is_read_only).connect() as connection:
         yield connection
+
+
+def engine_of(
+    settings: PostgresSettings,
+    pool: type[Pool],
+    options: Mapping[str, Any] | None = None,
+    *,
+    application: str = "cultureops",
+    is_read_only: bool = False,
+    is_locking: bool = False,
+) -> Engine:
+    """Return what opens connections when they are asked for; ``options`` are those of SQLAlchemy."""
+
+    def make() -> psycopg.Connection[Any]:
+        return connect(settings, application=application, is_read_only=is_read_only, is_locking=is_locking)
+
+    # Its look for a type that no table here has would cost every first connection a question.
+    return create_engine(
+        "postgresql+psycopg://", creator=make, poolclass=pool, use_native_hstore=False, **options or {}
+    )

@@ -23,7 +23,7 @@ _OLDEST_SERVER: Final = 140_000
 _ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PREPARE: Final = "run `cultureops ledger prepare` as the owner of the database"
 _RECORD: Final = ("events", "heads", "stamps")
-_FORBIDDEN: Final = "UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"
+_ALL_RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,10 @@ _SERVER: Final = text(
     "current_setting('fsync'), current_setting('synchronous_commit') "
     "FROM pg_catalog.pg_database WHERE datname = current_database()"
 )
-_MAY: Final = text("SELECT has_table_privilege(:table, :right)")
-_OWNS: Final = text(
-    "SELECT pg_has_role(relowner, 'MEMBER') FROM pg_catalog.pg_class WHERE oid = CAST(:table AS regclass)"
+_HELD: Final = text(
+    "SELECT relname, CASE WHEN pg_has_role(relowner, 'MEMBER') THEN 'OWN' END, "
+    + ", ".join(f"CASE WHEN has_table_privilege(oid, '{right}') THEN '{right}' END" for right in _ALL_RIGHTS)
+    + " FROM pg_catalog.pg_class WHERE relkind = 'r' AND relnamespace = CAST('public' AS regnamespace)"
 )
 _MAKES: Final = text("SELECT has_schema_privilege('public', 'CREATE')")
 _TRIGGERS: Final = text(
@@ -159,18 +160,13 @@ def _migrate(connection: Connection) -> None:
 
 def _rights(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what the role lacks, and what it could do to the record besides appending."""
-    missing = [
-        f"{right} {table}"
-        for table, rights in RIGHTS.items()
-        for right in rights.split(", ")
-        if not connection.execute(_MAY, {"table": f"public.{table}", "right": right}).scalar_one()
+    found: dict[str, set[str | None]] = {table: set() for table in RIGHTS}
+    found |= {table: {*rights} for table, *rights in connection.execute(_HELD)}
+    wanted = {table: rights.split(", ") for table, rights in RIGHTS.items()}
+    missing = [f"{right} {table}" for table, rights in wanted.items() for right in rights if right not in found[table]]
+    surplus = [
+        f"{right} {table}" for table in _RECORD for right in sorted({*filter(None, found[table])} - {*wanted[table]})
     ]
-    surplus = []
-    for table in _RECORD:
-        if connection.execute(_OWNS, {"table": f"public.{table}"}).scalar_one():
-            surplus.append(f"owns {table}")
-        elif connection.execute(_MAY, {"table": f"public.{table}", "right": _FORBIDDEN}).scalar_one():
-            surplus.append(f"more than INSERT on {table}")
     if not surplus and connection.execute(_MAKES).scalar_one():
         surplus.append("CREATE in its schema")
     return tuple(missing), tuple(surplus)
