@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias
 from cultureops.acquisition import MeasuredChannel
 from cultureops.alarms import AlarmView, Kind, Transition
 from cultureops.alarms.activation import Activation, Activations
+from cultureops.alarms.own import OWN
 from cultureops.alarms.rule import BatchRef
 from cultureops.analysis.exposure import ChannelExposure, Stretch, together
 from cultureops.batch.alarm_told import EndangeredBatch
@@ -230,13 +231,20 @@ def _condition(activation: Activation, stretch: Stretch) -> Condition:
 
 
 def _has_limit(activation: Activation) -> bool:
-    return activation.kind in _LIMITS and activation.channel is not None and activation.limit is not None
+    """Whether there is a measure of how far beyond; of a gateway that is silent there is none."""
+    has_both = activation.channel is not None and activation.limit is not None
+    return activation.kind in _LIMITS and has_both and not _is_own(activation)
+
+
+def _is_own(activation: Activation) -> bool:
+    return activation.channel is not None and activation.channel.startswith(f"{OWN}/")
 
 
 def _of_condition(activation: Activation, name: str, stays: Sequence[tuple[Instant, Instant]]) -> EndangeredBatch:
     """Return the minutes of a condition without a limit to integrate beyond; those without sight are unknown."""
     minutes = math.fsum(end - start for start, end in stays) / MINUTE_MS
-    return EndangeredBatch(name, _rounded(minutes), None, _rounded(minutes if activation.kind in _BLIND else 0.0))
+    is_blind = activation.kind in _BLIND or _is_own(activation)
+    return EndangeredBatch(name, _rounded(minutes), None, _rounded(minutes if is_blind else 0.0))
 
 
 def _of_limit(activation: Activation, name: str, parts: Sequence[ChannelExposure | str]) -> EndangeredBatch:

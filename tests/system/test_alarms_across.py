@@ -69,7 +69,8 @@ async def test_an_alarm_at_a_gateway_names_batches_at_the_hub(tmp_path: Path, cl
         assert hub.engine.view(LOW) is None, "it is judged once, by its owner"
         await room.breathe(clock, 5.0, 3, hub)
         assert types(hub) == ["alarm_raised", "alarm_returned"] and hub.alarms.active()[0].state is State.RTN_UNACK
-        assert batch_of(hub).exposures[0].cleared_at is not None
+        (exposure,) = batch_of(hub).exposures
+        assert exposure.cleared_at is not None and exposure.minutes == exposure.unknown_minutes == 1.0167
 
 
 async def test_an_order_at_the_hub_is_carried_out_at_the_gateway(tmp_path: Path, clock: SteppedClock) -> None:

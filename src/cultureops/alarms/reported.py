@@ -44,7 +44,7 @@ def reported(gateway: Gateway, event: Event) -> Transition:
             shelf=_shelf(event),
             is_latched=data.get("latched") is True,
         )
-    except (KeyError, ValueError, ConfigError) as error:
+    except (KeyError, ValueError, ConfigError, StorageError) as error:
         raise StorageError(
             f"gateway {gateway.name}, position {event.position}: {event.type}: {type(error).__name__}: {error}"
         ) from None

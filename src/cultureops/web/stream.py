@@ -58,6 +58,7 @@ def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any
         "raised_at": iso(view.raised_at),
         "returned_at": None if view.returned_at is None else iso(view.returned_at),
         "acknowledged_by": view.acknowledged_by,
+        "waits": view.waits,
         "batch_ids": list(batches),
         "text": describe(view.rule, view.value, batches),
         "consequence": view.rule.consequence,

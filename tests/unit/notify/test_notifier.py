@@ -307,3 +307,13 @@ async def test_a_fault_of_ours_neither_raises_nor_keeps_a_message_back(tmp_path:
             assert problem.startswith("telling people met a fault: ") and "odd" in problem and problem.isprintable()
             assert [subject[:12] for subject in desk.post.subjects()] == ["GMP-CRITICAL"]
     assert logs[0]["log_level"] == "error"
+
+
+async def test_what_was_over_before_it_could_be_told_is_told_once_and_calls_nobody_further(tmp_path: Path) -> None:
+    async with Desk(tmp_path) as desk:
+        await desk.step(3600, every_s=600)
+        desk.notifier.note_past([(raised(HIGH, START), returned(HIGH, START + 600_000, START))])
+        await desk.step(7200, every_s=60)
+        (said,) = desk.post.taken
+        assert said[0] == "mail-1" and "it is over, and nobody has acknowledged it" in said[1].subject + said[1].body
+        assert "told only now" in said[1].body and desk.notifier.status().unacknowledged == 0
