@@ -17,7 +17,7 @@ import aiomqtt
 
 from cultureops.device.transport.base import TopicMessage
 from cultureops.device.transport.deadline import Deadline
-from cultureops.device.transport.mqtt_guard import Guard, Inbox, let_go
+from cultureops.device.transport.mqtt_guard import Guard, Inbox, Registrar, let_go
 from cultureops.errors import DriverTimeout, NotConnected
 
 __all__ = ["FAREWELL_S", "LET_GO_S", "BrokerLink", "connected", "mqtt_link"]
@@ -38,6 +38,7 @@ async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
     """Connect for the block; raises MqttError when it can't be done, or when the broker sends what nobody can take."""
     ended = asyncio.Event()
     guard = Guard.of(client, ended.set)
+    Registrar(client)
     opening = asyncio.create_task(client.__aenter__())
     ending = asyncio.create_task(ended.wait())
     try:

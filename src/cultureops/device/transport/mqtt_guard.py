@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import aiomqtt
 from paho.mqtt.client import Client as PahoClient
 
-__all__ = ["MOST_PACKET_BYTES", "MOST_WAITING", "MOST_WAITING_BYTES", "Guard", "Inbox", "let_go"]
+__all__ = ["MOST_PACKET_BYTES", "MOST_WAITING", "MOST_WAITING_BYTES", "Guard", "Inbox", "Registrar", "let_go"]
 
 MOST_PACKET_BYTES: Final = 1_048_576
 MOST_WAITING: Final = 10_000
 MOST_WAITING_BYTES: Final = 16 * 1_048_576
 _MOST_UNFINISHED: Final = 100
 """Messages of quality of service 2, which nobody here asks for, that a broker may leave half told [OWN]."""
+_MOST_ANSWER_BYTES: Final = 1_024
+"""Of a packet that is no message: the answer to one subscription has 3, and the library takes 3 us for each [OWN]."""
 _READ_AT_ONCE: Final = 65_536
+_PUBLISH: Final = 0x30
+_CLOSING_S: Final = 1.0
 
 
 class Inbox(asyncio.Queue[aiomqtt.Message]):
@@ -73,8 +79,10 @@ class Guard:
         return cls(client._client, inbox if isinstance(inbox, Inbox) else None, on_end)
 
     def _bounded(self, wanted_bytes: int) -> bytes:
-        if wanted_bytes > MOST_PACKET_BYTES:
-            self._hang_up(f"the broker sent a packet of {wanted_bytes} bytes; at most {MOST_PACKET_BYTES} are taken")
+        is_message = self._client._in_packet["command"] & 0xF0 == _PUBLISH
+        most_bytes = MOST_PACKET_BYTES if is_message else _MOST_ANSWER_BYTES
+        if wanted_bytes > most_bytes:
+            self._hang_up(f"the broker sent a packet of {wanted_bytes} bytes; at most {most_bytes} are taken")
         if self._inbox is not None and self._inbox.is_overrun:
             self._hang_up("the broker sends faster than it can be listened to; narrow what is published there")
         if len(self._client._in_messages) > _MOST_UNFINISHED:
@@ -99,11 +107,53 @@ class Guard:
         self._on_end()
 
 
+class Registrar:
+    """Tells the loop which socket to look at, in the order in which that is so.
+
+    The library connects in a thread of its own and tells the loop of the socket by a later call: a broker that
+    hangs up at once would leave the loop looking at a number that is another socket's by then.
+    """
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._client = client
+        client._client.on_socket_close = self._closes
+        client._client.on_socket_register_write = self._wants_to_write
+
+    def _closes(self, paho: PahoClient, userdata: Any, sock: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._client._on_socket_close(paho, userdata, sock)
+            return
+        forgotten = threading.Event()
+
+        def forget() -> None:
+            self._client._on_socket_close(paho, userdata, sock)
+            forgotten.set()
+
+        with suppress(RuntimeError):  # the loop has ended: nobody looks any more
+            self._loop.call_soon_threadsafe(forget)
+            forgotten.wait(_CLOSING_S)
+
+    def _wants_to_write(self, paho: PahoClient, userdata: Any, sock: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._loop.add_writer(sock.fileno(), self._write)
+        else:
+            self._loop.call_soon_threadsafe(self._loop.add_writer, sock.fileno(), self._write)
+
+    def _write(self) -> None:
+        with suppress(OSError, ValueError):  # whoever reads is told of a broken connection
+            self._client._client.loop_write()
+
+
 def let_go(client: aiomqtt.Client) -> None:
     """Close a client's socket where the library has left it open, as after a packet that it fell over."""
     paho: Any = client._client
+    paho.on_socket_open = None  # a connection that still comes, in its thread, is nobody's
     if paho.socket() is not None:
         paho._sock_close()
+    if client._disconnected.done() and not client._disconnected.cancelled():
+        client._disconnected.exception()  # it has been told already, or nobody is there to be told
 
 
 def _bytes(message: aiomqtt.Message) -> int:
