@@ -61,6 +61,7 @@ PAGES: Final[Mapping[str, tuple[Example, ...]]] = {
     "/equipment": (Example("/equipment", "equipment-1"),),
     "/equipment/{equipment_id:path}": (Example("/equipment/incubator_1", "equipment-1"),),
     "/equipment/{subject_id:path}/do/{step}": (Example("/equipment/incubator_1/do/0", "equipment-1"),),
+    "/gateways": (Example("/gateways"),),
     "/health": (Example("/health"),),
     "/lots": (Example("/lots"),),
     "/lots/{lot_id:path}": (Example("/lots/L1"), Example(f"/lots/{quote(LOT, safe='')}")),

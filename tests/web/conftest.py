@@ -21,6 +21,7 @@ from cultureops.clock import DAY_MS, HOUR_MS, MINUTE_MS, SeededEntropy, SteppedC
 from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.lab import Lab, open_lab
 from cultureops.ledger.event import Actor
+from cultureops.nodes import Across
 from cultureops.site import read_site
 from cultureops.web.server import create_app, serve
 
@@ -111,7 +112,7 @@ async def served(tmp_path: Path, people: Path) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def serving(site_text: str, folder: Path, people: Path) -> AsyncIterator[Served]:
+async def serving(site_text: str, folder: Path, people: Path, across: Across | None = None) -> AsyncIterator[Served]:
     """Open a lab with people as a site file has it, on a free port."""
     (folder / "site.toml").write_text(site_text)
     copy_people(people, folder)
@@ -119,7 +120,7 @@ async def serving(site_text: str, folder: Path, people: Path) -> AsyncIterator[S
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     site = replace(read_site(folder / "site.toml"), access=POLICY)
     async with open_lab(site, folder, clock, SeededEntropy(1)) as lab:
-        app = create_app(web_context(lab, None))
+        app = create_app(web_context(lab, None, across=across))
         serving = asyncio.create_task(serve(app, "127.0.0.1", 0, listening.set_result))
         try:
             yield Served(lab, clock, (await listening).rstrip("/"))

@@ -16,6 +16,8 @@ from cultureops.access.desk import AccessDesk
 from cultureops.batch import commands as do
 from cultureops.batch.commands import Command
 from cultureops.ledger.event import Actor
+from cultureops.nodes import Across
+from cultureops.web.gateways import GatewayView
 
 __all__ = ["ALL", "LONG", "RAN", "REFUSED", "USER", "open_hostile"]
 
@@ -36,7 +38,7 @@ CHAMBER: Final = ELEMENT
 @asynccontextmanager
 async def open_hostile(folder: Path, people: Path) -> AsyncIterator[Served]:
     """Open the lab of ``served`` with hostile names wherever they are taken; its ids stay where addresses need them."""
-    async with serving(_site(), folder, people) as served:
+    async with serving(_site(), folder, people, Across(gateways=_gateways)) as served:
         await start_batch(served)
         await _hire(served.lab.access)
         await put_on_shelf(served.lab.ledger, served.clock.now(), LOT)
@@ -53,6 +55,18 @@ async def open_hostile(folder: Path, people: Path) -> AsyncIterator[Served]:
         await _corrected(served, who)
         await served.read("co2", 3.0)
         yield served
+
+
+def _gateways() -> tuple[GatewayView, ...]:
+    """A gateway that says hostile things of itself; its name and its certificate the hub has chosen."""
+    return (
+        GatewayView(
+            name="room_1", site_name=ALL, chambers=("incubator_2",), heard_at=None, away_since=0, program=ALL,
+            events_waiting=10**12, readings_waiting=None, behind_s=1e9, clock_ahead_ms=-(10**12),
+            clock_uncertainty_ms=10**9, log_size=0, head_size=1, head_signed_at=0, head_key_id=ALL, orders_waiting=1,
+            certificate_ends=0, problems=(LONG, ALL),
+        ),
+    )  # fmt: skip
 
 
 async def _hire(access: AccessDesk) -> None:

@@ -21,6 +21,8 @@ LATE_MIRROR_S: Final = 600.0
 """What is worth a look [OWN]; alarms have limits of their own, in the site file."""
 BY_HAND: Final = "Note the values of the chambers by hand, look into the program's log, and call whoever maintains it."
 ON_PAPER: Final = "Free or mend the disk; do not restart cultureops. Write down on paper what is done meanwhile."
+MEND_HUB: Final = "Check the network, the hub, and the certificates of both. Nothing is lost; alarms go on here."
+WATCH_THERE: Final = "Have somebody look at its chambers there; then mend its machine or the network."
 MEND_LINK: Final = "Check its power, cable and address. Until it answers, its chamber is watched by hand."
 
 
@@ -57,6 +59,7 @@ def health_parts(said: Mapping[str, Any], zone: ZoneInfo) -> tuple[Part, ...]:
     return (
         Part("records", "Readings and records", tuple(_records(said, zone))),
         Part("links", "Links to the instruments", tuple(_links(said["devices"]))),
+        *_other_nodes(said),
         Part("people", "Telling people", tuple(_people(said, zone))),
         Part("machine", "This machine", tuple(_machine(said["machine"], said["faults"], said["versions"]))),
         Part("copies", "Copies elsewhere", tuple(_copies(said, zone))),
@@ -109,6 +112,24 @@ def _links(devices: Mapping[str, Mapping[str, Any]]) -> Iterator[Fact]:
         yield Fact(device, Standing.WRONG if is_lost else Standing.WATCH, silent, MEND_LINK if is_lost else "")
     if not devices:
         yield Fact("Instruments", Standing.OFF, "the site file names no [[device]]")
+
+
+def _other_nodes(said: Mapping[str, Any]) -> Iterator[Part]:
+    if "gateways" in said:
+        yield Part("gateways", "Gateways", tuple(_gateway(one) for one in said["gateways"]))
+    if (hub := said.get("hub")) is not None:
+        waiting = f"{hub['events_waiting'] or 0:,} events and {hub['readings_waiting'] or 0:,} readings to go"
+        away = None if hub["connected"] else f"{hub['last_error'] or 'not reached yet'}; {waiting}"
+        yield Part("hub", "Hub", (_judged(hub["target"], away, waiting, MEND_HUB),))
+
+
+def _gateway(said: Mapping[str, Any]) -> Fact:
+    name, problems = said["name"], "; ".join(said["problems"])
+    if not said["in_reach"]:
+        away = f"gateway {name} is out of reach since {said['away_since']}"
+        return Fact(name, Standing.WRONG, f"{away}; {problems}" if problems else away, WATCH_THERE)
+    says = f"in reach; {said['log_size']:,} events of its log are here"
+    return _judged(name, problems or None, says, "See the page of gateways.")
 
 
 def _people(said: Mapping[str, Any], zone: ZoneInfo) -> Iterator[Fact]:
