@@ -1,13 +1,16 @@
 """The compose file keeps its promises: nobody is root, nothing is published needlessly, every name leads somewhere."""
 
+import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.deploy.conftest import DEPLOY, NAMES, ROOT, placed
 
+from cultureops.keeping.certificates import write_certificate
 from cultureops.site import read_site
 
 Compose = dict[str, Any]
@@ -135,11 +138,16 @@ def test_the_site_files_of_the_deployment_are_read(
         assert f"postgres-socket:{found.host}" in services["postgres"]["volumes"] and found.password()
 
 
+def test_who_prepares_the_database_can_read_the_site_file(compose: Compose, secrets: Path, tmp_path: Path) -> None:
+    for secret in secrets_of(compose["services"]["prepare"]):
+        file = Path(compose["secrets"][secret]["file"]).name
+        (tmp_path / file).write_bytes((secrets / file).read_bytes())
+    text = "".join((DEPLOY / "site" / f"{name}.toml").read_text() for name in ("lab", "influxdb", "mqtt", "postgresql"))
+    (tmp_path / "site.toml").write_text(placed(text, tmp_path, compose))
+    assert read_site(tmp_path / "site.toml").ledger.postgresql is not None
+
+
 def test_the_data_source_is_what_the_mirror_writes_to(compose: Compose) -> None:
-    import json
-
-    import yaml
-
     (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/influxdb.yml").read_text())["datasources"]
     environment = compose["services"]["influxdb"]["environment"]
     assert source["jsonData"]["dbName"] == environment["DOCKER_INFLUXDB_INIT_BUCKET"]
@@ -150,3 +158,37 @@ def test_the_data_source_is_what_the_mirror_writes_to(compose: Compose) -> None:
         board = json.loads(file.read_text())
         assert {panel["datasource"]["uid"] for panel in board["panels"]} == {source["uid"]}
         assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+def test_a_hub_and_its_gateway_read_each_other_s_sections(
+    compose: Compose, secrets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    override = yaml.safe_load((DEPLOY / "compose.hub.yml").read_text())
+    for name in ("hub", "room_1"):
+        write_certificate(name, tmp_path, ("hub.example",), 30, as_json=True)
+    lab = (DEPLOY / "site" / "lab.toml").read_text()
+    premises = lab[lab.index("[[chamber]]") :]
+    files = {"hub_ca": "hub.pem", "hub_certificate": "hub.pem", "hub_key": "hub.key"}
+    files |= {"gateway_certificate": "room_1.pem", "gateway_key": "room_1.key"}
+
+    def written(name: str, text: str) -> Path:
+        for secret, file in files.items():
+            text = text.replace(f"/run/secrets/{secret}", str(tmp_path / file))
+        (tmp_path / name).write_text(placed(text, secrets, compose))
+        return tmp_path / name
+
+    (tmp_path / "gateways").mkdir()
+    (tmp_path / "gateways" / "room_1.pem").write_bytes((tmp_path / "room_1.pem").read_bytes())
+    gateway_text = '[site]\nname = "Room 1"\n' + premises + (DEPLOY / "site" / "hub.toml").read_text()
+    gateway = read_site(written("gateways/room_1.toml", gateway_text))
+    hub_text = lab.replace(premises, "") + (DEPLOY / "site" / "gateways.toml").read_text()
+    hub = read_site(written("site.toml", hub_text))
+    assert gateway.hub is not None and hub.gateways is not None
+    assert [row.name for row in hub.gateways.rows] == [gateway.hub.gateway] and set(hub.every_chamber) == {
+        "incubator_1"
+    }
+    assert gateway.hub.port == hub.gateways.port != hub.web.port
+    assert override["services"]["app"]["ports"] == [f"{hub.gateways.port}:{hub.gateways.port}"]
+    assert override["services"]["app"]["command"][0] == "hub"
+    assert secrets_of(override["services"]["app"]) == override["secrets"].keys() == {"hub_certificate", "hub_key"}
+    capsys.readouterr()

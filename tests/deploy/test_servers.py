@@ -23,6 +23,7 @@ from tests.services.test_mosquitto import answers
 
 from cultureops.clock import SECOND_MS, SeededEntropy, SystemClock, parse_iso
 from cultureops.device.reading import Quality, Reading, Reason
+from cultureops.keeping.ledger_place import prepare_database
 from cultureops.lab import open_lab
 from cultureops.site import read_site
 from cultureops.telemetry import ChannelInfo, EmbeddedStore
@@ -100,7 +101,7 @@ async def test_a_lab_tells_the_broker_over_tls_and_readers_only_read(
 
 
 def test_the_roles_of_the_database_can_do_what_they_must_and_no_more(
-    compose: dict[str, Any], secrets: Path, tmp_path: Path
+    compose: dict[str, Any], secrets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = placed((DEPLOY / "postgres" / "10-roles.sh").read_text(), secrets, compose)
     server = PostgresServer.create()
@@ -121,21 +122,30 @@ def test_the_roles_of_the_database_can_do_what_they_must_and_no_more(
             )
             for user, file in (("cultureops_owner", "postgres_owner_password"), ("cultureops", "postgres_app_password"))
         )  # fmt: skip
+        text = (DEPLOY / "site/lab.toml").read_text() + (DEPLOY / "site/postgresql.toml").read_text()
+        text = text.replace('"/var/run/postgresql"', f'"127.0.0.1"\nport = {server.port}')
+        (tmp_path / "site.toml").write_text(placed(text, secrets, compose))
+        for _ in range(2):  # the service does so at each start
+            prepare_database(
+                tmp_path / "site.toml", "cultureops_owner", secrets / "postgres_owner_password", as_json=True
+            )
         with owner, app:
-            owner.execute("CREATE TABLE events (position bigint)")
+            assert app.execute("SELECT count(*) FROM events").fetchone() == (0,)
             for forbidden in (
-                "CREATE TABLE mine (x int)",
-                "SELECT * FROM events",
+                "UPDATE events SET position = 1",
+                "DELETE FROM events",
+                "TRUNCATE events",
                 "DROP TABLE events",
+                "CREATE TABLE mine (x int)",
                 "CREATE ROLE more",
                 "ALTER ROLE cultureops SUPERUSER",
                 "CREATE DATABASE more",
             ):
                 with pytest.raises(psycopg.Error):
                     app.execute(forbidden)
-            assert app.execute("SELECT rolsuper FROM pg_roles WHERE rolname = 'cultureops_owner'").fetchone() == (
-                False,
-            )
+            rules = owner.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+            assert rules == (False,)
+        capsys.readouterr()
     finally:
         server.destroy()
 

@@ -17,9 +17,10 @@ def checked(peer: Peer, file: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def test_the_compose_file_is_one(peer: Callable[[str], Peer]) -> None:
-    told = checked(peer("check-jsonschema"), COMPOSE)
-    assert told.returncode == 0, told.stdout
+def test_the_compose_files_are_ones(peer: Callable[[str], Peer]) -> None:
+    for file in (COMPOSE, COMPOSE.parent / "deploy" / "compose.hub.yml"):
+        told = checked(peer("check-jsonschema"), file)
+        assert told.returncode == 0, told.stdout
 
 
 @pytest.mark.parametrize(
