@@ -121,7 +121,7 @@ async def test_the_later_of_two_readings_of_an_instant_stands(
     assert server.points() == {("co2", "incubator_1"): {START: (2.0, 192, 0)}} == await stored(store)
 
 
-def write(server: Influx, line: str) -> None:
-    request = urllib.request.Request(f"{server.url}/write?db=lab&precision=ms", line.encode(), method="POST")
+def write(server: Influx, line: str, database: str = "lab") -> None:
+    request = urllib.request.Request(f"{server.url}/write?db={database}&precision=ms", line.encode(), method="POST")
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.status == 204

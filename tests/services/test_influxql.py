@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.conftest import Influx, Nginx
 from tests.services.mirrored import MirroredStore
+from tests.services.test_influx import write
 from tests.unit.telemetry import test_conformance as conformance
 
+from cultureops.clock import SECOND_MS
 from cultureops.device.reading import Reason
 from cultureops.telemetry import ChannelInfo, TelemetryStore
+from cultureops.telemetry.influxql_sight import InfluxQlSight
 
 NOT_MIRRORED = {
     "test_latest_is_the_last_to_arrive": "the mirror does not tell when a reading arrived",
@@ -30,6 +34,7 @@ PROMISES = [
     for name, test in inspect.getmembers(conformance, inspect.isfunction)
     if name.startswith("test_")
 ]
+START = conformance.START
 _numbers = itertools.count()
 
 
@@ -101,3 +106,80 @@ def test_any_order_of_arrival_gives_the_sums_of_a_brute_force(
 
     check()
     record_property("examples", examples)
+
+
+HOSTILE = (
+    '"; DROP DATABASE lab; --', "' OR 1=1 --", "a'b", 'a"b', "a\\", "\\'", '\\"', "a\nb", "#a", "%41", "%", "50%",
+    "a,b=c d", "\u202ea", "\U0001f9ea", "time", "*", "/.*/", "$x", "a.b", ";", "--", "value", "Zelle 1\t",
+)  # fmt: skip
+"""Names that would be more than names to somebody who wrote them as they are."""
+
+
+async def read_back(servers: tuple[Influx, str], database: str, folder: Path, names: Sequence[str], site: str) -> None:
+    """Mirror a reading of each channel; each comes back under its name, by itself, and nothing else has changed."""
+    channels = [f"{name}/{name}" for name in names] + [f"batch:{name}/{name}" for name in names]
+    store = MirroredStore.open(folder, servers[1], database, site)
+    try:
+        store.declare({name: ChannelInfo("1", simulated=number % 2 == 0) for number, name in enumerate(channels)})
+        row = [conformance.reading(name, START + number, float(number)) for number, name in enumerate(channels)]
+        await store.append(row)
+        assert {name: reading.value for name, reading in store.latest().items()} == {
+            name: float(number) for number, name in enumerate(channels)
+        }
+        assert store.count() == len(channels)
+        for number, name in enumerate(channels):
+            assert (await store.series(name, 0, 2**48)).value.tolist() == [float(number)]
+            assert (await store.series(f"{name}x", 0, 2**48)).value.size == 0
+        assert servers[0].query("SHOW DATABASES")[0]["values"].count([database]) == 1
+    finally:
+        await store.close()
+
+
+async def test_no_name_means_more_than_a_name(servers: tuple[Influx, str], database: str, tmp_path: Path) -> None:
+    names = [name for name in HOSTILE if "/" not in name]
+    await read_back(servers, database, tmp_path, names, "' OR \"site\" != '")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_no_name_at_all_means_more_than_a_name(
+    servers: tuple[Influx, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    record_property: Callable[[str, object], None],
+) -> None:
+    tried = 0
+    letters = st.characters(exclude_categories=["Cs"], exclude_characters="/")
+    name = st.one_of(st.text(letters, min_size=1, max_size=12), st.text("\"'\\%#,= ;\n-*a1", min_size=1, max_size=12))
+
+    @settings(max_examples=60, deadline=None)
+    @given(names=st.lists(name, min_size=1, max_size=12, unique=True), site=name)
+    def check(names: list[str], site: str) -> None:
+        nonlocal tried
+        tried += len(names)
+        usable = [one for one in names if not one.startswith("batch:")]
+        folder, database = tmp_path_factory.mktemp("names"), new_database(servers[0])
+        asyncio.run(read_back(servers, database, folder, usable, site))
+
+    check()
+    record_property("names", tried)
+
+
+async def test_the_server_adds_up_where_its_sums_are_those_of_the_readings(
+    servers: tuple[Influx, str], database: str, mirrored: MirroredStore
+) -> None:
+    """One series and no value beside BAD: no reading is fetched. Otherwise all are, and the sums stay right."""
+    mirrored.declare({"a/t": ChannelInfo("Cel")})
+    await mirrored.append([conformance.reading("a/t", START + second * SECOND_MS, second / 7) for second in range(600)])
+
+    with patch.object(InfluxQlSight, "every_point", side_effect=AssertionError("readings were fetched")):
+        summed = await mirrored.buckets("a/t", START - 30_000, START + 600_000, 7)
+        assert summed.count.sum() == 600 and summed.bad.sum() == 0
+        fine = await mirrored.buckets("a/t", START, START + 60_000, 9)
+        assert (fine.count.sum(), fine.width_ms) == (60, 6667)
+    await mirrored.append([conformance.reading("a/t", START, None), conformance.reading("a/t", START + 1, 5.0)])
+    lost = await mirrored.buckets("a/t", START - 30_000, START + 600_000, 7)
+    assert (lost.count.sum(), lost.bad.sum(), lost.minimum[0]) == (600, 1, 1 / 7)
+    write_line = f"t,device=a,site=Lab,chamber=moved value=1,quality=192i,reason_code=0i {START + SECOND_MS}"
+    write(servers[0], write_line, database)
+    moved = await mirrored.buckets("a/t", START - 30_000, START + 600_000, 7)
+    assert (moved.count.sum(), moved.bad.sum()) == (600, 1)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlencode
 
 import pytest
 from tests.command_line import cultureops
 from tests.packing import BATCH_ID, data_folder
 from tests.services.conftest import SITE, START, Influx, Victoria, ask, fill
 from tests.services.test_influx import write
+from tests.services.test_influxql import HOSTILE
 from tests.services.test_victoria import running
 from tests.unit.batch.conftest import START as LAB_START
 
@@ -27,6 +30,9 @@ from cultureops.site import read_site
 from cultureops.telemetry import ChannelInfo, EmbeddedStore, backfill
 from cultureops.telemetry.influx import InfluxWriter, Unavailable
 from cultureops.telemetry.influxql_answer import QueryRefused
+from cultureops.telemetry.mirror import Mirror
+from cultureops.telemetry.read_settings import Language, ReadSettings
+from cultureops.telemetry.victoria import VictoriaReader
 
 SITE_FILE = """
 [site]
@@ -137,10 +143,10 @@ async def test_victoriametrics_is_read_by_its_export(victoria: Victoria, tmp_pat
     count = await mirrored(tmp_path, victoria.url, more)
     found = await compare(tmp_path)
     assert found["holds"] and found["readings_here"] == found["readings_there"] == count
-    which = {"match[]": '{__name__=~"co2_.*",device="incubator_1"}'}
-    await asyncio.to_thread(lambda: ask(victoria.url + "/api/v1/admin/tsdb/delete_series", **which))
+    which = urlencode({"match[]": '{__name__=~"co2_.*",device="incubator_1"}'})
+    await asyncio.to_thread(ask, f"{victoria.url}/api/v1/admin/tsdb/delete_series?{which}&")
     found = await compare(tmp_path)
-    assert set(differing(found)) == {"incubator_1/co2"}
+    assert set(differing(found)) == {"incubator_1/co2"} and not found["unknown_channels_there"]
     assert sum(hour["missing"] for hour in differing(found)["incubator_1/co2"]) == 300
     found = await send(tmp_path, "incubator_1/co2")
     assert found["holds"] and found["readings_there"] == 300
@@ -233,3 +239,25 @@ async def test_an_interrupted_backfill_goes_on_where_it_was(influx: tuple[Influx
     found = await backfilled(tmp_path, site, wanted, 1e6)
     assert found["sent"]["readings"] == 2 and found["holds"] and found["readings_there"] == 5
     assert not note.exists()
+
+
+async def test_no_name_means_more_than_a_name_to_victoriametrics(
+    victoria: Victoria, store: EmbeddedStore, mirror_to: Callable[..., Mirror]
+) -> None:
+    names = [f"{owner}{name}/{name}" for owner in ("", "batch:") for name in HOSTILE if "/" not in name]
+    store.declare({name: ChannelInfo("1") for name in names})
+    for number, name in enumerate(names):
+        store.append([Reading(name, float(number), Quality.GOOD, Reason.NONE, START + number, START)])
+    await store.flush()
+    async with running(mirror_to(victoria.url, resend_window_s=30)) as mirror:
+        await mirror.drain()
+    reader = VictoriaReader(ReadSettings(victoria.url, "", Language.VICTORIAMETRICS), SITE)
+    try:
+        await reader.settle()
+        assert set(reader.channels()) == set(names)
+        for number, name in enumerate(names):
+            points = await reader.every_point(name, START, START + HOUR_MS)
+            assert (points.source_ms.tolist(), points.value.tolist()) == ([START + number], [float(number)])
+            assert (await reader.every_point(f"{name}x", START, START + HOUR_MS)).size == 0
+    finally:
+        await reader.close()

@@ -33,6 +33,8 @@ _EXPORT: Final = "/api/v1/export"
 _FLUSH: Final = "/internal/force_flush"
 _SERIES: Final = "/api/v1/series"
 _OF_QUALITY: Final = "_quality"
+_EARLIEST_MS: Final = 1_000
+"""It takes a start of zero for none."""
 _FIELDS: Final = ("value", "quality", "reason_code")
 
 T = TypeVar("T")
@@ -64,9 +66,9 @@ class VictoriaReader:
         A point that lacks quality or reason is none; a usable one without a value has NaN. Raises Unavailable,
         QueryRefused, Unreadable.
         """
-        if end <= max(start, 0):
+        if end <= max(start, _EARLIEST_MS):
             return no_points()
-        return await self._read(lambda: self._points(channel, max(start, 0), end))
+        return await self._read(lambda: self._points(channel, max(start, _EARLIEST_MS), end))
 
     async def close(self) -> None:
         """Let go of the server."""
@@ -87,7 +89,7 @@ class VictoriaReader:
             raise
 
     def _seen(self) -> frozenset[ChannelId]:
-        query = {"match[]": f"{{site={_text(self._site)}}}", "start": "0"}
+        query = {"match[]": f"{{site={_text(self._site)}}}", "start": _seconds(_EARLIEST_MS)}
         found: set[ChannelId] = set()
         for series in _list(b"".join(self._call.lines(_SERIES, query)), self._call.server):
             name = str(series.get("__name__", ""))
