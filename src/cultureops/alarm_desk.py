@@ -8,13 +8,14 @@ from typing import Final, Protocol
 import structlog
 
 from cultureops.access import Role
-from cultureops.alarms import AlarmError, AlarmView, Engine, Exposure, Transition
+from cultureops.alarms import AlarmError, AlarmView, Engine, Transition
 from cultureops.alarms.alarm import Act
 from cultureops.alarms.alarms import Alarms
 from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, Order, carry_out, read_command
 from cultureops.alarms.events import alarm_stream
 from cultureops.alarms.journal import SYSTEM, AlarmJournal
 from cultureops.alarms.permission import is_critical_now
+from cultureops.batch.register import BatchRegister
 from cultureops.clock import Clock, Instant
 from cultureops.errors import StorageError
 from cultureops.field import printable
@@ -50,7 +51,7 @@ class AlarmDesk:
         journal: AlarmJournal,
         ledger: Ledger,
         clock: Clock,
-        exposed: Exposure,
+        batches: BatchRegister,
         on_transitions: Callable[[Sequence[Transition]], None],
         elsewhere: Elsewhere,
     ) -> None:
@@ -59,7 +60,7 @@ class AlarmDesk:
         self._journal = journal
         self._ledger = ledger
         self._clock = clock
-        self._exposed = exposed
+        self._batches = batches
         self._on_transitions = on_transitions
         self._asked: dict[str, Event] = {}
 
@@ -111,7 +112,9 @@ class AlarmDesk:
     def _is_critical(self, rule_id: str, now: Instant) -> bool:
         """Whether a live batch is at stake."""
         view = self._engine.view(rule_id)
-        return view is not None and is_critical_now(view.rule, self._exposed, now)
+        if view is None:
+            return False
+        return is_critical_now(view.rule, self._batches.exposed, now, is_known=self._batches.is_known(now))
 
 
 def _command_id(event: Event) -> str:

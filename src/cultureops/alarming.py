@@ -84,7 +84,7 @@ class Alarming:
         self.alarms: Alarms = Joined(self.engine, self.across.alarms) if gateways else self.engine
         self.journal = AlarmJournal(ledger, self.exposing.tell)
         self.desk = AlarmDesk(
-            self.engine, self.journal, ledger, clock, batches.exposed, on_transitions, self.across
+            self.engine, self.journal, ledger, clock, batches, on_transitions, self.across
         )  # fmt: skip
         notify = site.notify or NotifySettings(site.name, site.zone)
         simulated = {device.id for device in site.every_device if device.simulated}

@@ -20,6 +20,8 @@ ORIGIN = "origin"
 """Where the hub's record of a gateway's alarm says whose it is."""
 POSITION = "origin_position"
 """And at which position of that gateway's log it stands."""
+MOST_UNKNOWN = 1_000
+"""Rules of a gateway that its site file here does not hold, such as those by which it watches itself [OWN]."""
 _LIVE = (Kind.HIGH, Kind.LOW)
 """Kinds that judge their channel's value as it is."""
 
@@ -48,6 +50,7 @@ class Followed:
         self._standing = StandingAlarms()
         self._rules: dict[str, Rule] = {}
         self._owners: dict[str, Gateway] = {}
+        self._unknown: dict[str, int] = {}
         for gateway in self.gateways.values():
             for rule in gateway.rules:
                 self._know(gateway, rule)
@@ -73,6 +76,10 @@ class Followed:
         self._standing.apply(_Told(event_type, data))
 
     def _know(self, gateway: Gateway, rule: Rule) -> None:
+        if rule.id not in self._rules and not gateway.has(rule.id):
+            self._unknown[gateway.name] = count = self._unknown.get(gateway.name, 0) + 1
+            if count > MOST_UNKNOWN:
+                raise StorageError(f"gateway {gateway.name}: more than {MOST_UNKNOWN} alarms that its site file lacks")
         owner = self._owners.setdefault(rule.id, gateway)
         if owner is not gateway:
             raise StorageError(f"gateway {gateway.name}: alarm {rule.id} is {owner.name}'s")

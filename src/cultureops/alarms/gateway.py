@@ -40,6 +40,10 @@ class Gateway:
     def _by_id(self) -> Mapping[str, Rule]:
         return {rule.id: rule for rule in self.rules}
 
+    def has(self, rule_id: str) -> bool:
+        """Whether a rule stands in its site file as the hub has it."""
+        return rule_id in self._by_id
+
     def here(self, rule_id: str) -> str:
         """Return what one of its rules is called at the hub.
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from cultureops.access.name import is_name, same_person
 from cultureops.alarms.alarm import Act
+from cultureops.alarms.own import OWN
 from cultureops.alarms.rule import Exposure, Rule
 from cultureops.alarms.text import duration
 from cultureops.clock import Instant
@@ -29,9 +30,13 @@ class AlarmError(CultureOpsError):
     """A command on an alarm was not carried out."""
 
 
-def is_critical_now(rule: Rule, exposed: Exposure, now: Instant) -> bool:
-    """Whether acting on the alarm takes a second person: the rule says so, or a live batch is at stake."""
-    return rule.gmp_critical or bool(rule.reached(exposed, now, now))
+def is_critical_now(rule: Rule, exposed: Exposure, now: Instant, *, is_known: bool = True) -> bool:
+    """Whether acting on the alarm takes a second person: the rule says so, or a live batch is at stake.
+
+    Where it is not known who stands in the chambers, one may.
+    """
+    may_be_inside = not is_known and rule.device != OWN
+    return rule.gmp_critical or may_be_inside or bool(rule.reached(exposed, now, now))
 
 
 def longest_shelving_s(rule: Rule, *, is_critical: bool) -> float:

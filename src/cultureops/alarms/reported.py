@@ -29,6 +29,8 @@ def reported(gateway: Gateway, event: Event) -> Transition:
         if event.type not in ALARM_EVENT_TYPES:
             raise ValueError("no alarm's event")
         rule_id = gateway.here(_name(data, "rule_id"))
+        if not gateway.has(rule_id) and ("+" in rule_id or "#" in rule_id or not all(rule_id.split("/"))):
+            raise ValueError("rule_id: expected names between slashes")
         return Transition(
             rule=gateway.rule(rule_id, data),
             from_state=State(_name(data, "from_state")),

@@ -69,7 +69,11 @@ class BatchRegister:
 
     def is_occupied(self, chamber: str, now: Instant) -> bool:
         """Whether a batch stands in the chamber; one of which nobody knows counts as occupied."""
-        return bool(self.inside(chamber, now)) or (self._guests is not None and not self._guests.is_known(now))
+        return bool(self.inside(chamber, now)) or not self.is_known(now)
+
+    def is_known(self, now: Instant) -> bool:
+        """Whether it is known who stands where; a gateway that has not heard of its hub lately does not know it."""
+        return self._guests is None or self._guests.is_known(now)
 
     def remark(self, now: Instant) -> str:
         """Return what is to be said behind the batches in a chamber: how old that knowledge is, empty for fresh."""

@@ -68,9 +68,9 @@ def test_a_transition_is_read_back_as_it_was_and_followed_as_it_stood() -> None:
 @pytest.mark.parametrize(
     ("key", "wrong"),
     [
-        ("rule_id", ""), ("rule_id", "a\nb"), ("rule_id", 1), ("rule_id", "x" * 201), ("to_state", "HAPPY"), ("at", 7),
-        ("at", "never"), ("at", "-0001-01-01T00:00:00Z"), ("value", "much"), ("value", True), ("since", None),
-        ("shelf", {"since": "x"}), ("from_state", None),
+        ("rule_id", ""), ("rule_id", "a\nb"), ("rule_id", 1), ("rule_id", "a/#"), ("rule_id", "a//b"),
+        ("rule_id", "x" * 201), ("to_state", "HAPPY"), ("at", 7), ("at", "never"), ("at", "-0001-01-01T00:00:00Z"),
+        ("value", "much"), ("value", True), ("since", None), ("shelf", {"since": "x"}), ("from_state", None),
     ],
 )  # fmt: skip
 def test_what_is_no_alarm_is_refused(key: str, wrong: Any) -> None:
@@ -104,3 +104,18 @@ def test_names_go_there_and_back() -> None:
     assert HERE.here(RULE.id) == RULE.id == HERE.there(RULE.id)
     own = "cultureops/fault/high"
     assert HERE.here(own) == f"room_1:{own}" and HERE.there(HERE.here(own)) == own
+
+
+def test_a_gateway_that_invents_rules_without_end_is_stopped() -> None:
+    followed, first = Followed([HERE]), story()[0]
+    for number in range(1_000):
+        followed.take(HERE, reported(HERE, _of(first, f"x/{number}")))
+    with pytest.raises(StorageError, match="more than 1000"):
+        followed.take(HERE, reported(HERE, _of(first, "x/more")))
+    followed.take(HERE, reported(HERE, recorded(first)))
+    assert len(followed.active()) == 1_001
+
+
+def _of(transition: Any, rule_id: str) -> Event:
+    event = recorded(transition)
+    return replace(event, data={**event.data, "rule_id": rule_id})

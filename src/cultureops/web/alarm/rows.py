@@ -108,7 +108,8 @@ async def _rows(
 
 
 def _row(context: WebContext, view: AlarmView, batches: tuple[EndangeredBatch, ...], now: Instant) -> AlarmRow:
-    is_critical = is_critical_now(view.rule, context.batches.exposed, now)
+    batches_here = context.batches
+    is_critical = is_critical_now(view.rule, batches_here.exposed, now, is_known=batches_here.is_known(now))
     longest_s = longest_shelving_s(view.rule, is_critical=is_critical)
     text = describe(view.rule, view.value, [batch.batch_id for batch in batches])
     age = duration(max(0, now - view.raised_at) / 1000)
