@@ -19,6 +19,8 @@ __all__ = ["PagesLink", "http_link"]
 
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
+_MOST_PIECES: Final = 1_000
+"""Heads, chunks and segments that an answer may have; each takes some 20 us, however little it says [OWN]."""
 
 
 class _Connection(asyncio.Protocol):
@@ -35,6 +37,7 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._body = bytearray()
         self._received = 0
+        self._pieces = 0
         self._limit = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,7 +75,7 @@ class _Connection(asyncio.Protocol):
 
     async def ask(self, head: h11.Request, limit: int, deadline_s: float) -> bytes:
         self._body.clear()
-        self._received, self._limit = 0, limit
+        self._received, self._pieces, self._limit = 0, 0, limit
         self._answer = asyncio.get_running_loop().create_future()
         try:
             for event in (head, h11.EndOfMessage()):
@@ -95,6 +98,9 @@ class _Connection(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         self._machine.receive_data(data)
         while (event := self._machine.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
+            self._pieces += 1
+            if self._pieces > _MOST_PIECES:
+                raise ProtocolError(f"{self.name}: the answer comes in more than {_MOST_PIECES} pieces")
             match event:
                 case h11.Response():
                     self._check(event)

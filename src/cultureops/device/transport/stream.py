@@ -17,6 +17,8 @@ Connect: TypeAlias = Callable[[asyncio.Protocol], Awaitable[object]]
 """Ties a protocol to a new connection; raises OSError when there is none."""
 
 _STALE_PASSES: Final = 8
+_MOST_UNASKED_BYTES: Final = 1_048_576
+"""What an instrument may say between two questions before the line is hung up: 18 minutes at 9600 baud [OWN]."""
 
 
 class _Line(asyncio.Protocol):
@@ -34,6 +36,7 @@ class _Line(asyncio.Protocol):
         self._terminator = b""
         self._trailing = 0
         self._limit = 0
+        self._unasked_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop has transports of its own kind
@@ -56,7 +59,10 @@ class _Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         reply = self._reply
         if reply is None or reply.done():
-            return  # nobody asked: late, doubled or foreign bytes
+            self._unasked_bytes += len(data)  # late, doubled or foreign
+            if self._unasked_bytes > _MOST_UNASKED_BYTES:
+                self.abort()
+            return
         buffer, terminator = self._buffer, self._terminator
         searched = max(0, len(buffer) - len(terminator) - self._trailing + 1)
         buffer += data
@@ -73,6 +79,7 @@ class _Line(asyncio.Protocol):
     async def ask(self, request: bytes, terminator: bytes, trailing: int, limit: int, deadline_s: float) -> bytes:
         await self._drop_stale()
         self._buffer.clear()
+        self._unasked_bytes = 0
         self._terminator, self._trailing, self._limit = terminator, trailing, limit
         self._reply = asyncio.get_running_loop().create_future()
         try:
