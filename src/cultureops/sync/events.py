@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
+from cultureops.ledger.origins import HEAD_RECORDED, STREAM_PREFIX
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.sync.clock_offset import ClockOffset
 
 __all__ = ["CLOCK_COMPARED", "HEAD_RECORDED", "clock_compared", "head_recorded", "recorded_head", "stream_of"]
 
-HEAD_RECORDED: Final = "origin_head_recorded"
 CLOCK_COMPARED: Final = "gateway_clock_compared"
 _SYSTEM: Final = Actor("cultureops", "system")
 
 
 def stream_of(origin: str) -> str:
     """Return the hub's stream about a gateway."""
-    return f"origin:{origin}"
+    return f"{STREAM_PREFIX}{origin}"
 
 
 def head_recorded(head: SignedHead) -> NewEvent:

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import h11
@@ -85,10 +86,11 @@ class Door:
             await asyncio.gather(*tasks, return_exceptions=True)
         listener.close()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _accept(self, listener: socket.socket, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
@@ -102,7 +104,8 @@ class Door:
             if len(self._tasks) > _MOST_AT_ONCE:
                 accepted.close()
                 continue
-            self._start(self._admit(accepted, tls))
+            task = self._start(self._admit(accepted, tls))
+            task.add_done_callback(partial(_let_go, accepted))
 
     async def _admit(self, accepted: socket.socket, tls: ssl.SSLContext) -> None:
         """Have whoever knocks prove itself; the handshake is done here so that the hub's log says why it failed."""
@@ -196,6 +199,12 @@ class Door:
         with suppress(TimeoutError, h11.LocalProtocolError):
             async with asyncio.timeout(self._settings.timeout_s):
                 await wire.answer(reply.status, reply.body, is_last=is_last)
+
+
+def _let_go(accepted: socket.socket, task: asyncio.Task[None]) -> None:
+    """Close what a task was to serve that was cancelled before it began."""
+    if task.cancelled():
+        accepted.close()
 
 
 def _problem(text: str) -> bytes:
