@@ -23,6 +23,7 @@ from cultureops.errors import ChainBroken, ConfigError, StorageError
 from cultureops.gateway_clocks import GatewayClocks
 from cultureops.lab import Lab, open_lab
 from cultureops.ledger.event import Event
+from cultureops.ledger.origins import ORIGINS_FOLDER
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.site import Site
 from cultureops.site_approval import SiteWatch
@@ -35,7 +36,6 @@ __all__ = ["Hub", "open_hub"]
 
 log = structlog.get_logger(__name__)
 
-ORIGINS_FOLDER: Final = "origins"
 AWAY_AFTER_MS: Final = 15 * SECOND_MS
 """A gateway that was not heard of for so long is shown as out of reach [OWN]; its alarm has a limit of its own."""
 MOST_UNKNOWN: Final = 1_000

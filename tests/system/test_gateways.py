@@ -1,5 +1,7 @@
 """A hub and its gateways as labs: readings, links and logs go up, whoever was out of reach meanwhile."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from tests.nodes import START, co2, open_nodes
 
 from cultureops.clock import HOUR_MS, SECOND_MS
 from cultureops.device.reading import Reason
+from cultureops.keeping.verifying import verify_folder
 from cultureops.ledger.event import Event
 from cultureops.ledger.verify import verify
 from cultureops.sync.events import CLOCK_COMPARED, HEAD_RECORDED, stream_of
@@ -134,3 +137,53 @@ def test_each_command_refuses_the_site_file_of_another(
     run = {"run": app.run_site, "gateway": app.run_gateway, "hub": app.run_hub}[what]
     with pytest.raises(ConfigError, match=r"`cultureops (run|hub)`"):
         run(site, tmp_path / "d")
+
+
+async def hub_with_a_log(tmp_path: Path) -> tuple[Path, Path]:
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        for _ in range(2):
+            nodes.clock.advance(HOUR_MS)
+            await nodes.step(co2("inc_room_1", 3.0, nodes.clock.now()), after_ms=5 * SECOND_MS)
+    return tmp_path / "data", tmp_path / "data" / "origins" / "room_1.sqlite"
+
+
+def findings(data_dir: Path) -> list[tuple[str, str]]:
+    return [(str(one.kind), one.where) for one in verify_folder(data_dir, [], [], None).findings]
+
+
+async def test_verify_compares_the_logs_of_gateways_with_the_heads_in_the_hubs_record(tmp_path: Path) -> None:
+    data_dir, log = await hub_with_a_log(tmp_path)
+    said = verify_folder(data_dir, [], [], None)
+    assert said.findings == [] and said.origins["room_1"].head.position >= 3
+    whole = log.read_bytes()
+
+    def tampered(statement: str) -> list[tuple[str, str]]:
+        log.write_bytes(whole)
+        with closing(sqlite3.connect(log, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = DELETE")
+            for trigger in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                db.execute(f"DROP TRIGGER {trigger[0]}")
+            db.execute(statement)
+        return findings(data_dir)
+
+    edited = "UPDATE events SET canonical = replace(canonical, 'low', 'lov') WHERE position = 3"
+    assert ("edited", "origins/room_1.sqlite position 3") in tampered(edited)
+    assert "deleted" in {kind for kind, _ in tampered("DELETE FROM events WHERE position = 2")}
+    log.write_bytes(whole[: len(whole) // 2])
+    assert findings(data_dir)[0][0] == "unreadable"
+    log.unlink()
+    assert findings(data_dir) == [("unreadable", "origins/room_1.sqlite")]
+
+
+async def test_a_log_that_was_rolled_back_with_its_heads_is_found_by_the_hubs_record(tmp_path: Path) -> None:
+    data_dir, log = await hub_with_a_log(tmp_path)
+    with closing(sqlite3.connect(log, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        for trigger in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {trigger[0]}")
+        db.execute("DELETE FROM heads WHERE size > 1")
+        db.execute("DELETE FROM events WHERE position > 1")
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    (finding,) = verify_folder(data_dir, [], [], None).findings
+    assert finding.kind == "rolled back" and finding.where.startswith("origins/room_1.sqlite")
+    assert "the hub's record at position" in finding.detail

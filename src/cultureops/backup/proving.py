@@ -19,6 +19,7 @@ from cultureops.clock import Instant
 from cultureops.errors import ChainBroken, Unreadable
 from cultureops.ledger.event import decode
 from cultureops.ledger.head import Head
+from cultureops.ledger.origins import ORIGINS_FOLDER, examine_origins, recorded_heads
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.ledger.whereabouts import open_reader
 from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER
@@ -53,6 +54,7 @@ def prove_copies(data: Path, files: Iterable[StoredFile], fresh: Collection[str]
     """
     head = verify(data / LEDGER_FILE)
     _prove_raw_files(data, files)
+    _prove_origins(data)
     sealed = [event for event in read_stream(data / LEDGER_FILE, STREAM) if event.type == SEALED]
     newest_at = _last_recorded(data / LEDGER_FILE)
     folder = data / TELEMETRY_FOLDER
@@ -69,6 +71,13 @@ def prove_copies(data: Path, files: Iterable[StoredFile], fresh: Collection[str]
     return Proof(
         head, head.position, found.frames, found.readings, found.chunks, found.sealed_readings, roots, newest_at
     )  # fmt: skip
+
+
+def _prove_origins(data: Path) -> None:
+    """Raise ChainBroken where a hub's copy of a gateway's log is not whole, or not what the hub's record says."""
+    _, findings = examine_origins(data / ORIGINS_FOLDER, recorded_heads(data / LEDGER_FILE))
+    if findings:
+        raise ChainBroken(f"{findings[0]}; put it back from an earlier backup")
 
 
 def _prove_raw_files(data: Path, files: Iterable[StoredFile]) -> None:

@@ -22,6 +22,7 @@ from cultureops.ledger.head import parse_head
 from cultureops.ledger.head_table import read_heads, read_stamps
 from cultureops.ledger.key_chain import KeyEntry
 from cultureops.ledger.known import Known
+from cultureops.ledger.origins import ORIGINS_FOLDER, examine_origins, recorded_heads
 from cultureops.ledger.settings import Authority, LedgerSettings, ledger_from
 from cultureops.ledger.storage import FAILURES
 from cultureops.ledger.time_stamp import check_token
@@ -39,9 +40,13 @@ __all__ = ["Verified", "print_verified", "verify_folder"]
 
 @dataclass(slots=True)
 class Verified:
-    """What was found in a data folder; ``ledger`` and ``telemetry`` are None where they can't be read at all."""
+    """What was found in a data folder; ``ledger`` and ``telemetry`` are None where they can't be read at all.
+
+    ``origins`` are the logs that a hub holds of its gateways.
+    """
 
     ledger: Examined | None = None
+    origins: dict[str, Examined] = field(default_factory=dict)
     telemetry: Checked | None = None
     roots: int = 0
     anchored: int = 0
@@ -94,8 +99,20 @@ def verify_folder(data_dir: Path, anchors: Sequence[Path], heads: Sequence[str],
             _look_at_readings(found, path, folder)
     elif found.ledger is not None and _sealed(path):
         found.findings.append(Finding(Kind.UNREADABLE, str(folder), "is missing; restore it from a backup"))
+    _look_at_origins(found, path, data_dir / ORIGINS_FOLDER)
     found.findings += Attachments(data_dir).check(_kept_files(path))
     return found
+
+
+def _look_at_origins(found: Verified, ledger: Whereabouts, folder: Path) -> None:
+    """Compare a hub's copies of its gateways' logs with themselves, and with the heads in the hub's own record."""
+    try:
+        recorded = {} if found.ledger is None else recorded_heads(ledger)
+    except StorageError:
+        recorded = {}  # what of the record can't be read is told already
+    with patience(f"reading {folder}"):
+        found.origins, findings = examine_origins(folder, recorded, check_signatures)
+    found.findings += findings
 
 
 def _kept_files(ledger: Whereabouts) -> tuple[Event, ...]:
@@ -225,6 +242,10 @@ def _data(found: Verified) -> dict[str, object]:
             "unsigned_events": ledger.unsigned, "events_with_signatures": ledger.signatures,
             "keys": [_key_data(entry) for entry in ledger.keys],
         },
+        "origins": {
+            name: {"events": one.head.position, "head": one.head.hash, "signed_heads": one.heads}
+            for name, one in found.origins.items()
+        },
         "anchored_heads": found.anchored,
         "time_stamps": found.stamps,
         "telemetry": None if telemetry is None else {
@@ -253,6 +274,8 @@ def _lines(data_dir: Path, found: Verified) -> Iterator[str]:
         for entry in ledger.keys[1:]:
             why = f" by {entry.actor}: {entry.reason}" if entry.reason else ""
             yield f"key {entry.key.id}: {entry.how} at position {entry.position}{why}"
+    for name, one in found.origins.items():
+        yield f"{ORIGINS_FOLDER}/{name}.sqlite: {one.head.position} events to head {one.head}; {one.heads} signed heads"
     if found.anchored or found.stamps:
         yield f"{found.anchored} heads of anchors and {found.stamps} time stamps compared"
     if telemetry is not None:

@@ -55,6 +55,7 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
         "progress": _progress(context),
         "path": request.url.path,
         "hub": None if context.hub is None or visitor.identity is None else context.hub(),
+        "hub_zone": context.zone,
         "has_keys": bool(context.access.policy.webauthn_origin),
     }
     answer = _TEMPLATES.TemplateResponse(request, template, {**common, **values}, status)
