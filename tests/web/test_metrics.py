@@ -1,5 +1,6 @@
 """The measures of a lab: well formed, true, cheap, and shown to nobody who may not see them."""
 
+import re
 import shutil
 import statistics
 import subprocess
@@ -26,6 +27,7 @@ from cultureops.web.gateways import GatewayView, HubView
 from cultureops.web.metrics import exposition
 from cultureops.web.settings import MetricsSettings, WebSettings
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef" * 4
 DEVICES = 100
 MOST_MS = 5.0
@@ -151,6 +153,17 @@ async def test_gateways_and_hub_are_measured_where_there_are_any(people: Path, t
     assert metric(found, "gateway_certificate_ends_timestamp_seconds", gateway="room_1") == 86_400
     assert metric(found, "gateway_problems", gateway="room_2") == 1
     assert (metric(found, "hub_up"), metric(found, "hub_lag_seconds")) == (1, 7.5)
+
+
+def test_the_reference_names_every_measure_and_no_other() -> None:
+    source = (ROOT / "src/cultureops/web/metrics.py").read_text()
+    reference = (ROOT / "docs/reference/metrics.md").read_text()
+    table = reference[reference.index("| measure |") : reference.index("## Spans")]
+    names = "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))
+    told = {name.removesuffix("_total") for name in re.findall(r"`([a-z_]+)`", names)}
+    made = set(re.findall(r'_(?:gauge|count)\("(\w+)"', source)) | set(re.findall(r'\{PREFIX\}(\w+)"', source))
+    made |= {f"gateway_{name}" for name in re.findall(r'^        \("(\w+)", "', source, re.MULTILINE)}
+    assert told == made | {"poll_lateness_seconds", "loop_lag_seconds"} and len(told) > 45
 
 
 @pytest.mark.parametrize(
