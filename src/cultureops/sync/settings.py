@@ -129,7 +129,7 @@ def gateways_from(table: Table | None, rows: Sequence[Table], folder: Path) -> G
         found.append(gateway)
     settings = GatewaysSettings(
         host=table.text("host", "0.0.0.0"),
-        port=table.integer("port", 8443, minimum=0, maximum=65535),
+        port=table.integer("port", 8444, minimum=0, maximum=65535),
         certificate=folder / table.text("certificate"),
         key=folder / table.text("key"),
         rows=tuple(found),
@@ -170,5 +170,5 @@ def _address(table: Table) -> tuple[str, int]:
     except ValueError:
         host, port, is_plain = None, None, False
     if not host or not is_plain:
-        raise table.error(f"{url!r} is no address of a hub; write e.g. https://hub.example:8443", "url")
-    return host, 8443 if port is None else port
+        raise table.error(f"{url!r} is no address of a hub; write e.g. https://hub.example:8444", "url")
+    return host, 8444 if port is None else port

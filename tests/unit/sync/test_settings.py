@@ -57,7 +57,7 @@ def test_a_hub_is_named(tmp_path: Path) -> None:
     found = hub(HUB, tmp_path)
     assert found is not None
     assert (found.url, found.gateway, found.ca_file) == ("https://hub.example:9443", "room_1", tmp_path / "hub.pem")
-    assert hub(HUB.replace("hub.example:9443/", "[2001:db8::7]"), tmp_path).url == "https://[2001:db8::7]:8443"  # type: ignore[union-attr]
+    assert hub(HUB.replace("hub.example:9443/", "[2001:db8::7]"), tmp_path).url == "https://[2001:db8::7]:8444"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
