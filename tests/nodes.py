@@ -15,6 +15,7 @@ from cultureops.device.reading import Quality, Reading, Reason
 from cultureops.gateway import Gateway, open_gateway
 from cultureops.hub import Hub, open_hub
 from cultureops.site import read_site
+from cultureops.site_approval import SiteWatch, adopt_site
 
 __all__ = ["START", "Nodes", "co2", "open_nodes"]
 
@@ -52,8 +53,13 @@ class Nodes:
 
 
 @asynccontextmanager
-async def open_nodes(folder: Path, names: Sequence[str] = ("room_1", "room_2")) -> AsyncIterator[Nodes]:
-    """Open a hub with one gateway for each name, whose incubator is called after it; no device answers."""
+async def open_nodes(
+    folder: Path, names: Sequence[str] = ("room_1", "room_2"), *, is_controlled: bool = False
+) -> AsyncIterator[Nodes]:
+    """Open a hub with one gateway for each name, whose incubator is called after it; no device answers.
+
+    ``is_controlled`` is whether the hub's site file is under change control.
+    """
     clock = SteppedClock(START)
     site_file = folder / "site.toml"
     if not site_file.exists():
@@ -64,7 +70,12 @@ async def open_nodes(folder: Path, names: Sequence[str] = ("room_1", "room_2")) 
     (folder / "data").mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
         site = replace(read_site(site_file), access=POLICY)
-        hub = await stack.enter_async_context(open_hub(site, folder / "data", clock, SeededEntropy(1)))
+        watch = None
+        if is_controlled:
+            in_force = await adopt_site(folder / "data", site_file, clock)
+            watch = SiteWatch(folder / "data", site_file, in_force)
+        opening_hub = open_hub(site, folder / "data", clock, SeededEntropy(1), site_watch=watch)
+        hub = await stack.enter_async_context(opening_hub)
         gateways = {}
         for number, name in enumerate(names, 2):
             there = folder / name

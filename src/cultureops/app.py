@@ -55,7 +55,7 @@ from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import AnyTrouble, Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
-from cultureops.gateway import open_gateway
+from cultureops.gateway import approved_at_hub, open_gateway
 from cultureops.gathering import alarm_performance
 from cultureops.hub import open_hub
 from cultureops.imaging.shelf import MicrographShelf
@@ -172,7 +172,7 @@ def _run_node(site_file: Path, data_dir: Path, opening: _Opening) -> None:
 
 async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
-    in_force = await adopt_site(data_dir, site_file, clock)
+    in_force = await adopt_site(data_dir, site_file, clock, approved_at_hub(data_dir))
     watch = SiteWatch(data_dir, site_file, in_force)
     async with tracing(in_force.site.tracing), opening(in_force, data_dir, clock, entropy, watch) as node:
         lab = node.lab

@@ -8,19 +8,32 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from cultureops.clock import Clock, Entropy
 from cultureops.errors import ConfigError
 from cultureops.lab import Lab, open_lab
 from cultureops.site import Site
 from cultureops.site_approval import SiteWatch
 from cultureops.site_rules import channels_of_gateway
-from cultureops.sync import Forwarding, HubSettings
+from cultureops.sync import Forwarding, HubSettings, Standing
+from cultureops.sync.small_file import load, save
 from cultureops.web.gateways import HubView
 
-__all__ = ["Gateway", "open_gateway"]
+__all__ = ["Gateway", "approved_at_hub", "open_gateway"]
+
+log = structlog.get_logger(__name__)
 
 FORWARDING_FOLDER: Final = "forwarding"
 """What the gateway remembers of its hub; without it the hub is asked again."""
+APPROVED_FILE: Final = "approved.json"
+_SHA256: Final = "site_sha256"
+
+
+def approved_at_hub(data_dir: Path) -> str | None:
+    """Return the SHA-256 [hex] of the site file that the hub said last is approved for this gateway; None for none."""
+    said = load(data_dir / FORWARDING_FOLDER / APPROVED_FILE).get(_SHA256)
+    return said if isinstance(said, str) else None
 
 
 class Gateway:
@@ -29,11 +42,21 @@ class Gateway:
     def __init__(self, lab: Lab, settings: HubSettings, site_sha256: str) -> None:
         outpost = lab.outpost
         assert outpost is not None, "the site file has [hub]"
-        self.lab = lab
+        self.lab, self._outpost = lab, outpost
+        self._approved = approved_at_hub(lab.data_dir)
         self.forwarding = Forwarding(
             settings, settings.gateway, lab.ledger, lab.store, lab.data_dir / FORWARDING_FOLDER, lab.clock,
-            site_sha256=site_sha256, on_standing=outpost.on_standing, on_orders=outpost.on_orders,
+            site_sha256=site_sha256, on_standing=self._on_standing, on_orders=outpost.on_orders,
         )  # fmt: skip
+
+    def _on_standing(self, standing: Standing) -> None:
+        self._outpost.on_standing(standing)
+        if standing.approved_site not in (None, self._approved):
+            try:
+                save(self.lab.data_dir / FORWARDING_FOLDER / APPROVED_FILE, {_SHA256: standing.approved_site})
+                self._approved = standing.approved_site
+            except OSError as error:
+                log.error("which site file the hub has approved can't be kept; tried again", error=str(error))
 
     async def run(self) -> None:
         """Run the lab and forward, until cancelled."""

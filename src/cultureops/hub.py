@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ from cultureops.ledger.origins import ORIGINS_FOLDER
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.site import Site
 from cultureops.site_approval import SiteWatch
-from cultureops.sync import ClockOffset, GatewaysSettings, Hello, Receiving
+from cultureops.sync import ClockOffset, GatewaysSettings, Hello, Receiving, Standing
 from cultureops.sync.events import head_recorded, stream_of
 from cultureops.telemetry import ChannelInfo
 from cultureops.web.gateways import GatewayView
@@ -59,7 +60,7 @@ class Hub:
         self._site_sha256 = {row.name: row.site_sha256() for row in settings.rows}
         self.receiving = Receiving(
             settings, lab.data_dir / ORIGINS_FOLDER, lab.clock, keep_readings=self._keep, on_events=self._on_events,
-            taken=lab.across.taken, standing=lab.across.standing, orders=lab.across.orders, on_hello=self._on_hello,
+            taken=lab.across.taken, standing=self._standing, orders=lab.across.orders, on_hello=self._on_hello,
             on_head=self._on_head,
         )  # fmt: skip
         lab.across.watch(self.receiving.status)
@@ -124,6 +125,13 @@ class Hub:
         if channel not in known and len(known) < MOST_UNKNOWN:
             known.add(channel)
         return channel in known
+
+    def _standing(self, origin: str) -> Standing:
+        watch = self.lab.site_watch
+        is_approved = watch is not None and not watch.differs
+        return replace(
+            self.lab.across.standing(origin), approved_site=self._site_sha256[origin] if is_approved else None
+        )
 
     async def _on_events(self, origin: str, events: Sequence[Event]) -> None:
         self.links.take(origin, events)

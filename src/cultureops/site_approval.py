@@ -120,9 +120,10 @@ def _text_in(event: Event) -> SiteText | None:
     return SiteText(text, commitment, event.occurred_at, event.reason, signature, files)
 
 
-async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
+async def adopt_site(data_dir: Path, file: Path, clock: Clock, approved_elsewhere: str | None = None) -> SiteInForce:
     """Return the site that a data folder's lab runs on; the first start adopts the file.
 
+    A gateway's is approved at its hub: a changed file is adopted that has the SHA-256 ``approved_elsewhere`` [hex].
     Raises Unreadable where a ledger was and is no more, ConfigError for a file that can't be read, and where it differs
     and the text in force is not whole any more.
     """
@@ -135,22 +136,24 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock) -> SiteInForce:
         await asyncio.to_thread(settle_ledger, data_dir, new.ledger)
     async with open_ledger_beside(data_dir, clock, origin=origin) as ledger:
         known = text_in_force(ledger.read(STREAM))
-        if known is None:
+        file_sha256 = await asyncio.to_thread(_file_sha256, file)
+        is_new = known is not None and not hmac.compare_digest(key.commitment(text), known.commitment)
+        if known is None or (is_new and file_sha256 == approved_elsewhere):
             site = site_from(parse(text, str(file)), file)  # what can't be read is not adopted
             details = await asyncio.to_thread(_details, key, text, file)
-            adopted = NewEvent(ADOPTED, dict(data_of(details)), _SYSTEM, Source.SYSTEM, reason="first start")
-            (event,) = await ledger.append(STREAM, [adopted], 0)
+            reason = "approved at the hub" if is_new else "first start"
+            adopted = NewEvent(ADOPTED, dict(data_of(details)), _SYSTEM, Source.SYSTEM, reason=reason)
+            (event,) = await ledger.append(STREAM, [adopted], None if is_new else 0)
             await asyncio.to_thread(key.keep, text)
             known = _text_in(event)
             assert known is not None
-            return SiteInForce(site, known, differs=False, sha256=await asyncio.to_thread(_file_sha256, file))
+            return SiteInForce(site, known, differs=False, sha256=file_sha256)
     if hmac.compare_digest(await asyncio.to_thread(key.commitment, text), known.commitment):
         await asyncio.to_thread(key.keep, text)
         differs = not known.names(await asyncio.to_thread(named_files, file, text))
         if differs:
             log.warning("a file that the site file names is not what was approved with it", file=str(file))
-        sha256 = await asyncio.to_thread(_file_sha256, file)
-        return SiteInForce(site_from(parse(text, str(file)), file), known, differs, sha256)
+        return SiteInForce(site_from(parse(text, str(file)), file), known, differs, file_sha256)
     whole = await asyncio.to_thread(key.kept)
     if whole is None or not hmac.compare_digest(key.commitment(whole), known.commitment):
         raise ConfigError(

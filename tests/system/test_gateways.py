@@ -2,16 +2,21 @@
 
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from tests.nodes import START, co2, open_nodes
 
-from cultureops.clock import HOUR_MS, SECOND_MS
+from cultureops.clock import HOUR_MS, SECOND_MS, SteppedClock
 from cultureops.device.reading import Reason
+from cultureops.gateway import approved_at_hub
 from cultureops.keeping.verifying import verify_folder
 from cultureops.ledger.event import Event
 from cultureops.ledger.verify import verify
+from cultureops.recording import open_ledger_beside
+from cultureops.site_approval import adopt_site
+from cultureops.sync import Standing
 from cultureops.sync.events import CLOCK_COMPARED, HEAD_RECORDED, stream_of
 
 
@@ -121,6 +126,41 @@ async def test_a_gateway_that_runs_on_another_file_is_told_of(tmp_path: Path) ->
         nodes.clock.advance(120 * SECOND_MS)
         nodes.hub.lab.tick(nodes.clock.now())
         assert "cultureops/gateway_room_1_site_differs/high" in {v.rule.id for v in nodes.hub.lab.alarms.active()}
+
+
+async def test_a_changed_file_of_a_gateway_comes_into_force_once_its_hub_has_approved_it(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        await nodes.step()
+        assert approved_at_hub(tmp_path / "room_1/data") is None, "this hub's own file is not under change control"
+        nodes.gateways["room_1"]._on_standing(Standing(0, {}, "ab" * 32))
+    there, clock = tmp_path / "room_1", SteppedClock(START)
+    file, data_dir = there / "site.toml", there / "other"
+    data_dir.mkdir()
+    assert approved_at_hub(there / "data") == "ab" * 32
+    first = await adopt_site(data_dir, file, clock)
+    assert not first.differs and first.sha256 == sha256(file.read_bytes()).hexdigest()
+    file.write_text(file.read_text().replace("limit = 4.0", "limit = 1.0"))
+    for elsewhere in (None, first.sha256):
+        kept = await adopt_site(data_dir, file, clock, elsewhere)
+        assert kept.differs and kept.sha256 == first.sha256 and kept.site.alarm_rows[0].number("limit") == 4.0
+    approved = sha256(file.read_bytes()).hexdigest()
+    for elsewhere in (approved, approved, None):
+        changed = await adopt_site(data_dir, file, clock, elsewhere)
+        assert not changed.differs and changed.sha256 == approved and changed.site.alarm_rows[0].number("limit") == 1.0
+        assert changed.text.reason == "approved at the hub"
+    async with open_ledger_beside(data_dir) as ledger:
+        assert types(ledger.read("site")) == ["site_adopted", "site_adopted"] and ledger.origin == "room_1"
+
+
+async def test_a_hub_under_change_control_hands_down_what_is_approved(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path, ["room_1"], is_controlled=True) as nodes:
+        await nodes.step()
+        approved = approved_at_hub(tmp_path / "room_1/data")
+        assert approved == sha256((tmp_path / "gateways/room_1.toml").read_bytes()).hexdigest()
+        assert nodes.hub.lab.site_watch is not None
+        (tmp_path / "gateways/room_1.toml").write_text("changed")
+        await nodes.hub.lab.site_watch.settle(nodes.clock.now())
+        assert nodes.hub._standing("room_1").approved_site is None
 
 
 @pytest.mark.parametrize("what", ["run", "gateway", "hub"])

@@ -24,21 +24,35 @@ _LAST_INSTANT: Final = 253_402_300_799_999
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Which batches stand in a gateway's chambers, as the hub knew it at ``as_of`` [ms UTC of the hub's clock]."""
+    """Which batches stand in a gateway's chambers, as the hub knew it at ``as_of`` [ms UTC of the hub's clock].
+
+    ``approved_site`` is the SHA-256 [hex] of the site file that is approved there for this gateway; None where the hub
+    itself runs on something that is not approved.
+    """
 
     as_of: Instant
     chambers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    approved_site: str | None = None
 
     def data(self) -> dict[str, JsonValue]:
         """Return it as JSON values."""
-        return {"as_of": self.as_of, "chambers": {name: list(ids) for name, ids in self.chambers.items()}}
+        return {
+            "as_of": self.as_of,
+            "chambers": {name: list(ids) for name, ids in self.chambers.items()},
+            "approved_site": self.approved_site,
+        }
 
     @classmethod
     def read(cls, fields: Fields) -> Standing:
         """Read what ``data`` returned; raises Malformed."""
         chambers = fields.fields("chambers")
         names = chambers.keys(_MOST_CHAMBERS)
-        return cls(_instant(fields, "as_of"), {name: chambers.texts(name, _MOST_BATCHES) for name in names})
+        inside = {name: chambers.texts(name, _MOST_BATCHES) for name in names}
+        return cls(
+            _instant(fields, "as_of"),
+            inside,
+            fields.hex("approved_site", 32) if "approved_site" in fields else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
