@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.ledger.keys import KEYS_FOLDER
+from cultureops.ledger.origins import ORIGINS_FOLDER
 from cultureops.ledger.pointer import POINTER_FILE
 from cultureops.recording import LEDGER_FILE, MOVED, SCRATCH_FOLDER, TELEMETRY_FOLDER
 
-__all__ = ["DATA", "SITE", "Survey", "is_key", "survey"]
+__all__ = ["DATA", "SITE", "Survey", "is_cursor", "is_key", "survey"]
 
 DATA: Final = "data"
 SITE: Final = "site"
@@ -52,6 +53,11 @@ def is_key(name: str) -> bool:
     """Whether a file holds a secret key: it goes into no backup, only into a file of its own that somebody asks for."""
     first, *_ = name.split("/")
     return first == KEYS_FOLDER or name.endswith(_KEY_ENDS)
+
+
+def is_cursor(name: str) -> bool:
+    """Whether a file says how far a gateway's readings are in the store: it must never be newer than that."""
+    return name.startswith(f"{ORIGINS_FOLDER}/") and name.endswith(".json")
 
 
 def survey(data_dir: Path) -> Survey:

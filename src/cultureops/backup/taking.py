@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from cultureops.access.secrets_file import SECRETS_FILE
-from cultureops.backup.contents import DATA, SITE, Survey, survey
+from cultureops.backup.contents import DATA, SITE, Survey, is_cursor, survey
 from cultureops.backup.copying import (
     copy_database,
     copy_file,
@@ -149,12 +149,15 @@ class _Backup:
         data = folder / DATA
         data.mkdir(mode=0o700)
         self._take_ledger(folder)
+        cursors = {path for path in self.survey.plain if is_cursor(path)}
+        for path in sorted(cursors):  # a gateway is never asked again for what its cursor says is here
+            self._take_plain(self._wanted.data_dir / path, folder, f"{DATA}/{path}")
         if self._has_telemetry:
             self._take_telemetry(folder)
         # Looked through once more, after the ledger was copied: what that one names was on the disk before.
         self.survey = survey(self._wanted.data_dir)
         left_out = [*self.survey.left_out, *(f"{key}: a key" for key in self.survey.keys)]
-        for path in self.survey.plain:
+        for path in (path for path in self.survey.plain if path not in cursors):
             try:
                 self._take_plain(self._wanted.data_dir / path, folder, f"{DATA}/{path}")
             except FileNotFoundError:

@@ -60,6 +60,14 @@ def test_no_key_is_in_a_backup_and_only_its_owner_may_read_it(take: Take) -> Non
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
 
 
+def test_what_is_asked_of_gateways_no_more_is_in_the_readings_that_are_copied_later(take: Take, lab: Path) -> None:
+    (lab / "origins").mkdir()
+    (lab / "origins" / "room_1.json").write_text('{"readings_cursor": "7:0:-1"}')
+    paths = [file.path for file in take().manifest.files]
+    assert paths.index("data/origins/room_1.json") < paths.index("data/telemetry/journal.sqlite")
+    assert len(paths) == len(set(paths)) == 7
+
+
 def test_what_did_not_change_is_linked_and_what_did_is_copied(take: Take, lab: Path) -> None:
     first = take()
     (lab / "attachments" / "a2").write_bytes(b"photograph")
