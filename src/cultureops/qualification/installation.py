@@ -25,6 +25,7 @@ from cultureops.backup.records import STREAM as BACKUPS
 from cultureops.clock import DAY_MS, HOUR_MS, Instant, iso
 from cultureops.kernel_clock import ClockQuality, ClockState, kernel_clock, quality_of
 from cultureops.ledger.event import Event, decode
+from cultureops.ledger.storage import Storage
 from cultureops.ledger.table import read_rows
 from cultureops.ledger.verify import verify
 from cultureops.ledger.whereabouts import Whereabouts, open_reader
@@ -139,9 +140,20 @@ def _space(it: Installation) -> Found:
 def _log_mode(it: Installation) -> Found:
     if not it.is_begun:
         return not_applicable("no ledger yet")
+    if not isinstance(it.ledger, Path):
+        return _server(it.ledger)
     with closing(open_reader(it.ledger)) as connection:
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     return ok(mode) if mode == "wal" else fail(f"{mode}; the lab was never started on it")
+
+
+def _server(storage: Storage) -> Found:
+    """Open it for writing as a lab does, which refuses a server that may lose commits, or a role that may do more."""
+    writer = storage.writer()
+    try:
+        return ok(f"{storage.engine_version(writer)}, {storage.name}: durable commits, this role can only append")
+    finally:
+        writer.dispose()
 
 
 def _clock(it: Installation) -> Found:
@@ -271,7 +283,7 @@ CHECKS: Final[tuple[Check[Installation], ...]] = (
     Check("IQ-10", "File system", ("R16",), "local and lasting", _file_system),
     Check("IQ-11", "Durable writes", ("R16",), "the disk takes a write to the end", _durable),
     Check("IQ-12", "Free space", ("R16",), "above the site's warning limits", _space),
-    Check("IQ-13", "Write-ahead log", ("R16",), "wal", _log_mode),
+    Check("IQ-13", "Write-ahead log", ("R16",), "wal; on a server durable commits, append only", _log_mode),
     Check("IQ-14", "Record as it stands", ("R1", "R21"), "chain, signatures of heads and checksums hold", _whole),
     Check("IQ-15", "Secrets", ("R10", "R25"), "only their owner may read them", _secret),
     Check("IQ-16", "Signing key", ("R21",), "the ledger's heads are signed", _signing_key),
