@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from cultureops.access.roles import Role
 from cultureops.access.signature import Meaning, Signature, check_signatures, details_sha256, shown, signed
@@ -69,9 +71,10 @@ async def make(folder: Path, events: int) -> Path:
         db.execute("PRAGMA synchronous = OFF")
         db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows())
         db.executemany("INSERT INTO claims VALUES (?, ?, ?)", claims)
-        for head in heads:
-            put_head(db, head)
         db.commit()
+    with create_engine(f"sqlite:///{path}", poolclass=NullPool).begin() as connection:
+        for head in heads:
+            put_head(connection, head)
     return path
 
 

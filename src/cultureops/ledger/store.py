@@ -120,8 +120,10 @@ class SqlLedger:
             with writer.connect().execution_options(**UNLOCKED) as connection:
                 generation = generation_of(connection, storage.name)
             return cls(storage, writer, tail, clock, entropy, origin, keys, generation)
-        except BaseException:
+        except BaseException as error:
             writer.dispose()
+            if isinstance(error, FAILURES):
+                raise Unreadable(f"{storage.name}: can't be opened: {cause(error)}; open it again") from None
             raise
 
     def _named(self, wanted: str | None) -> str:
