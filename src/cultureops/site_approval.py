@@ -190,6 +190,11 @@ def named_files(file: Path, text: str) -> tuple[str, ...]:
     except tomllib.TOMLDecodeError:
         return ()
     named = set(toml_named_in({section: value for section, value in said.items() if section != "recipe"}))
+    for row in said.get("gateway", ()):  # what the copies of gateways' site files name is approved with them
+        try:
+            named |= set(toml_named_in(tomllib.loads((file.parent / row["site"]).read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # reading the site tells what is wrong with it
     return tuple(f"{name} {_sha256(file, name)}" for name in sorted(named))
 
 
