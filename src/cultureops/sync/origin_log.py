@@ -17,7 +17,7 @@ from cultureops.ledger.claims import Holder, claim_changes
 from cultureops.ledger.event import Event, decode
 from cultureops.ledger.generation import Generation
 from cultureops.ledger.head import Head
-from cultureops.ledger.head_table import put_head, read_heads
+from cultureops.ledger.head_table import last_head, put_head, read_heads
 from cultureops.ledger.key_chain import STREAM as KEYS
 from cultureops.ledger.key_chain import KeyChain
 from cultureops.ledger.signed_head import SignedHead
@@ -59,8 +59,9 @@ class OriginLog:
         self._keys = KeyChain()
         for event in self._stream(KEYS):
             self._learn(event)
-        heads = self.signed_heads()
-        self.newest_head = heads[-1] if heads else None
+        with writer.connect().execution_options(**UNLOCKED) as connection:
+            newest = last_head(connection)
+        self.newest_head = None if newest is None else newest.head
 
     @classmethod
     def open(cls, path: Path, origin: str) -> Self:

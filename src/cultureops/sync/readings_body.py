@@ -26,7 +26,8 @@ LATEST: Final[Instant] = 7_258_118_400_000
 """2200-01-01: a time behind it is no time of a reading, however wrong a clock was."""
 
 _MOST_CHANNELS: Final = 20_000
-_MOST_FRAMES: Final = 32
+_MOST_FRAMES: Final = 4
+"""A quarter of a million readings are what one request may make of the hub's memory."""
 _LENGTH_BYTES: Final = 4
 _MOST_DECIMALS: Final = 15
 

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 HANDSHAKE_S: Final = 5.0
 IDLE_S: Final = 120.0
+PACE_S: Final = 0.01
+"""A request takes at least so long, so that nobody who asks without end keeps the hub from the others."""
 _CLOSE_S: Final = 1.0
 _REST_S: Final = 0.1
 _BACKLOG: Final = 64
@@ -169,8 +171,11 @@ class Door:
                 return await self._say(wire, Reply(400, _problem(f"no HTTP/1.1: {error}")), is_last=True)
             if request is None:
                 return
+            loop = asyncio.get_running_loop()
+            began_s = loop.time()
             reply = await self._reply(name, *request)
             await self._say(wire, reply, is_last=reply.status == 403)
+            await asyncio.sleep(began_s + PACE_S - loop.time())
             if not wire.next_cycle():
                 return
 
