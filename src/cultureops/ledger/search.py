@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, LargeBinary, Select, Text, literal, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, Text, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
@@ -41,7 +41,7 @@ def windowed(search: Search, after: int, up_to: int, limit: int, *, newest_first
     if search.streams:
         query = query.where(EVENTS.c.stream.in_(search.streams))
     elif search.prefix:
-        query = query.where(EVENTS.c.stream.startswith(search.prefix, autoescape=True))
+        query = query.where(func.substr(EVENTS.c.stream, 1, len(search.prefix)) == search.prefix)
     for needle in search.needles:
         query = query.where(_PlaceOfBytes(EVENTS.c.canonical, literal(needle, LargeBinary)) > 0)
     if search.text:
