@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import random
 import shutil
+import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,14 +22,17 @@ from tests.kept import write_folder
 from tests.postgres import OWNER, ROLE, Database, PostgresServer
 
 from cultureops.access.vault import make_vault, open_vault
+from cultureops.clock import SystemClock, SystemEntropy
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.keeping import moving
+from cultureops.keeping.ledger_place import database_in
 from cultureops.keeping.moving import LEDGER_MOVED, move_to_database, move_to_file
+from cultureops.ledger import Actor, NewEvent, Source, SqlLedger
 from cultureops.ledger.pointer import POINTER_FILE, point_to, pointed
 from cultureops.ledger.settings import LedgerSettings
 from cultureops.ledger.verify import read_stream, verify
 from cultureops.ledger.whereabouts import Whereabouts, open_reader
-from cultureops.recording import ledger_in, refuse_missing_ledger, settle_ledger, storage_of
+from cultureops.recording import ledger_in, open_ledger_beside, refuse_missing_ledger, settle_ledger, storage_of
 from cultureops.telemetry.file import lock_for_writing
 
 SITE = """[site]
@@ -101,11 +108,24 @@ def test_there_and_back_every_row_is_the_same(data: Path, site: Path, postgres: 
     assert cultureops("verify", "--data-dir", str(data)).returncode == 0
 
 
-POINTS = ("replace_secrets", "point_to", "_say", "compare_rows", "rename_durably")
+MOMENTS = [
+    pytest.param(point, moment, marks=() if is_short else (pytest.mark.soak,))
+    for point, moment, is_short in (
+        ("compare_rows", "before", False),
+        ("compare_rows", "after", False),
+        ("replace_secrets", "before", False),
+        ("replace_secrets", "after", True),
+        ("point_to", "before", False),
+        ("point_to", "after", True),
+        ("_say", "before", False),
+        ("_say", "after", False),
+        ("rename_durably", "before", False),
+        ("rename_durably", "after", True),
+    )
+]
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "moment"), MOMENTS)
 def test_killed_at_any_moment_the_source_is_whole_and_a_second_go_ends_it(
     data: Path, postgres: Database, point: str, moment: str
 ) -> None:
@@ -212,20 +232,86 @@ def test_a_database_that_lost_the_ledger_is_never_taken_for_a_new_one(
         ledger_in(data)
 
 
-def test_roles_and_tables_are_made_by_who_owns_the_database(postgres_server: PostgresServer, tmp_path: Path) -> None:
-    database, file = postgres_server.empty_database(), tmp_path / "site.toml"
-    settings = database.settings()
-    file.write_text(SITE.format(port=settings.port, name=settings.database, password=settings.password_file))
-    password = ("--password-file", str(database.settings(OWNER).password_file))
-    printed = cultureops("ledger", "prepare", str(file), "--owner", OWNER, "--sql")
-    assert (
-        f'CREATE DATABASE "{settings.database}" OWNER "{OWNER}"' in printed.stdout
-        and "PASSWORD '" not in printed.stdout
-    )
-    own = cultureops("ledger", "prepare", str(file), "--owner", ROLE, *password)
+def test_the_printed_roles_and_prepared_tables_are_enough_for_a_lab(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    file, owner, password = tmp_path / "site.toml", "cultureops_owner", tmp_path / "password"
+    password.write_text("of both\n")
+    text = SITE.format(port=postgres_server.port, name="records", password=password)
+    file.write_text(text.replace('user = "cultureops"', 'user = "cultureops_lab"'))
+    printed = cultureops("ledger", "prepare", str(file), "--owner", owner, "--sql")
+    assert printed.returncode == 0 and "PASSWORD '" not in printed.stdout
+    with postgres_server.connect("postgres") as ruler:
+        ruler.autocommit = True
+        for statement in printed.stdout.splitlines():
+            if not statement.startswith(("\\", "--")):
+                ruler.execute(statement)
+        for role in (owner, "cultureops_lab"):
+            ruler.execute(f"ALTER ROLE {role} PASSWORD 'of both'")
+    own = cultureops("ledger", "prepare", str(file), "--owner", "cultureops_lab", "--password-file", str(password))
     assert own.returncode == 2 and "must not own the record" in own.stderr
-    assert not storage_of(settings).exists()
-    done = cultureops("ledger", "prepare", str(file), "--owner", OWNER, *password)
+    settings = database_in(file)
+    with pytest.raises(ConfigError, match="ledger prepare"):
+        settle_ledger(tmp_path, LedgerSettings(postgresql=settings))
+    done = cultureops("ledger", "prepare", str(file), "--owner", owner, "--password-file", str(password))
     assert done.returncode == 0 and "may read and append, and nothing else" in done.stdout, done.stderr
-    assert storage_of(settings).exists()
-    postgres_server.give_back(database)
+    settle_ledger(tmp_path, LedgerSettings(postgresql=settings))
+    make_vault(tmp_path).put("a", "totp", "op-1", b"seed")
+
+    async def note() -> None:
+        async with open_ledger_beside(tmp_path) as ledger:
+            await ledger.append("note:1", [NewEvent("noted", {}, Actor("op-1", "OP"), Source.HUMAN)], 0)
+
+    asyncio.run(note())
+    assert verify(ledger_in(tmp_path)).position == 1
+    with postgres_server.connect("postgres") as ruler:
+        ruler.autocommit = True
+        ruler.execute("DROP DATABASE records WITH (FORCE)")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_long_ledger_moves_through_kills_at_random(
+    postgres: Database, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """100,000 events, moved there by a process that is killed at random until it comes through, and back."""
+    data, moment, settings = tmp_path / "data", random.Random(20261122), postgres.settings()
+    asyncio.run(write_long(data, 100_000))
+    before, kills, took_s = rows(data / "ledger.sqlite"), 0, 0.0
+    while pointed(data) is None or (data / "ledger.sqlite").exists():
+        began = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            try:
+                move_to_database(data, settings, "")
+                os._exit(0)
+            finally:
+                os._exit(1)
+        if kills < 12:
+            time.sleep(moment.uniform(0.1, 12.0))
+            os.kill(child, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code in (0, -signal.SIGKILL)
+        if code:
+            kills += 1
+            assert not (data / "ledger.sqlite").exists() or rows(data / "ledger.sqlite") == before
+        took_s = time.monotonic() - began
+    events, *others = rows(ledger_in(data))
+    assert (events[:100_000], others) == (before[0], before[1:])
+    began = time.monotonic()
+    move_to_file(data, "")
+    back_s = time.monotonic() - began
+    record_property("kills", kills)
+    record_property("events", 100_000)
+    record_property("to_postgresql_s", round(took_s, 1))
+    record_property("to_sqlite_s", round(back_s, 1))
+
+
+async def write_long(data: Path, count: int) -> None:
+    data.mkdir()
+    ledger = SqlLedger.open(data / "ledger.sqlite", SystemClock(), SystemEntropy())
+    actor = Actor("operator-1", "OP")
+    for first in range(0, count, 1000):
+        page = [NewEvent("noted", {"number": first + one}, actor, Source.HUMAN) for one in range(1000)]
+        await ledger.append(f"note:{first // 1000 % 10}", page, None)
+    await ledger.close()

@@ -18,7 +18,7 @@ from cultureops.ledger.whereabouts import storage_at
 from cultureops.progress import steps
 from cultureops.recording import existing_ledger_in
 
-__all__ = ["move_ledger", "prepare_database", "print_roles", "print_where"]
+__all__ = ["database_in", "move_ledger", "prepare_database", "print_roles", "print_where"]
 
 _SECTION: Final = "ledger"
 
@@ -39,7 +39,7 @@ def prepare_database(site_file: Path, owner: str, password_file: Path | None, *,
     """
     from cultureops.ledger.postgres_schema import prepare
 
-    settings = _database_of(site_file)
+    settings = database_in(site_file)
     if owner == settings.user:
         raise ConfigError(f"--owner: {owner} is the lab's own role, which must not own the record; name another one")
     prepare(replace(settings, user=owner, password_file=password_file), settings.user)
@@ -51,7 +51,7 @@ def prepare_database(site_file: Path, owner: str, password_file: Path | None, *,
 
 def print_roles(site_file: Path, owner: str) -> None:
     """Print the SQL that makes the owner, the lab's role and the database, for who rules the server."""
-    print("\n".join(_roles(_database_of(site_file), owner)))
+    print("\n".join(_roles(database_in(site_file), owner)))
 
 
 def _roles(settings: PostgresSettings, owner: str) -> Iterator[str]:
@@ -77,7 +77,7 @@ def move_ledger(data_dir: Path, site_file: Path | None, reason: str, *, to_sqlit
         if site_file is None:
             moved = move_to_file(data_dir, reason, show)
         else:
-            moved = move_to_database(data_dir, _database_of(site_file), reason, show)
+            moved = move_to_database(data_dir, database_in(site_file), reason, show)
     if as_json:
         print_json({"from": moved.source, "to": moved.target, **_counted(moved)})
         return
@@ -95,7 +95,8 @@ def _counted(moved: Moved) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _database_of(site_file: Path) -> PostgresSettings:
+def database_in(site_file: Path) -> PostgresSettings:
+    """Return the database that a site file names; raises ConfigError where it names none."""
     settings = ledger_from(load(site_file).optional_table(_SECTION), site_file.parent).postgresql
     if settings is None:
         raise ConfigError(f"{site_file}: has no section [ledger.postgresql]; add it, with host, database and user")
