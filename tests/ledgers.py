@@ -26,6 +26,11 @@ class Kept(Protocol):
         """As the program is told."""
         ...
 
+    @property
+    def kind(self) -> str:
+        """What it is in a sentence."""
+        ...
+
     def query(self, query: str) -> list[tuple[Any, ...]]:
         """All that a query finds."""
         ...
@@ -54,6 +59,8 @@ def rows_of(kept: Kept) -> list[Row]:
 
 class InFile:
     """A ledger in a file."""
+
+    kind = "file"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,6 +107,8 @@ class InFile:
 
 class InDatabase:
     """A ledger in a database, changed by the owner of its tables."""
+
+    kind = "database"
 
     def __init__(self, database: Database) -> None:
         self.database = database

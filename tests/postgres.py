@@ -109,7 +109,13 @@ class PostgresServer:
             for path in (server.folder, *server.folder.iterdir()):
                 os.chown(path, account.pw_uid, account.pw_gid)
         options = ["--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={server.folder / f'password-{OWNER}'}"]
-        initdb = [postgres_program("initdb"), "--pgdata", server.folder / "data", "--encoding=UTF8", "--locale=C"]
+        initdb: list[str | Path] = [
+            postgres_program("initdb"),
+            "--pgdata",
+            server.folder / "data",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]
         try:
             subprocess.run(
                 [*initdb, *options, "--no-sync", "--no-instructions"],

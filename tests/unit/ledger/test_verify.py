@@ -16,11 +16,15 @@ import pytest
 import rfc8785
 from tests.ledgers import InDatabase, Kept, Row, rows_of
 
-from cultureops.clock import SystemClock, SystemEntropy
+from cultureops.clock import SeededEntropy, SteppedClock, SystemClock, SystemEntropy
 from cultureops.errors import ChainBroken, CultureOpsError, Unreadable
-from cultureops.ledger import Head, SqlLedger, verify
+from cultureops.ledger import Head, KeyFolder, NewEvent, SqlLedger, verify
 from cultureops.ledger.chain import link
+from cultureops.ledger.examine import examine
 from cultureops.ledger.head import GENESIS
+from cultureops.ledger.known import Known
+
+MakeEvent = Callable[..., NewEvent]
 
 
 def as_bytes(column: object) -> bytes:
@@ -194,6 +198,54 @@ def test_only_a_known_head_shows_a_cut_off_tail_and_a_history_written_anew(writt
     assert verify(written.where).position == 12
     with pytest.raises(ChainBroken, match="re-hashed: positions 1 to 12 follow"):
         verify(written.where, known)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("DELETE FROM events WHERE position > 3", "position 4: truncated: positions 4 to 6 are gone; heads in this"),
+        ("UPDATE heads SET signed_at = 1", "head 1: edited: position 6: not signed by key"),
+        ("DELETE FROM heads", "the head of position 6 is missing here; the anchor has it"),
+        ("UPDATE events SET stream = 'z' WHERE position = 2", "position 2: edited"),
+    ],
+)
+async def test_what_is_done_to_signed_records_is_named(
+    kept: Kept, clock: SteppedClock, make_event: MakeEvent, tmp_path: Path, statement: str, named: str
+) -> None:
+    keys = KeyFolder(tmp_path / "keys")
+    ledger = SqlLedger.open(kept.where, clock, SeededEntropy(1), keys=keys)
+    await ledger.introduce_key()
+    await ledger.append("a", [make_event() for _ in range(5)], None)
+    head = await ledger.sign_head()
+    assert head is not None and head.size == 6
+    kept.edit("DELETE FROM heads WHERE size < 6", "UPDATE heads SET number = 1")
+    await ledger.close()
+    anchor = [Known("the anchor", head, ledger.public_key(head.key_id))]
+    assert examine(kept.where, anchor).findings == ()
+    kept.edit(statement)
+    found = examine(kept.where, anchor).findings
+    assert named in str(found[0]), found
+    if "heads" not in statement:
+        with pytest.raises(ChainBroken, match=named[:22]):
+            SqlLedger.open(kept.where, clock, SeededEntropy(1), keys=keys)
+
+
+async def test_a_database_put_back_whole_is_named_by_an_anchor(
+    kept: Kept, clock: SteppedClock, make_event: MakeEvent, tmp_path: Path
+) -> None:
+    ledger = SqlLedger.open(kept.where, clock, SeededEntropy(1), keys=KeyFolder(tmp_path / "keys"))
+    await ledger.introduce_key()
+    await ledger.append("a", [make_event()], None)
+    await ledger.sign_head()
+    heads = kept.query("SELECT max(size) FROM heads")[0][0]
+    await ledger.append("a", [make_event(claims=("place:x",))], None)
+    head = await ledger.sign_head()
+    assert head is not None
+    await ledger.close()
+    kept.edit("DELETE FROM events WHERE position > 2", f"DELETE FROM heads WHERE size > {heads}", "DELETE FROM claims")
+    assert examine(kept.where).findings == ()
+    (found,) = examine(kept.where, [Known("the anchor", head, ledger.public_key(head.key_id))]).findings
+    assert f"position 3: rolled back: the {kept.kind} ends at position 2; the anchor stands for 3" in str(found)
 
 
 def test_a_file_that_is_absent_a_folder_or_empty_is_unreadable(tmp_path: Path) -> None:
