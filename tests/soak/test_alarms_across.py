@@ -24,7 +24,7 @@ from cultureops.ledger.event import Event
 from cultureops.ledger.verify import verify
 
 Record = Callable[[str, object], None]
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 
 def relayed(hub: Lab, room: str) -> list[tuple[str, int]]:

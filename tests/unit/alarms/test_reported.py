@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.alarms.test_events import RULE, T0
 
@@ -86,6 +86,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(sorted(recorded(story()[4]).data)), JSON))
 def test_whatever_a_gateway_writes_it_speaks_of_itself_or_is_refused(changes: dict[str, Any]) -> None:
     event = recorded(story()[4])
