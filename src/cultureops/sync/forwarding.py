@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -89,7 +89,7 @@ class Forwarding:
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._held: Held | None = None
-        self._log_refused_at: Instant | None = None
+        self._refused_at: Instant | None = None
         self._previous: Exchange | None = None
         self._offset: ClockOffset | None = None
         self._heard_at: Instant | None = None
@@ -158,10 +158,7 @@ class Forwarding:
             asked_at = self._clock.now()
             answer = await self._greet()
             await self._take(answer)
-            held = Held(answer.ledger, answer.heads_size, answer.problem)
-            if held.problem is None and self._may_send_log():
-                held = await self._log.send(held)
-            self._note(held)
+            held = await self._hand_over_log(answer)
             is_done = await self._readings.send(answer.cursor, GREET_EVERY_S)
             if is_done:
                 self._synced_at = asked_at
@@ -201,20 +198,21 @@ class Forwarding:
         except Exception:
             log.exception("what the hub sent down was not taken; it comes again", hub=self._settings.url)
 
-    def _may_send_log(self) -> bool:
-        refused_at = self._log_refused_at
-        return refused_at is None or abs(self._clock.now() - refused_at) >= REFUSED_LOG_RETRY_MS
-
-    def _note(self, held: Held) -> None:
-        if held.problem is None and self._log_refused_at is not None and not self._may_send_log():
-            assert self._held is not None  # refused, and not asked again yet
-            held = Held(held.ledger, held.heads_size, self._held.problem)
-        elif held.problem is None:
-            self._log_refused_at = None
-        elif self._log_refused_at is None or self._may_send_log():
-            self._log_refused_at = self._clock.now()
+    async def _hand_over_log(self, answer: Answer) -> Held:
+        """Send the log, and return what the hub holds then; one that was refused is tried again after a minute."""
+        held, now = Held(answer.ledger, answer.heads_size, answer.problem), self._clock.now()
+        is_new = self._refused_at is None or abs(now - self._refused_at) >= REFUSED_LOG_RETRY_MS
+        if held.problem is None and is_new:
+            held = await self._log.send(held)
+        elif held.problem is None and self._held is not None:
+            held = replace(held, problem=self._held.problem)
+        if held.problem is None:
+            self._refused_at = None
+        elif is_new:
+            self._refused_at = now
             log.error("the hub takes no more of this gateway's log", hub=self._settings.url, said=held.problem)
         self._held = held
+        return held
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, CultureOpsError | OSError):

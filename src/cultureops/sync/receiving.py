@@ -11,7 +11,7 @@ from typing import Final
 from cultureops.clock import SECOND_MS, Clock
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
-from cultureops.errors import StorageError
+from cultureops.errors import ChainBroken, StorageError, Unreadable
 from cultureops.ledger.event import Event
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.sync.clock_offset import ClockOffset
@@ -72,7 +72,7 @@ class Receiving:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
             for row in self._settings.rows:
-                held = await asyncio.to_thread(OriginLog.open, self._folder / f"{row.name}.sqlite", row.name)
+                held = await asyncio.to_thread(self._open_log, row.name)
                 self._origins[row.name] = Origin(
                     row, held, self._folder, self._clock, self._callers, self._settings.timeout_s
                 )
@@ -112,6 +112,13 @@ class Receiving:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._let_go()
+
+    def _open_log(self, name: str) -> OriginLog:
+        path = self._folder / f"{name}.sqlite"
+        try:
+            return OriginLog.open(path, name)
+        except (ChainBroken, Unreadable) as error:
+            raise type(error)(f"{error}; or keep {path.name}* elsewhere as evidence: {name} sends it again") from None
 
     async def _let_go(self) -> None:
         origins, self._origins = self._origins, {}

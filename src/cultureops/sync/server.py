@@ -121,7 +121,8 @@ class Door:
             )
         except OSError as error:
             accepted.close()
-            log.warning("somebody was not let in as a gateway", peer=peer, error=" ".join(str(error).split()))
+            said = " ".join(str(error).split()) or type(error).__name__
+            log.warning("somebody was not let in as a gateway", peer=peer, error=said)
             return
         await self._serve(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 

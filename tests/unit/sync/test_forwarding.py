@@ -7,11 +7,12 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.cut_lines import Proxy
 from tests.joined import CHANNELS, START, Gateway, Hub, readings
 
 from cultureops.clock import MINUTE_MS, SECOND_MS, SteppedClock
-from cultureops.errors import StorageError
+from cultureops.errors import ChainBroken, StorageError
 from cultureops.ledger import verify
 from cultureops.sync import Order, Standing
 
@@ -246,16 +247,16 @@ async def test_it_backs_off_while_the_hub_is_away_and_comes_back(
 
     async def counted() -> bool:
         nonlocal tries
+        is_whole = await step()
         tries += 1
-        return await step()
+        return is_whole
 
     room_1.forwarding.step = counted  # type: ignore[method-assign]
     running = asyncio.create_task(room_1.forwarding.run())
     async with asyncio.timeout(20):
         for wanted, wait_s in enumerate((1, 2, 4, 8, 16, 32, 60, 60), 1):
-            while tries < wanted:
-                await asyncio.sleep(0.005)
-            await asyncio.sleep(0.02)
+            while tries < wanted or not clock._sleepers:
+                await asyncio.sleep(0.002)
             clock.advance(wait_s * SECOND_MS - 1)
             await asyncio.sleep(0.01)
             assert tries == wanted
@@ -266,3 +267,21 @@ async def test_it_backs_off_while_the_hub_is_away_and_comes_back(
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_copy_that_is_damaged_is_named_and_sent_again(hub: Hub, room_1: Gateway) -> None:
+    await room_1.append(30)
+    await room_1.ledger.sign_head()
+    assert await room_1.forwarding.step()
+    copy = hub.receiving.log("room_1").path
+    await hub.close()
+    spoiled = copy.read_bytes().replace(b'"number":7', b'"number":8')
+    copy.write_bytes(spoiled)
+    with pytest.raises(ChainBroken, match="elsewhere as evidence: room_1 sends it again"):
+        await hub.open()
+    copy.unlink()
+    await hub.open()
+    await room_1.append()
+    assert await room_1.forwarding.step(), room_1.forwarding.status()
+    assert hub.receiving.log("room_1").head() == verify(copy) == room_1.ledger.head()
+    assert [event.position for event in hub.events["room_1"]] == list(range(1, 33)), "none was told of twice"
