@@ -101,35 +101,30 @@ async def test_a_lab_tells_the_broker_over_tls_and_readers_only_read(
 
 
 def test_the_roles_of_the_database_can_do_what_they_must_and_no_more(
-    compose: dict[str, Any], secrets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    compose: dict[str, Any], secrets: Path, tmp_path: Path, postgres_server: PostgresServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    server = postgres_server
+    owner_name, name = "deployed_owner", "deployed"  # the server of the tests has roles of the names that are deployed
     script = placed((DEPLOY / "postgres" / "10-roles.sh").read_text(), secrets, compose)
-    server = PostgresServer.create()
+    script = re.sub(r"\bcultureops(_owner)?\b", r"deployed\1", script)
+    environment = {
+        "PATH": f"{postgres_program('psql').parent}:{os.environ['PATH']}",
+        "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": OWNER,
+        "PGPASSWORD": (server.folder / f"password-{OWNER}").read_text().strip(),
+    }  # fmt: skip
     try:
-        with server.connect("postgres") as connection:
-            connection.execute("DROP ROLE cultureops")  # the script makes it
-        environment = {
-            "PATH": f"{postgres_program('psql').parent}:{os.environ['PATH']}",
-            "PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": OWNER,
-            "PGPASSWORD": (server.folder / f"password-{OWNER}").read_text().strip(),
-        }  # fmt: skip
         ran = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=30)
         assert ran.returncode == 0, ran.stderr
-        owner, app = (
-            psycopg.connect(
-                host="127.0.0.1", port=server.port, dbname="cultureops", user=user, connect_timeout=5,
-                password=(secrets / file).read_text().strip(), autocommit=True,
-            )
-            for user, file in (("cultureops_owner", "postgres_owner_password"), ("cultureops", "postgres_app_password"))
-        )  # fmt: skip
-        text = (DEPLOY / "site/lab.toml").read_text() + (DEPLOY / "site/postgresql.toml").read_text()
-        text = text.replace('"/var/run/postgresql"', f'"127.0.0.1"\nport = {server.port}')
-        (tmp_path / "site.toml").write_text(placed(text, secrets, compose))
+        site = (DEPLOY / "site/lab.toml").read_text() + (DEPLOY / "site/postgresql.toml").read_text()
+        site = site.replace('"/var/run/postgresql"', f'"127.0.0.1"\nport = {server.port}')
+        (tmp_path / "site.toml").write_text(placed(site.replace('"cultureops"', f'"{name}"'), secrets, compose))
         for _ in range(2):  # the service does so at each start
-            prepare_database(
-                tmp_path / "site.toml", "cultureops_owner", secrets / "postgres_owner_password", as_json=True
-            )
-        with owner, app:
+            prepare_database(tmp_path / "site.toml", owner_name, secrets / "postgres_owner_password", as_json=True)
+        password = (secrets / "postgres_app_password").read_text().strip()
+        with psycopg.connect(
+            host="127.0.0.1", port=server.port, dbname=name, user=name, password=password, autocommit=True
+        ) as app:
             assert app.execute("SELECT count(*) FROM events").fetchone() == (0,)
             for forbidden in (
                 "UPDATE events SET position = 1",
@@ -138,16 +133,20 @@ def test_the_roles_of_the_database_can_do_what_they_must_and_no_more(
                 "DROP TABLE events",
                 "CREATE TABLE mine (x int)",
                 "CREATE ROLE more",
-                "ALTER ROLE cultureops SUPERUSER",
+                f"ALTER ROLE {name} SUPERUSER",
                 "CREATE DATABASE more",
             ):
                 with pytest.raises(psycopg.Error):
                     app.execute(forbidden)
-            rules = owner.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
-            assert rules == (False,)
-        capsys.readouterr()
+            found = app.execute("SELECT count(*) FROM pg_roles WHERE rolname ~ '^deployed' AND rolsuper").fetchone()
+            assert found == (0,)
     finally:
-        server.destroy()
+        with server.connect("postgres") as connection:
+            connection.autocommit = True
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            for role in (owner_name, name):
+                connection.execute(f"DROP ROLE IF EXISTS {role}")
+    capsys.readouterr()
 
 
 START = parse_iso("2026-01-05T08:00:00Z")

@@ -1,5 +1,6 @@
 """A lab as a service: a real process tells a real socket how it is, is found healthy, and shows its measures."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -10,14 +11,43 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.ports import free_port
 
+from cultureops import app
 from cultureops.healthy import problem
 
 START_S = 40.0
 
 
+async def test_what_runs_a_lab_tells_who_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text('[site]\nname = "service"\n[web]\nport = 0\nmetrics = true\n')
+    (tmp_path / "data").mkdir()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "60000")
+        async with asyncio.timeout(START_S):
+            lab = asyncio.create_task(app._open_and_run(site, tmp_path / "data", app._lab_alone))
+            while not (said := (await loop.sock_recv(manager, 1000)).decode()).startswith("READY=1"):
+                assert said == "WATCHDOG=1"
+            port = int(said.rstrip("/").rpartition(":")[2])
+            assert await loop.sock_recv(manager, 1000) == b"WATCHDOG=1"
+            while await asyncio.to_thread(measure, port, "cultureops_loop_lag_seconds_count") == 0:
+                await asyncio.sleep(0.02)
+            lab.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await lab
+            while (last := await loop.sock_recv(manager, 1000)) == b"WATCHDOG=1":
+                pass
+            assert last == b"STOPPING=1"
+
+
+@pytest.mark.soak
 def test_it_says_when_it_is_ready_that_it_lives_and_that_it_ends(tmp_path: Path) -> None:
     port, site = free_port(), tmp_path / "site.toml"
     site.write_text(f'[site]\nname = "service"\n[web]\nport = {port}\nmetrics = true\n')
