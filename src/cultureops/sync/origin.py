@@ -183,7 +183,10 @@ class Origin:
         self._dispute = dispute
         self._hello, self._heard_at = hello, received_at
         self._compare_clocks(hello)
-        self._callers.on_hello(self._row.name, hello, self._offset)
+        try:
+            self._callers.on_hello(self._row.name, hello, self._offset)
+        except Exception as error:  # what it says of itself is less than what it has to hand over
+            log.error("a gateway's greeting was not taken in", gateway=self._row.name, exc_info=error)
         standing = self._callers.standing(self._row.name)
         orders = () if dispute else tuple(self._callers.orders(self._row.name))
         await self.watch_heads()
