@@ -1,7 +1,8 @@
 """A broker that means harm, as a process of its own: each connection of a client is treated in another way.
 
-Arguments: a seed, and how long one treatment may last [s]. Prints its port, and when its standard input ends, how often
-each kind of client met each treatment (JSON). Kinds: ``sparkplug``, ``json``, ``notifier`` and ``device``.
+Arguments: a seed, how long one treatment may last [s], and the treatments to begin with. Prints its port, and when its
+standard input ends, how often each kind of client met each treatment (JSON). Kinds: ``sparkplug``, ``json``,
+``notifier`` and ``device``.
 """
 
 from __future__ import annotations
@@ -289,6 +290,7 @@ class Broker:
 
     seed: int
     lasts_s: float
+    first: list[str] = field(default_factory=list)
     met: dict[str, dict[str, int]] = field(default_factory=dict)
     orders: dict[str, list[str]] = field(default_factory=dict)
 
@@ -301,7 +303,7 @@ class Broker:
                 if not self.orders.get(kind):
                     names = sorted(TREATMENTS)
                     random.Random(f"{self.seed} {kind}").shuffle(names)
-                    self.orders[kind] = names
+                    self.orders[kind] = names + self.first[::-1]
                 name = self.orders[kind].pop()
                 counts = self.met.setdefault(kind, {})
                 counts[name] = counts.get(name, 0) + 1
@@ -321,7 +323,7 @@ class Broker:
 
 
 async def main() -> None:
-    broker = Broker(int(sys.argv[1]), float(sys.argv[2]))
+    broker = Broker(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:])
     async with await asyncio.start_server(broker.serve, "127.0.0.1", 0) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.to_thread(sys.stdin.read)

@@ -40,6 +40,7 @@ link = "mqtt://127.0.0.1:{broker}"
 options = {{ unit = "unit_1", experiment = "trial" }}
 """
 CPU_MS, GROWN_MB = 100, 64
+WORST = ("too_long", "flood_qos_2", "bad_suback", "rather_long", "flood_qos_0")
 
 
 @dataclass
@@ -63,8 +64,8 @@ class Broker:
 def hostile() -> Iterator[Callable[..., Broker]]:
     started: list[Broker] = []
 
-    def start(seed: int, lasts_s: float) -> Broker:
-        command = (sys.executable, str(Path(__file__).with_name("broker.py")), str(seed), str(lasts_s))
+    def start(seed: int, lasts_s: float, *first: str) -> Broker:
+        command = (sys.executable, str(Path(__file__).with_name("broker.py")), str(seed), str(lasts_s), *first)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         started.append(Broker(int(process.stdout.readline()), process))
@@ -75,14 +76,14 @@ def hostile() -> Iterator[Callable[..., Broker]]:
         broker.kill()
 
 
-async def endure(broker: Broker, incubator: int, clock: SteppedClock, folder: Path, polls: int) -> Watch:
-    """Run a lab for a while; check each poll, and say how its loop and memory fared once everything had been loaded."""
+async def endure(broker: Broker, incubator: int, clock: SteppedClock, folder: Path, polls: int) -> tuple[Watch, str]:
+    """Run a lab for a while; check each poll, and return how its loop and memory fared, and what it said went wrong."""
+    said_wrong: set[str] = set()
     more = MORE.format(broker=broker.port)
     (folder / "site.toml").write_text(SITE.format(broker=broker.port, incubator=incubator, more=more, kind="high"))
     (folder / "data").mkdir()
     site = read_site(folder / "site.toml")
     async with open_lab(site, folder / "data", clock, SeededEntropy(clock.now())) as lab:
-        await poll(lab, clock, 3)
         async with watched() as seen:
             for _ in range(polls):
                 async with asyncio.timeout(5):
@@ -95,11 +96,13 @@ async def endure(broker: Broker, incubator: int, clock: SteppedClock, folder: Pa
                     assert said.quality is Quality.BAD and said.reason is not Reason.NONE, said
                     assert said.reason is not Reason.DRIVER_ERROR, said
                 await asyncio.sleep(0.02)
+                assert lab.publisher is not None
+                said_wrong |= {str(lab.publisher.status().last_error), lab.acquisition.pollers["reactor"].detail}
         assert lab.publisher is not None and len(lab.ledger_failure or "") == 0
         view = lab.engine.view("incubator_1/co2/high")
         assert view is not None and view.is_active, "alarms go on"
         assert lab.vitals.fault_count == 0, lab.vitals.fault
-    return seen
+    return seen, " ".join(said_wrong)
 
 
 def check(found: dict[str, Any], least: int) -> None:
@@ -111,9 +114,11 @@ def check(found: dict[str, Any], least: int) -> None:
 async def test_a_lab_outlives_its_broker(
     hostile: Callable[..., Broker], incubator: int, clock: SteppedClock, tmp_path: Path
 ) -> None:
-    broker = hostile(seed=5, lasts_s=0.12)
-    seen = await endure(broker, incubator, clock, tmp_path, 8)
+    broker = hostile(5, 0.2, *WORST)
+    seen, said_wrong = await endure(broker, incubator, clock, tmp_path, 8)
     check(broker.end(), 4)
+    assert "the broker sent a packet of 268435455 bytes; at most" in said_wrong
+    assert "quality of service 2 and did not finish them" in said_wrong
     assert seen.cpu_ms < CPU_MS and seen.grown_mb < GROWN_MB, seen
 
 
@@ -128,10 +133,11 @@ async def test_a_lab_outlives_every_treatment(
     seed: int,
     record_property: Callable[[str, object], None],
 ) -> None:
-    broker = hostile(seed=seed, lasts_s=0.5)
-    seen = await endure(broker, incubator, clock, tmp_path, 90)
+    broker = hostile(seed, 0.5)
+    seen, said_wrong = await endure(broker, incubator, clock, tmp_path, 90)
     found = broker.end()
     check(found, len(found["treatments"]))
+    assert "the broker sent a packet of 268435455 bytes; at most" in said_wrong
     record_property("connections", sum(sum(met.values()) for met in found["met"].values()))
     for name in ("cpu_ms", "wall_ms", "grown_mb"):
         record_property(f"worst_{name}", round(getattr(seen, name), 1))
@@ -153,7 +159,7 @@ async def notify(broker: Broker, calls: int) -> Watch:
 async def test_people_are_told_through_a_hostile_broker_or_it_is_said_that_they_were_not(
     hostile: Callable[..., Broker],
 ) -> None:
-    broker = hostile(seed=2, lasts_s=0.2)
+    broker = hostile(2, 0.2, *WORST)
     seen = await notify(broker, 4)
     assert len(broker.end()["met"]["notifier"]) >= 4
     assert seen.cpu_ms < CPU_MS and seen.grown_mb < GROWN_MB, seen
@@ -164,7 +170,7 @@ async def test_people_are_told_through_a_hostile_broker_or_it_is_said_that_they_
 async def test_every_treatment_of_the_notifier(
     hostile: Callable[..., Broker], record_property: Callable[[str, object], None]
 ) -> None:
-    broker = hostile(seed=1, lasts_s=0.5)
+    broker = hostile(1, 0.5)
     seen = await notify(broker, 60)
     found = broker.end()
     assert len(found["met"]["notifier"]) == len(found["treatments"])

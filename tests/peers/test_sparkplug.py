@@ -240,3 +240,22 @@ async def test_a_broker_that_was_away_is_told_in_order_again(
     assert Counter(said["type"] for said in heard.said)["NBIRTH"] == 1
     assert metrics(heard.of("NBIRTH")[0])["bdSeq"]["value"] > 0, "topics-nbirth-bdseq-increment"
     assert heard.of("DBIRTH", device="incubator_1")
+
+
+async def test_the_broker_says_that_a_lost_node_is_dead(
+    host: Callable[..., Any], opened: OpenLab, broker: Broker, clock: SteppedClock
+) -> None:
+    async with host() as heard, opened(ALONE) as lab:
+        await published(lab)
+        await poll(lab, clock)
+        await published(lab)
+        # Whoever comes with the same name takes the session over: for the broker the node is lost.
+        async with aiomqtt.Client("127.0.0.1", broker.port, identifier="cultureops-lab-1-sparkplug", timeout=5):
+            await until(lambda: status(lab).last_error is not None)
+        await reconnected(lab, clock)
+        await published(lab)
+    check_order(heard)
+    deaths, births = heard.of("NDEATH"), heard.of("NBIRTH")
+    assert [metrics(said)["bdSeq"]["value"] for said in deaths] == [0, 1], "payloads-ndeath-will-message"
+    assert [metrics(said)["bdSeq"]["value"] for said in births] == [0, 1], "topics-nbirth-bdseq-increment"
+    assert heard.said.index(deaths[0]) < heard.said.index(births[1])

@@ -149,7 +149,7 @@ class Registrar:
 def let_go(client: aiomqtt.Client) -> None:
     """Close a client's socket where the library has left it open, as after a packet that it fell over."""
     paho: Any = client._client
-    paho.on_socket_open = None  # a connection that still comes, in its thread, is nobody's
+    paho.on_socket_open = paho.on_disconnect = None  # a connection that still comes, in its thread, is nobody's
     if paho.socket() is not None:
         paho._sock_close()
     if client._disconnected.done() and not client._disconnected.cancelled():

@@ -154,15 +154,16 @@ class SparkplugPublisher:
         for changes, names in taken:
             _confirm(changes, names)
 
-    async def _send(self, client: aiomqtt.Client, messages: Iterable[Said]) -> None:
+    async def _send(self, client: aiomqtt.Client, messages: Iterable[Said | None]) -> None:
         # A task of its own, because the library's wait may swallow a cancellation.
         async with asyncio.TaskGroup() as sender:
             sender.create_task(self._send_each(client, messages))
 
-    async def _send_each(self, client: aiomqtt.Client, messages: Iterable[Said]) -> None:
-        for topic, payload, qos in messages:
-            await client.publish(topic, payload, qos=qos)
-            self._sent += 1
+    async def _send_each(self, client: aiomqtt.Client, messages: Iterable[Said | None]) -> None:
+        for said in messages:
+            if said is not None:
+                await client.publish(said.topic, said.payload, qos=said.qos)
+                self._sent += 1
             await asyncio.sleep(0)  # what the socket takes at once leaves the loop to nobody else
 
     async def _die(self, client: aiomqtt.Client) -> None:

@@ -115,10 +115,14 @@ def _payload_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.Payload"))
 
 
-def encoded(at: Instant, seq: int | None, metrics: Iterable[Metric], *, is_birth: bool) -> bytes:
-    """Write a payload; births tell name and data type, data the alias alone where there is one (section 6.4.6)."""
+def encoded(at: Instant | None, seq: int | None, metrics: Iterable[Metric], *, is_birth: bool) -> bytes:
+    """Write a payload; births tell name and data type, data the alias alone where there is one (section 6.4.6).
+
+    Without ``at`` and ``seq`` it is more of a payload: set behind one another, both are one, as protobuf has it.
+    """
     payload = _payload_class()()
-    payload.timestamp = at
+    if at is not None:
+        payload.timestamp = at
     if seq is not None:
         payload.seq = seq
     for metric in metrics:
