@@ -119,7 +119,8 @@ class Hub:
             return row.origin == origin
         device = channel.partition("/")[0]
         if self._owner.get(device) != origin:
-            self._left[origin].add(device[:64]) if len(self._left[origin]) < MOST_UNKNOWN else None
+            if len(self._left[origin]) < MOST_UNKNOWN:
+                self._left[origin].add(device[:64])
             return False
         known = self._unknown[origin]
         if channel not in known and len(known) < MOST_UNKNOWN:
