@@ -42,6 +42,12 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def cut_all(self) -> None:
+        """Cut every connection there is."""
+        for task in tuple(self._tasks):
+            self.cuts += 1
+            task.cancel()
+
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._carry(reader, writer))
         self._tasks.add(task)

@@ -184,7 +184,7 @@ class Victoria(Server):
 class Influx(Server):
     """InfluxDB 1.x behind an nginx that knows the path of the second version."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
         self.folder, port = folder, free_port()
         data = folder / "influx"
         config = f"""
@@ -203,7 +203,7 @@ store-enabled = false
 """
         (folder / "influxdb.conf").write_text(config)
         command = [require_program("influxd"), "run", "-config", str(folder / "influxdb.conf")]
-        super().__init__(command, port, "/ping", folder / "influx.log")
+        super().__init__(command, port, "/ping", folder / "influx.log", env)
 
     def query(self, q: str, database: str = "lab") -> list[dict[str, Any]]:
         body = urllib.parse.urlencode({"q": q, "db": database, "epoch": "ms"}).encode()

@@ -20,7 +20,10 @@ from tests.unit.telemetry import test_conformance as conformance
 from cultureops.clock import SECOND_MS
 from cultureops.device.reading import Reason
 from cultureops.telemetry import ChannelInfo, TelemetryStore
+from cultureops.telemetry.influxql import InfluxQlStore
+from cultureops.telemetry.influxql_answer import QueryRefused
 from cultureops.telemetry.influxql_sight import InfluxQlSight
+from cultureops.telemetry.read_settings import ReadSettings
 
 NOT_MIRRORED = {
     "test_latest_is_the_last_to_arrive": "the mirror does not tell when a reading arrived",
@@ -183,3 +186,18 @@ async def test_the_server_adds_up_where_its_sums_are_those_of_the_readings(
     write(servers[0], write_line, database)
     moved = await mirrored.buckets("a/t", START - 30_000, START + 600_000, 7)
     assert (moved.count.sum(), moved.bad.sum()) == (600, 1)
+
+
+async def test_a_server_that_asks_who_reads(tmp_path: Path) -> None:
+    server = Influx(tmp_path, {"INFLUXDB_HTTP_AUTH_ENABLED": "true"})
+    try:
+        server.start()
+        server.query("CREATE USER admin WITH PASSWORD 'a b''c' WITH ALL PRIVILEGES".replace("''", r"\'"))
+        refused = ReadSettings(server.url, "lab")
+        for settings in (refused, ReadSettings(server.url, "lab", user="admin", password="wrong")):
+            with pytest.raises(QueryRefused, match=r"answered 401 .*check token, user and password"):
+                await InfluxQlStore.open(settings, "Lab")
+        with pytest.raises(QueryRefused, match="database not found"):  # known, and there is none
+            await InfluxQlStore.open(ReadSettings(server.url, "lab", user="admin", password="a b'c"), "Lab")
+    finally:
+        server.kill()

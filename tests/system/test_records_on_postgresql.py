@@ -160,10 +160,11 @@ def test_a_backup_holds_the_records_as_a_file_and_is_restored_as_one(
     assert read_stream(back / LEDGER_FILE, "batch:B-1") == read_stream(ledger_in(data), "batch:B-1")
 
 
+@pytest.mark.timeout(180)
 def test_a_lab_runs_on_a_database_is_killed_and_goes_on(
-    tmp_path: Path, incubator_port: int, postgres: Database
+    tmp_path: Path, incubator_port: int, postgres: Database, postgres_server: PostgresServer
 ) -> None:
-    """Somebody logs in, a batch is begun, alarms are recorded, the program is killed, and the next one knows it all."""
+    """Somebody logs in, begins a batch, alarms are recorded; neither a kill of the lab nor of the server loses any."""
     data, site, web_port = tmp_path / "data", tmp_path / "site.toml", free_port()
     text = RUNNING_SITE.format(web_port=web_port, device_port=incubator_port).replace("limit = 37.0", "limit = 30.0")
     site.write_text(text + section(postgres.settings()))
@@ -195,6 +196,14 @@ def test_a_lab_runs_on_a_database_is_killed_and_goes_on(
             lambda: (pages.read("/api/health") or {}).get("ledger", {}).get("position", 0) > head.position, "it goes on"
         )
         assert pages.read("/api/batches/B-7")["batch_id"] == "B-7"
+        postgres_server.stop(signal.SIGQUIT)
+        until(lambda: (pages.read("/api/health") or {}).get("ledger_failure"), "the lab misses its records")
+        stored = pages.read("/api/health")["readings_stored"]
+        until(lambda: pages.read("/api/health")["readings_stored"] > stored, "readings are kept meanwhile")
+        assert not pages.send("/batches/new", **new | {"batch_id": "B-8"}, confirmed="COI-7F3K2")
+        postgres_server.start()
+        until(lambda: pages.read("/api/health")["ledger_failure"] is None, "the lab has its records again")
+        until(lambda: pages.read("/api/health")["ledger"]["position"] > head.position, "what happened is on record")
     finally:
         lab.send_signal(signal.SIGTERM)
         assert lab.wait(20) == 0

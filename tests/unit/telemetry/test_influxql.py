@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,6 +199,38 @@ async def test_no_line_and_no_row_of_questions_grows_without_end(server: tuple[A
         found = await asyncio.gather(*asked, return_exceptions=True)
         assert sum("questions wait" in str(error) for error in found) == 6
         assert all(isinstance(error, Unavailable) for error in found)
+
+
+async def test_the_server_is_known_by_the_certificate(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem, secret, none = tmp_path / "lab.pem", tmp_path / "lab.key", tmp_path / "none.pem"
+    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, *private))
+    none.write_text("no certificate\n")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pem, secret)
+    answering = Answering()
+    async with await asyncio.start_server(answering.serve, "127.0.0.1", 0, ssl=tls) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        async with asking(f"https://localhost:{port}", ca_file=str(pem), user="u", password="p") as store:
+            assert (await store.series("a/t", START, START + HOUR_MS)).source_ms.size == 3
+        assert "Authorization: Basic dTpw\r\n" in answering.heads[0]
+        for url, ca_file in ((f"https://localhost:{port}", None), (f"https://127.0.0.1:{port}", str(pem))):
+            async with asking(url, ca_file=ca_file) as store:
+                with pytest.raises(Unavailable, match="certificate verify failed"):
+                    await store.series("a/t", START, START + HOUR_MS)
+    assert len(answering.heads) == 1
+    with pytest.raises(ConfigError, match=r"none.pem: holds no certificates"):
+        InfluxQlStore(ReadSettings("https://localhost:1", "lab", ca_file=str(none)), "Lab")
 
 
 @given(st.data())
