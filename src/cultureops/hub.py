@@ -156,6 +156,8 @@ class Hub:
         offset, found = self.clocks.latest.get(origin), list[str]()
         if said.problem is not None:
             found.append(said.problem)
+        if (unreadable := self.lab.across.problem(origin)) is not None:
+            found.append(f"says of an alarm what can't be read: {unreadable}")
         if self.runs_other_site(origin):
             found.append("runs on a site file other than the copy here")
         if self._left[origin]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from cultureops.ledger.head import Head
 from cultureops.sync import ClockOffset, Hello, OriginStatus
 
 SEEN = Act("operator-1", "on my way", role="OP")
+WITNESSED = Act("operator-1", "gas is changed", "operator-2", "OP")
 
 
 @pytest.fixture
@@ -115,6 +117,43 @@ async def test_an_order_that_comes_twice_is_carried_out_once(tmp_path: Path, clo
         assert hub.across.orders("room_1") == () and hub.alarms.active()[0].state is State.ACK
 
 
+async def test_an_answer_that_comes_at_once_is_what_the_person_hears(tmp_path: Path, clock: SteppedClock) -> None:
+    async with open_house(tmp_path, clock) as (hub, (room,)):
+        await room.breathe(clock, 3.0, 11, hub)
+        hub.across.answer_within_s = 30.0
+        room.lab._on_transitions([room.lab.engine.acknowledge(LOW, clock.now(), Act("op-there", "here already"))])
+
+        async def answer() -> None:
+            while not hub.across.orders("room_1"):
+                await asyncio.sleep(0)
+            await room.take_down(hub)
+            await room.hand_up(hub)
+            await hub.settle()
+
+        asked = hub.alarming.desk.carry_out(order(Order.ACKNOWLEDGE, SEEN, clock))
+        with pytest.raises(AlarmError, match="was acknowledged by op-there"):
+            await asyncio.gather(asked, answer())
+        hub.across.answer_within_s = 0.0
+        view = await hub.alarming.desk.carry_out(order(Order.SHELVE, WITNESSED, clock, minutes=5.0))
+        assert view is None or view.waits, "nobody answers: it is told as waiting"
+
+
+async def test_no_gateway_answers_for_another(tmp_path: Path, clock: SteppedClock) -> None:
+    async with open_house(tmp_path, clock, ("room_1", "room_2")) as (hub, (room, _)):
+        await room.breathe(clock, 3.0, 11, hub)
+        await hub.alarming.desk.carry_out(order(Order.ACKNOWLEDGE, SEEN, clock))
+        (asked,) = hub.across.orders("room_1")
+        (raised,) = room.lab.ledger.read(f"alarm:{LOW}")
+        forged = replace(
+            raised, position=1, type="alarm_command_refused", data={"command_id": asked.id, "message": "no"}
+        )
+        await hub.across.take("room_2", [forged])
+        await hub.settle()
+        assert hub.across.orders("room_1") == (asked,)
+        await meet(room, hub)
+        assert hub.across.orders("room_1") == () and hub.alarms.view(LOW).state is State.ACK  # type: ignore[union-attr]
+
+
 async def test_an_order_of_another_process_is_checked_at_the_hub(tmp_path: Path, clock: SteppedClock) -> None:
     async with open_house(tmp_path, clock) as (hub, (room,)):
         await room.breathe(clock, 3.0, 11, hub)
@@ -134,8 +173,7 @@ async def test_orders_while_cut_off_are_refused_when_stale_but_for_acknowledgeme
         await room.breathe(clock, 3.0, 11, hub)
         room.is_cut_off = True
         raised_at = hub.alarms.active()[0].raised_at
-        witnessed = Act("operator-1", "gas is changed", "operator-2", "OP")
-        await hub.alarming.desk.carry_out(order(Order.TAKE_OUT, witnessed, clock))
+        await hub.alarming.desk.carry_out(order(Order.TAKE_OUT, WITNESSED, clock))
         await hub.alarming.desk.carry_out(order(Order.ACKNOWLEDGE, SEEN, clock, raised_at=raised_at))
         await room.breathe(clock, 3.0, 60, hub)
         assert hub.alarms.active()[0].waits.startswith("acknowledge by operator-1")

@@ -71,9 +71,10 @@ class Following:
         self._channels, self._latest = channels, latest
         self._on_transitions = on_transitions
         self._status: Callable[[], Mapping[str, OriginStatus]] = dict
+        self.answer_within_s = ANSWER_WITHIN_S if isinstance(clock, SystemClock) else 0.0
         self._began_at = clock.now()
         self._taken: dict[str, int] = {}
-        self._unreadable: dict[str, int] = {}
+        self._unreadable: dict[str, str] = {}
         self.alarms = Followed(gateways, self._value, lambda rule_id: self._orders.waiting(rule_id))
         self._orders = Orders(ledger, clock, self.alarms.owner, self._check)
         self.hindsight = Hindsight()
@@ -135,7 +136,7 @@ class Following:
             self.alarms.take(gateway, transition)
         except StorageError as error:
             log.error("what a gateway says of an alarm can't be read", gateway=gateway.name, error=str(error))
-            self._unreadable[gateway.name] = self._unreadable.get(gateway.name, 0) + 1
+            self._unreadable[gateway.name] = str(error)
             return []
         self._relay.put(Relayed(gateway.name, event.position, transition.rule.id, now, transition))
         return [transition]
@@ -150,6 +151,10 @@ class Following:
     def oldest_at(self) -> Instant | None:
         """Since when a gateway's word waits for the ledger [ms UTC]; None when none does."""
         return self._relay.oldest_at
+
+    def problem(self, origin: str) -> str | None:
+        """Say what of a gateway's alarms could not be read since the start; None where all could."""
+        return self._unreadable.get(origin)
 
     def standing(self, origin: str) -> Standing:
         """Return which batches stand in a gateway's chambers now."""
@@ -173,15 +178,19 @@ class Following:
         )  # fmt: skip
         (event,) = await self._ledger.append(alarm_stream(command.rule_id), [asked], None)
         await self._orders.settle()
-        if isinstance(self._clock, SystemClock):
-            await self._await_answer(event)
+        await self._await_answer(event)
         return next((view for view in self.alarms.active() if view.rule.id == command.rule_id), None)
 
     async def _await_answer(self, asked: Event) -> None:
+        """Wait for the answer to an order; raises AlarmError when it is a refusal."""
         with self._orders.answering(asked.event_id) as answer:
-            done, _ = await asyncio.wait({answer}, timeout=ANSWER_WITHIN_S)
-            if done and (refusal := refusal_in(answer.result())) is not None:
-                raise AlarmError(refusal)
+            behind = await asyncio.to_thread(self._ledger.read, asked.stream, asked.version)
+            said = next((one for one in behind if one.data.get("command_id") == asked.event_id), None)
+            if said is None:
+                done, _ = await asyncio.wait({answer}, timeout=self.answer_within_s)
+                said = answer.result() if done else None
+        if said is not None and (refusal := refusal_in(said)) is not None:
+            raise AlarmError(refusal)
 
     def _check(self, command: AlarmCommand) -> None:
         """Refuse what would be refused as the alarm stands here; raises AlarmError."""
@@ -211,7 +220,7 @@ class Following:
             clock_off_s=None if status.offset is None else status.offset.least_ms / SECOND_MS,
             runs_other_site=None if site is None else site != gateway.site_sha256,
             forked=status.forked,
-            has_problem=status.problem is not None or bool(self._unreadable.get(gateway.name)),
+            has_problem=status.problem is not None or self.problem(gateway.name) is not None,
         )
 
     def awaited(self, activation: Activation, until: Instant) -> bool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, read_command
+from cultureops.alarms.followed import ORIGIN
 from cultureops.alarms.gateway import Gateway
 from cultureops.alarms.permission import AlarmError
 from cultureops.alarms.recordable import SYSTEM
@@ -55,6 +56,9 @@ class Orders:
                 self._asked[event.event_id] = _Asked(event, gateway)
             return
         if event.stream.startswith("alarm:") and (command_id := str(event.data.get("command_id") or "")):
+            asked = self._asked.get(command_id)
+            if asked is not None and event.data.get(ORIGIN) not in (None, asked.gateway.name):
+                return  # no gateway answers for another
             self._asked.pop(command_id, None)
             answer = self._awaited.get(command_id)
             if answer is not None and not answer.done():
