@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import closing, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.at_the_pages import AtThePages, lay_out_people
@@ -17,7 +20,7 @@ from tests.ports import free_port
 from tests.postgres import Database, PostgresServer
 from tests.stock import put_on_shelf
 from tests.system.conftest import SITE
-from tests.system.test_lab import co2, seed_batch
+from tests.system.test_lab import TOKEN, co2, seed_batch
 from tests.system.test_run import SITE as RUNNING_SITE
 from tests.system.test_run import incubator_port, until
 
@@ -26,7 +29,7 @@ from cultureops.access.secrets_table import SecretsTable
 from cultureops.access.vault import replace_secrets
 from cultureops.backup.taking import Wanted, take_backup
 from cultureops.cli import app
-from cultureops.clock import DAY_MS, MINUTE_MS, SeededEntropy, SteppedClock, parse_iso
+from cultureops.clock import DAY_MS, MINUTE_MS, SeededEntropy, SteppedClock, SystemClock, SystemEntropy, parse_iso
 from cultureops.errors import ConfigError
 from cultureops.keeping.batch_record import write_record
 from cultureops.keeping.moving import move_to_database
@@ -66,21 +69,30 @@ def into_database(data: Path, settings: PostgresSettings) -> None:
         (data / name).unlink()
 
 
-@pytest.fixture
-async def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of a lab in which one batch stood for an hour, twenty minutes of it with too little CO2."""
-    folder = tmp_path / "data"
+    folder = tmp_path_factory.mktemp("lived") / "data"
     folder.mkdir()
-    (folder / "site.toml").write_text(SITE.format(counts=tmp_path))
-    clock = SteppedClock(START)
-    async with open_lab(read_site(folder / "site.toml"), folder, clock, SeededEntropy(1)) as lab:
-        await put_on_shelf(lab.ledger, clock.now(), "spare")
-        await seed_batch(lab, clock)
-        for minute in range(60):
-            now = clock.advance(MINUTE_MS)
-            await lab.recorder.accept([co2(3.0 if 20 <= minute < 40 else 5.0, now)])
-            await lab.settle()
+    (folder / "site.toml").write_text(SITE.format(counts=folder.parent))
+
+    async def live() -> None:
+        clock = SteppedClock(START)
+        async with open_lab(read_site(folder / "site.toml"), folder, clock, SeededEntropy(1)) as lab:
+            await put_on_shelf(lab.ledger, clock.now(), "spare")
+            await seed_batch(lab, clock)
+            for minute in range(0, 60, 5):
+                now = clock.advance(5 * MINUTE_MS)
+                await lab.recorder.accept([co2(3.0 if 20 <= minute < 40 else 5.0, now)])
+                await lab.settle()
+
+    asyncio.run(live())
     return folder
+
+
+@pytest.fixture
+def data(lived: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(lived, tmp_path / "data"))
 
 
 ASKED = (
@@ -160,52 +172,85 @@ def test_a_backup_holds_the_records_as_a_file_and_is_restored_as_one(
     assert read_stream(back / LEDGER_FILE, "batch:B-1") == read_stream(ledger_in(data), "batch:B-1")
 
 
-@pytest.mark.timeout(180)
-def test_a_lab_runs_on_a_database_is_killed_and_goes_on(
-    tmp_path: Path, incubator_port: int, postgres: Database, postgres_server: PostgresServer
+class Running:
+    """A lab on a database, as a process of its own, with operator-1 in front of its pages."""
+
+    def __init__(self, tmp_path: Path, incubator_port: int, settings: PostgresSettings) -> None:
+        self.data, self.site, web_port = tmp_path / "data", tmp_path / "site.toml", free_port()
+        text = RUNNING_SITE.format(web_port=web_port, device_port=incubator_port)
+        self.site.write_text(text.replace("limit = 37.0", "limit = 30.0") + section(settings))
+        self.pages = AtThePages(web_port)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "cultureops", "run", str(self.site), "--data-dir", str(self.data)]
+        lab = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        until(self.health, "the lab answers")
+        return lab
+
+    def health(self) -> dict[str, Any]:
+        return self.pages.read("/api/health") or {}
+
+    def begin(self, batch_id: str) -> bool:
+        new = {"batch_id": batch_id, "patient_token": TOKEN, "recipe": "tavakol_afshari_2021", "role": "OP"}
+        return self.pages.send("/batches/new", **new, confirmed=TOKEN)
+
+
+@pytest.fixture
+def running(tmp_path: Path, incubator_port: int, postgres: Database) -> Running:
+    return Running(tmp_path, incubator_port, postgres.settings())
+
+
+async def test_a_lab_on_a_database_is_killed_and_the_next_one_knows_it_all(
+    running: Running, postgres: Database
 ) -> None:
-    """Somebody logs in, begins a batch, alarms are recorded; neither a kill of the lab nor of the server loses any."""
-    data, site, web_port = tmp_path / "data", tmp_path / "site.toml", free_port()
-    text = RUNNING_SITE.format(web_port=web_port, device_port=incubator_port).replace("limit = 37.0", "limit = 30.0")
-    site.write_text(text + section(postgres.settings()))
-    lay_out_people(data)
-    command = [sys.executable, "-m", "cultureops", "run", str(site), "--data-dir", str(data)]
+    """Somebody logs in and begins a batch, an alarm is recorded, the lab is killed and opened again."""
+    await asyncio.to_thread(lay_out_people, running.data)
     with pytest.raises(ConfigError, match=r"ledger move .*--to-postgresql"):
-        settle_ledger(data, read_site(site).ledger)
-    move_to_database(data, postgres.settings(), "")
-    pages = AtThePages(web_port)
+        settle_ledger(running.data, read_site(running.site).ledger)
+    await asyncio.to_thread(move_to_database, running.data, postgres.settings(), "")
 
-    def alarms() -> int:
-        ((count,),) = postgres.rows("SELECT count(*) FROM events WHERE stream LIKE 'alarm:incubator_1/%'")
-        return int(count)
+    def alarms() -> list[tuple[Any, ...]]:
+        return postgres.rows("SELECT stream FROM events WHERE stream LIKE 'alarm:incubator_1/%'")
 
-    lab = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    def live() -> None:
+        lab = running.start()
+        try:
+            assert running.begin("B-7")
+            until(alarms, "an alarm is on record")
+        finally:
+            lab.kill()
+            lab.wait(10)
+
+    await asyncio.to_thread(live)
+    head = verify(ledger_in(running.data))
+    async with open_lab(read_site(running.site), running.data, SystemClock(), SystemEntropy()) as again:
+        assert (again.batches.get("B-7") or pytest.fail("the batch is gone")).patient_token == TOKEN
+        assert alarms()[0][0] in {f"alarm:{view.rule.id}" for view in again.alarming.engine.active()}
+    verify(ledger_in(running.data), head)
+    assert not (running.data / LEDGER_FILE).exists()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_lab_outlives_its_server(running: Running, postgres: Database, postgres_server: PostgresServer) -> None:
+    """While the server is away readings are kept and nothing is confirmed; then the lab records what happened."""
+    lay_out_people(running.data)
+    move_to_database(running.data, postgres.settings(), "")
+    lab = running.start()
     try:
-        until(lambda: pages.read("/api/health"), "the lab answers, and operator-1 is logged in")
-        new = {"batch_id": "B-7", "patient_token": "COI-7F3K2", "recipe": "tavakol_afshari_2021", "role": "OP"}
-        until(lambda: pages.send("/batches/new", **new, confirmed="COI-7F3K2"), "the batch is begun")
-        until(alarms, "an alarm is on record")
-        lab.send_signal(signal.SIGKILL)
-    finally:
-        lab.kill()
-        lab.wait(10)
-    head = verify(ledger_in(data))
-    lab = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        until(
-            lambda: (pages.read("/api/health") or {}).get("ledger", {}).get("position", 0) > head.position, "it goes on"
-        )
-        assert pages.read("/api/batches/B-7")["batch_id"] == "B-7"
+        position = running.health()["ledger"]["position"]
         postgres_server.stop(signal.SIGQUIT)
-        until(lambda: (pages.read("/api/health") or {}).get("ledger_failure"), "the lab misses its records")
-        stored = pages.read("/api/health")["readings_stored"]
-        until(lambda: pages.read("/api/health")["readings_stored"] > stored, "readings are kept meanwhile")
-        assert not pages.send("/batches/new", **new | {"batch_id": "B-8"}, confirmed="COI-7F3K2")
+        until(lambda: running.health().get("ledger_failure"), "the lab misses its records")
+        stored = running.health()["readings_stored"]
+        until(lambda: running.health().get("readings_stored", 0) > stored, "readings are kept meanwhile")
+        assert not running.begin("B-8")
         postgres_server.start()
-        until(lambda: pages.read("/api/health")["ledger_failure"] is None, "the lab has its records again")
-        until(lambda: pages.read("/api/health")["ledger"]["position"] > head.position, "what happened is on record")
+        until(lambda: running.health().get("ledger_failure", "") is None, "the lab has its records again")
+        until(lambda: running.health()["ledger"]["position"] > position, "what happened is on record")
+        assert running.begin("B-9")
     finally:
         lab.send_signal(signal.SIGTERM)
         assert lab.wait(20) == 0
-    verify(ledger_in(data), head)
-    assert not (data / LEDGER_FILE).exists()
+    streams = {stream for (stream,) in postgres.rows("SELECT stream FROM events")}
+    assert "batch:B-9" in streams and "batch:B-8" not in streams
+    verify(ledger_in(running.data))
