@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -227,3 +228,34 @@ async def test_nothing_is_ever_said_in_clear(
         assert not status(lab).connected
     assert all(first.startswith(b"\x16\x03") and SECRET.encode() not in first for first in heard if first)
     gc.collect()
+
+
+def blocks(page: str, begins: str) -> str:
+    """The example of the how-to that begins like this."""
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    return next(
+        block.split("\n", 1)[1] for block in text.split("```")[1::2] if block.split("\n", 1)[1].startswith(begins)
+    )
+
+
+async def test_the_broker_of_the_how_to(broker: Broker, opened: OpenLab, clock: SteppedClock, tmp_path: Path) -> None:
+    page = "publish-to-a-broker.md"
+    require_program("openssl")
+    making = blocks(page, "openssl req").replace("DNS:broker.example", "IP:127.0.0.1")
+    subprocess.run(("sh", "-e", "-c", making), cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "acl").write_text(blocks(page, "user lab-1"))
+    (tmp_path / "own_password").write_text(SECRET)
+    naming = (require_program("mosquitto_passwd"), "-b", "-c", "passwords", "lab-1", SECRET)
+    subprocess.run(naming, cwd=tmp_path, check=True)
+    lines = blocks(page, "listener 8883").replace("8883", f"{broker.port} 127.0.0.1")
+    broker.kill()
+    broker.configure(*re.sub("/etc/mosquitto(/certs)?", str(tmp_path), lines).splitlines())
+    broker.start()
+    sparkplug = blocks(page, "[mqtt]").partition("[mqtt.sparkplug]")[2]
+    trusted, own = tmp_path / "ca.pem", tmp_path / "own_password"
+    log_in = f'tls = true\nca_file = "{trusted}"\nusername = "lab-1"\npassword_file = "{own}"'
+    async with opened(f"{log_in}\n[mqtt.sparkplug]{sparkplug}") as lab:
+        await published(lab)
+        await poll(lab, clock)
+        await published(lab)
+        assert status(lab).sent > 10 and status(lab).last_error is None
