@@ -12,6 +12,7 @@ from tests.conftest import require_program
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 NAMES = ("lab.example", "192.0.2.10")
+NOBODY = 65534
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,14 @@ def placed(text: str, folder: Path, compose: dict[str, Any]) -> str:
     for name, secret in sorted(compose["secrets"].items(), key=lambda pair: -len(pair[0])):
         text = text.replace(f"/run/secrets/{name}", str(folder / Path(secret["file"]).name))
     return text
+
+
+def nobody(*command: str) -> list[str]:
+    """Let a command write only what is nobody's; the interpreter may lie in somebody's home, so it may read all."""
+    if os.geteuid() != 0:
+        return list(command)
+    capabilities = "-all,+dac_read_search"
+    user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return [
+        require_program("setpriv"), *user, f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}", *command
+    ]  # fmt: skip

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import require_program
-from tests.deploy.conftest import ROOT, make_secrets, placed
+from tests.deploy.conftest import NOBODY, ROOT, make_secrets, nobody, placed
 from tests.deploy.test_image import steps
 from tests.ports import free_port
 
-NOBODY = 65534
 INSTALLING_S = 900
 
 
@@ -58,17 +56,6 @@ def as_nobody(folder: Path, data: Path) -> dict[str, Any]:
     environment = {"PATH": f"{folder / 'opt' / 'bin'}:/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1",
                    "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
     return {"cwd": data, "env": environment}
-
-
-def nobody(*command: str) -> list[str]:
-    """Let a command write only what is nobody's; the interpreter may lie in somebody's home, so it may read all."""
-    if os.geteuid() != 0:
-        return list(command)
-    capabilities = "-all,+dac_read_search"
-    user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    return [
-        require_program("setpriv"), *user, f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}", *command
-    ]  # fmt: skip
 
 
 @pytest.mark.soak

@@ -1,15 +1,23 @@
 """The units of systemd: what systemd itself says of them, and that all three are guarded alike."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.conftest import require_program
-from tests.deploy.conftest import DEPLOY
+from tests.deploy.conftest import DEPLOY, NOBODY, nobody
+from tests.ports import free_port
 
 from cultureops import cli
+from cultureops.healthy import problem
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 EXPOSED_AT_MOST = 20
@@ -62,3 +70,68 @@ def test_systemd_takes_them_and_finds_them_well_guarded(tmp_path: Path) -> None:
         [*judging, str(tmp_path / "cultureops.service")], capture_output=True, text=True, timeout=30
     )
     assert judged.returncode == 0, judged.stdout[-300:] + judged.stderr
+
+
+def allowed(program: str, *filters: str) -> set[str]:
+    """Expand systemd's sets of system calls; one after the other adds, or with ~ takes away."""
+    found: set[str] = set()
+    for one in filters:
+        is_without, name = one.startswith("~"), one.removeprefix("~")
+        if not name.startswith("@"):
+            names = {name}
+        else:
+            listed = subprocess.run(
+                [program, "syscall-filter", name], capture_output=True, text=True, timeout=30
+            ).stdout
+            rows = [row.strip() for row in listed.splitlines()[1:] if row.strip() and not row.strip().startswith("#")]
+            names = {inner for row in rows for inner in (allowed(program, row) if row.startswith("@") else {row})}
+        found = found - names if is_without else found | names
+    return found
+
+
+@pytest.fixture
+def folder_of_nobody() -> Iterator[Path]:
+    """A folder that the service's user could have; pytest's own are closed to all but who runs it."""
+    with tempfile.TemporaryDirectory(prefix="cultureops-service-", dir="/var/tmp") as name:
+        (Path(name) / "kept").mkdir()
+        if os.geteuid() == 0:
+            for folder in (Path(name), Path(name) / "kept"):
+                os.chown(folder, NOBODY, NOBODY)  # root's SQLite gives files away, which nobody else's does
+        yield Path(name)
+
+
+def first_of(calls: Path) -> int:
+    """The process that strace was told to start."""
+    return int(calls.read_text().split(None, 1)[0])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_lab_asks_the_kernel_for_nothing_that_its_service_is_refused(
+    folder_of_nobody: Path, record_property: Callable[[str, object], None]
+) -> None:
+    if (program := shutil.which("systemd-analyze")) is None:
+        pytest.skip("systemd-analyze is not installed")
+    rows = [value for key, value in lines(DEPLOY / "systemd" / "cultureops.service") if key == "SystemCallFilter"]
+    filters = [f"~{one}" if row.startswith("~") else one for row in rows for one in row.removeprefix("~").split()]
+    port, site, calls = free_port(), folder_of_nobody / "site.toml", folder_of_nobody / "calls"
+    backup = f'[backup]\nfolder = "{folder_of_nobody}/kept"\nevery_h = 1\n'
+    site.write_text(f'[site]\nname = "strace"\n[web]\nport = {port}\n{backup}')
+    strace = [require_program("strace"), "-f", "-qq", "-o", str(calls), "-e", "signal=none"]
+    command = [sys.executable, "-m", "cultureops", "run", str(site), "--data-dir", str(folder_of_nobody / "data")]
+    lab = subprocess.Popen(nobody(*strace, *command), stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 240
+        while problem(site) is not None or not any((folder_of_nobody / "kept").glob("backup-*")):
+            assert lab.poll() is None and time.monotonic() < until
+            time.sleep(0.2)
+        os.kill(first_of(calls), signal.SIGTERM)
+        lab.wait(60)
+    finally:
+        if lab.poll() is None:
+            os.kill(first_of(calls), signal.SIGKILL)  # what is traced outlives who traces it
+        lab.kill()
+        lab.wait()
+    called = set(re.findall(r"^\d+ +(\w+)\(", calls.read_text(), re.MULTILINE))
+    record_property("system_calls", len(called))
+    assert called and called <= allowed(program, *filters), called - allowed(program, *filters)
