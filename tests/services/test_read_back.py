@@ -61,15 +61,18 @@ bucket = "lab"
 {more}
 """
 
+FIRST = 110
+"""Ten seconds before a full hour."""
 
-async def mirrored(folder: Path, url: str, more: str = "", seconds: int = 150) -> int:
+
+async def mirrored(folder: Path, url: str, more: str = "", seconds: int = 25) -> int:
     """A data folder of which everything is on a server; returns how many readings that is."""
     (folder / "site.toml").write_text(SITE_FILE.format(site=SITE, url=url, more=more))
     store = EmbeddedStore.open(folder / "telemetry")
     mirror = mirror_of(read_site(folder / "site.toml"), folder, SystemClock(), store)
     assert mirror is not None
     async with running(mirror):
-        await fill(store, 0, seconds)
+        await fill(store, FIRST, FIRST + seconds)
         await store.seal(START + HOUR_MS)
         await mirror.drain()
     count = store.count()
@@ -108,7 +111,7 @@ async def test_what_lacks_is_named_by_channel_and_hour_and_sent_again(
     assert found["holds"] and found["readings_here"] == found["readings_there"] == count
     assert all(day["sha256_here"] == day["sha256_there"] for row in found["channels"] for day in row["days"])
     first = START // HOUR_MS * HOUR_MS
-    cut = first + HOUR_MS  # two minutes of the readings lie before it
+    cut = first + HOUR_MS  # some of the readings lie before it
     server.query(f"DELETE FROM co2 WHERE device = 'incubator_1' AND time >= {cut}ms AND time < {cut + 10_000}ms")
     at = max(at for at in server.points()["o2", "incubator_2"] if at < cut)
     head = r"o2,chamber=incubator_2,device=incubator_2,simulated=true,site=Test\ lab\,\ second\ floor,unit=%"
@@ -142,7 +145,7 @@ async def test_what_lacks_is_named_by_channel_and_hour_and_sent_again(
 
 async def test_a_moved_device_stands_there_twice_and_that_is_said(influx: tuple[Influx, str], tmp_path: Path) -> None:
     server, url = influx
-    count = await mirrored(tmp_path, url, seconds=20)
+    count = await mirrored(tmp_path, url, seconds=5)
     head = r"temperature,chamber=elsewhere,device=incubator_2,simulated=true,site=Test\ lab\,\ second\ floor,unit=Cel"
     times = sorted(server.points()["temperature", "incubator_2"])
     write(server, f"{head} value=1,quality=192i,reason_code=0i {times[3]}")
@@ -160,9 +163,9 @@ async def test_victoriametrics_is_read_by_its_export(victoria: Victoria, tmp_pat
     await asyncio.to_thread(ask, f"{victoria.url}/api/v1/admin/tsdb/delete_series?{which}&")
     found = await compare(tmp_path)
     assert set(differing(found)) == {"incubator_1/co2"} and not found["unknown_channels_there"]
-    assert sum(hour["missing"] for hour in differing(found)["incubator_1/co2"]) == 150
+    assert sum(hour["missing"] for hour in differing(found)["incubator_1/co2"]) == 25
     found = await send(tmp_path, "incubator_1/co2")
-    assert found["holds"] and found["readings_there"] == 150
+    assert found["holds"] and found["readings_there"] == 25
     assert (await compare(tmp_path))["holds"]
 
 

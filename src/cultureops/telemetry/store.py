@@ -46,7 +46,8 @@ class Series:
     """Readings of one channel by source time, one for each instant; all arrays have one length.
 
     ``source_ms`` [ms UTC, ascending] and ``received_ms``, ``value`` [NaN where BAD], ``quality`` and ``reason`` codes
-    as stored; ``revised`` where another reading of the same instant had arrived before and is kept beneath.
+    as stored; ``revised`` where another reading of the same instant had arrived before and is kept beneath. A copy on
+    another server knows neither arrivals (ARRIVAL_UNKNOWN_MS) nor what was revised (never).
     """
 
     source_ms: Integers
