@@ -77,7 +77,7 @@ PAGES: Final[Mapping[str, tuple[Example, ...]]] = {
 }
 NO_PAGES: Final = frozenset(
     {
-        *("/assets/plotly.min.js", "/display/{token}", "/healthz", "/session", "/stream"),
+        *("/assets/plotly.min.js", "/display/{token}", "/healthz", "/metrics", "/session", "/stream"),
         *("/board/alarms", "/board/batches", "/board/sparks"),
         *("/alarms/performance.csv", "/audit/export.{kind}", "/chambers/{chamber_id}/values.csv"),
         *("/batches/{batch_id}/record.json", "/batches/{batch_id}/record.pdf", "/batches/{batch_id}/forms.pdf"),
