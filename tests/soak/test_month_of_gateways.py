@@ -40,7 +40,7 @@ async def _the_judge_has_eyes(folder: Path, plan: Plan, lived: Lived) -> None:
     with pytest.raises(AssertionError, match="I4"):
         await judge(folder, replace(plan, spans=(quiet,)), lived)
     lived.kept[f"{device}/co2"][first] = 9.9
-    with pytest.raises(AssertionError, match="I1: .* lost readings"):
+    with pytest.raises(AssertionError, match=r"I1: .* lost readings"):
         await judge(folder, plan, lived)
     with (folder / GATEWAYS[0] / "acknowledged.jsonl").open("a") as said:
         said.write('[1, "00"]\n')
