@@ -40,7 +40,7 @@ async def through_cuts(hub: Hub, room_1: Gateway, cuts: int, seed: int) -> None:
 
 
 async def test_a_line_that_is_cut_again_and_again_loses_nothing(hub: Hub, room_1: Gateway) -> None:
-    await through_cuts(hub, room_1, 12, seed=3)
+    await through_cuts(hub, room_1, 6, seed=3)
 
 
 @pytest.mark.soak
