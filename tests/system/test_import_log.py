@@ -32,7 +32,8 @@ def arguments(log: Path, data: Path, **changed: str) -> list[str]:
 def nothing_came(data: Path) -> bool:
     """Whether a folder holds people and no more."""
     streams = ("device:mve_1", "device:MVE 1", "attachments")
-    held = any(read_stream(data / "ledger.sqlite", stream) for stream in streams)
+    file = data / "ledger.sqlite"
+    held = file.exists() and any(read_stream(file, stream) for stream in streams)
     return not held and not (data / "telemetry").exists() and not (data / "attachments").exists()
 
 
