@@ -47,7 +47,7 @@ class InfluxQlStore:
     def __init__(self, settings: ReadSettings, site: str) -> None:
         self._settings = settings
         self._site = site
-        self._call = ReadCall(settings)
+        self._call = ReadCall(settings)  # first: it may refuse the settings
         self._thread = ReadingThread("influxql")
         self._asked = 0
         self._is_closed = False

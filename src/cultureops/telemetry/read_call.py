@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from cultureops.errors import StorageError, Unreadable
+from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.telemetry.influx import Unavailable
 from cultureops.telemetry.influxql_answer import QueryRefused
 from cultureops.telemetry.read_settings import ReadSettings
@@ -41,13 +41,13 @@ _BROKEN: Final = (http.client.HTTPException, OSError, ValueError)
 
 
 class ReadCall:
-    """A connection to one server, used by one thread at a time."""
+    """A connection to one server, used by one thread at a time; raises ConfigError for a file of no certificates."""
 
     def __init__(self, settings: ReadSettings) -> None:
         self._settings = settings
         parts = urlsplit(settings.url)
         self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path
-        self._tls = ssl.create_default_context(cafile=settings.ca_file) if parts.scheme == "https" else None
+        self._tls = _tls(settings.ca_file) if parts.scheme == "https" else None
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"} | _authorisation(settings)
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
@@ -162,6 +162,13 @@ class ReadCall:
         if isinstance(error, TimeoutError) and error.args == ("timed out",):
             return f"nothing came for {self._settings.silence_s:g} s"
         return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigError(f"{ca_file}: holds no certificates (PEM): {error}") from None
 
 
 def _authorisation(settings: ReadSettings) -> dict[str, str]:
