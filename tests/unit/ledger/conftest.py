@@ -32,10 +32,26 @@ def _event(type: str = "counted", data: dict[str, JsonValue] | None = None, **mo
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to the soak run what differs in nothing but the bytes that both databases give back alike."""
     for item in items:
-        if "test_tampering_is_named[postgresql" in item.name and not any(name in item.name for name in _EACH_KIND):
+        is_one_of_many = "test_tampering_is_named[postgresql" in item.name and not any(
+            name in item.name for name in _EACH_KIND
+        )
+        if is_one_of_many or item.name.startswith(_ALIKE):
             item.add_marker(pytest.mark.soak)
 
 
+_ALIKE = (
+    "test_unfit_names_are_refused[postgresql",
+    "test_throughput[postgresql",
+    "test_an_older_program_refuses_a_ledger_that_a_newer_one_ran_a_lab_on[postgresql",
+    "test_a_failing_hook_is_reported_and_loses_nothing[postgresql",
+    "test_reading_goes_on_over_many_pages[postgresql",
+    "test_a_failing_hook_costs_no_foreign_event[postgresql",
+    "test_hooks_hear_every_commit_in_order_before_append_returns[postgresql",
+    "test_an_unfit_event_spoils_its_whole_append[postgresql",
+    "test_an_event_without_claims_has_the_bytes_it_always_had[postgresql",
+    "test_an_edited_table_is_noticed_and_made_anew[postgresql-UPDATE",
+    "test_rewriting_the_same_rows_is_no_tampering[postgresql",
+)
 _EACH_KIND = ("-edit-", "-edit_hash-", "-delete-", "-insert_copy-", "-swap-", "-delete_and_rehash-")
 
 
