@@ -30,7 +30,7 @@ __all__ = [
     "finish",
 ]
 
-DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds telemetry/, and the ledger or where it is.")]
+DataDir = Annotated[Path, typer.Option("--data-dir", help="The lab's folder: ledger, or where it is; telemetry/.")]
 SiteFile = Annotated[Path, typer.Option("--site", help="The site file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Actor = Annotated[str, typer.Option("--actor", metavar="ID", help="Who enters it.")]
