@@ -114,9 +114,9 @@ def check(found: dict[str, Any], least: int) -> None:
 async def test_a_lab_outlives_its_broker(
     hostile: Callable[..., Broker], incubator: int, clock: SteppedClock, tmp_path: Path
 ) -> None:
-    broker = hostile(5, 0.2, *WORST)
-    seen, said_wrong = await endure(broker, incubator, clock, tmp_path, 8)
-    check(broker.end(), 4)
+    broker = hostile(5, 0.15, *WORST)
+    seen, said_wrong = await endure(broker, incubator, clock, tmp_path, 5)
+    check(broker.end(), 3)
     assert "the broker sent a packet of 268435455 bytes; at most" in said_wrong
     assert "quality of service 2 and did not finish them" in said_wrong
     assert seen.cpu_ms < CPU_MS and seen.grown_mb < GROWN_MB, seen
@@ -159,9 +159,9 @@ async def notify(broker: Broker, calls: int) -> Watch:
 async def test_people_are_told_through_a_hostile_broker_or_it_is_said_that_they_were_not(
     hostile: Callable[..., Broker],
 ) -> None:
-    broker = hostile(2, 0.2, *WORST)
-    seen = await notify(broker, 4)
-    assert len(broker.end()["met"]["notifier"]) >= 4
+    broker = hostile(2, 0.15, *WORST)
+    seen = await notify(broker, 3)
+    assert len(broker.end()["met"]["notifier"]) >= 3
     assert seen.cpu_ms < CPU_MS and seen.grown_mb < GROWN_MB, seen
 
 

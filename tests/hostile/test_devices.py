@@ -130,7 +130,9 @@ async def test_http() -> None:
     check(seen)
 
 
-@pytest.mark.parametrize("framing", MODBUS)
+@pytest.mark.parametrize(
+    "framing", [pytest.param(framing, marks=() if framing == "tcp" else pytest.mark.soak) for framing in MODBUS]
+)
 async def test_modbus(framing: str) -> None:
     with harms("modbus") as ports:
         async with watched() as seen:
