@@ -84,6 +84,7 @@ class SqlLedger:
         self._folding = storage.folding()
         self._tail = tail
         self._seen_state: object = None
+        self._is_unsure = False
         self._tail_lock = threading.Lock()
         self._clock = clock
         self.clock_state: ClockStateReader | None = kernel_clock if isinstance(clock, SystemClock) else None
@@ -391,6 +392,7 @@ class SqlLedger:
                     put_head(connection, head)
                 is_sent = bool(events) or head is not None
         except Exception as error:
+            self._is_unsure |= is_sent and self._storage.is_lost(error)
             return _Outcome(tuple(foreign), refusal=self._refusal(error, is_sent=is_sent))
         with self._tail_lock:
             for event in events:
@@ -420,6 +422,10 @@ class SqlLedger:
         """Follow what others have appended, in the writer's thread."""
         foreign: list[Event] = []
         try:
+            if self._is_unsure:  # behind the lock, which a server that still commits what was lost holds until then
+                with self._writer.begin() as connection:
+                    self._follow(connection, foreign)
+                self._is_unsure = False
             state = self._storage.state(self._writer)
             if state != self._seen_state:
                 with self._writer.connect().execution_options(**UNLOCKED) as connection:
