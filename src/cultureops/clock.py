@@ -30,6 +30,7 @@ __all__ = [
     "SteppedClock",
     "SystemClock",
     "SystemEntropy",
+    "in_zone",
     "iso",
     "local_stamp",
     "local_text",
@@ -54,14 +55,23 @@ def iso(instant: Instant) -> str:
     return f"{stamp:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
 
 
+def in_zone(instant: Instant, zone: ZoneInfo) -> datetime:
+    """Return an instant in a zone; at the very end of all dates, where a zone may have none, in UTC."""
+    stamp = datetime.fromtimestamp(instant / 1000, UTC)
+    try:
+        return stamp.astimezone(zone)
+    except OverflowError:
+        return stamp
+
+
 def local_text(instant: Instant, zone: ZoneInfo) -> str:
     """Write an instant for people in a zone, with the zone's own mark, e.g. ``2026-01-05 09:00 CET``."""
-    return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    return f"{in_zone(instant, zone):%Y-%m-%d %H:%M %Z}"
 
 
 def local_stamp(instant: Instant, zone: ZoneInfo) -> str:
     """Write an instant to the second with zone and offset, for a record: ``2026-01-05 09:00:12 CET (UTC+01:00)``."""
-    local = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
+    local = in_zone(instant, zone)
     offset = f"{local:%z}"
     return f"{local:%Y-%m-%d %H:%M:%S %Z} (UTC{offset[:3]}:{offset[3:5]})"
 

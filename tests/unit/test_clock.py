@@ -3,15 +3,26 @@
 import asyncio
 import time
 import uuid
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cultureops import clock as clock_module
-from cultureops.clock import SeededEntropy, SteppedClock, SystemClock, SystemEntropy, iso, parse_iso
+from cultureops.clock import (
+    SeededEntropy,
+    SteppedClock,
+    SystemClock,
+    SystemEntropy,
+    iso,
+    local_stamp,
+    local_text,
+    parse_iso,
+)
 from cultureops.errors import ConfigError
 
+LAST_OF_ALL = 253_402_300_799_000
 INSTANTS = st.integers(min_value=0, max_value=4_102_444_800_000)
 
 
@@ -120,3 +131,9 @@ async def test_nobody_wakes_early_where_the_clock_is_left_alone_or_steered_gentl
     await clock.sleep_until(until)
     assert clock.now() >= until
     await clock.sleep_until(until - 1_000)
+
+
+def test_the_end_of_all_dates_is_written_in_any_zone() -> None:
+    for name in ("Europe/Berlin", "Pacific/Auckland", "America/New_York"):  # as certificates bear it that never end
+        assert "9999-12-31" in local_text(LAST_OF_ALL, ZoneInfo(name))
+        assert "9999-12-31" in local_stamp(LAST_OF_ALL, ZoneInfo(name))

@@ -18,8 +18,8 @@ from cultureops.ledger.event import Event, JsonValue
 __all__ = ["reported"]
 
 _LONGEST: Final = 2_000
-_LAST_INSTANT: Final = 253_402_300_799_999
-"""The end of the year 9999, which no record goes beyond."""
+_LAST_INSTANT: Final = 7_258_118_399_999
+"""The end of 2199: no time of an alarm, however wrong a clock was, and far from where dates end in any zone."""
 
 
 def reported(gateway: Gateway, event: Event) -> Transition:
@@ -81,7 +81,7 @@ def _words(found: JsonValue) -> str:
 def _instant(data: Mapping[str, JsonValue], key: str) -> Instant:
     instant = parse_iso(_name(data, key))
     if not 0 <= instant <= _LAST_INSTANT:
-        raise ValueError(f"{key}: expected a time from 1970 to 9999")
+        raise ValueError(f"{key}: expected a time from 1970 to 2199")
     return instant
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from cultureops.access.roles import PEOPLE, Role
-from cultureops.clock import DAY_MS, Instant, iso
+from cultureops.clock import DAY_MS, Instant, in_zone, iso
 from cultureops.units import label
 from cultureops.web.context import WebContext
 from cultureops.web.door.csrf import FIELD, token_of
@@ -109,18 +109,18 @@ def local(instant: Instant | None, zone: ZoneInfo) -> str:
     """Write an instant in the site's zone, to the minute."""
     if instant is None:
         return ""
-    return f"{datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M}"
+    return f"{in_zone(instant, zone):%Y-%m-%d %H:%M}"
 
 
 def stamp(instant: Instant, zone: ZoneInfo | str) -> str:
     """Write an instant to the second with zone and offset, as it stands under a signature."""
-    there = datetime.fromtimestamp(instant / 1000, UTC).astimezone(ZoneInfo(zone) if isinstance(zone, str) else zone)
+    there = in_zone(instant, ZoneInfo(zone) if isinstance(zone, str) else zone)
     return f"{there:%Y-%m-%d %H:%M:%S} {zone} (UTC{there.isoformat()[-6:]})"
 
 
 def utc_offset(instant: Instant, zone: ZoneInfo) -> tuple[int, str]:
     """Return how far the site's clocks are from UTC [min], and as text: ``UTC+01:00``."""
-    there = datetime.fromtimestamp(instant / 1000, UTC).astimezone(zone)
+    there = in_zone(instant, zone)
     return round((there.utcoffset() or timedelta()).total_seconds() / 60), f"UTC{there.isoformat()[-6:]}"
 
 
