@@ -126,7 +126,9 @@ class Alarming:
 
     def begin(self, standing: StandingAlarms) -> tuple[Transition, ...]:
         """Go on where the ledger says, once its past is recalled; return what closes the alarms whose rule is gone."""
-        now, alarms = self._clock.now(), [one for one in standing.alarms if not self.across.is_followed(one.rule_id)]
+        # What a gateway said that is none any more is followed by nobody: it is closed on record.
+        followed = self.across.alarms.standing
+        now, alarms = self._clock.now(), [one for one in standing.alarms if followed.get(one.rule_id) is None]
         self.engine.add(self._process.begin(now, alarms))
         calibration = self._calibration.step(now)
         self.engine.add(calibration.rules)
@@ -134,6 +136,7 @@ class Alarming:
         self.engine.refill(calibration.readings)
         closed = tuple(closing(orphan, standing.said(orphan.rule_id), now) for orphan in orphans)
         known = (*(rule.id for rule in self.alarms.rules), *(orphan.rule_id for orphan in orphans))
+        self.journal.note([one for one in closed if self.across.is_followed(one.rule.id)])
         self.activations.end_unwatched(frozenset(known))
         self.notifier.resume(self.alarms.active())
         return closed

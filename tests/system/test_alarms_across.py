@@ -11,6 +11,7 @@ import pytest
 from tests.system.rooms import (
     CO2_LOW,
     LOW,
+    ROOMS,
     hub_site,
     log_of,
     meet,
@@ -419,3 +420,19 @@ async def test_a_gateway_that_is_not_what_it_should_be_is_an_alarm(
             hub.tick(clock.advance(SECOND_MS))
             await hub.settle()
         assert [view.rule.id for view in hub.alarms.active()] == [rule_id]
+
+
+async def test_what_a_gateway_left_open_that_is_none_any_more_is_closed_on_record(
+    tmp_path: Path, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_house(tmp_path, clock) as (hub, (room,)):
+        await seed_batch(hub, clock)
+        await room.breathe(clock, 3.0, 11, hub)
+    monkeypatch.setitem(ROOMS, "room_1b", "incubator_1")  # a new machine under a new name
+    async with open_house(tmp_path, clock, ["room_1b"]) as (hub, (room,)):
+        await hub.settle()
+        closed = hub.ledger.read(f"alarm:{LOW}")[-1]
+        assert closed.type == "alarm_cleared" and "its rule has left" in str(closed.data["cause"])
+        await room.breathe(clock, 3.0, 11, hub)
+        assert alarm_log(hub) == [("alarm_raised", 3), ("alarm_cleared", None), ("alarm_raised", 3)]
+        assert [one.rule.id for one in hub.alarms.active()] == [LOW] and len(batch_of(hub).exposures) == 2
