@@ -10,7 +10,7 @@ from pathlib import Path
 from cultureops.clock import Clock, SeededEntropy
 from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Quality, Reading, Reason
-from cultureops.ledger import Actor, Event, KeyFolder, NewEvent, SignedHead, Source, SqlLedger
+from cultureops.ledger import Actor, Event, Head, KeyFolder, NewEvent, SignedHead, Source, SqlLedger
 from cultureops.sync import (
     ClockOffset,
     Forwarding,
@@ -92,6 +92,7 @@ class Hub:
         self.receiving = Receiving(
             self.settings, self.folder / "origins", self.clock,
             keep_readings=self._keep, on_events=self._on_events, taken=self._taken,
+            heads=lambda origin: [Head(one.size, one.chain_hash) for one in self.heads if one.origin == origin],
             standing=lambda _: self.standing or Standing(self.clock.now()),
             orders=lambda origin: self.orders.get(origin, []),
             on_hello=lambda origin, hello, offset: self.hellos.append((origin, hello, offset)),

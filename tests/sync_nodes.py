@@ -78,7 +78,7 @@ async def hub(folder: Path, certificates: Path, port: int) -> None:
 
     receiving = Receiving(
         gateways_settings(certificates, "room_1", port=port), folder / "origins", SystemClock(),
-        keep_readings=keep, on_events=take_in, taken=lambda origin: _taken(ledger, origin),
+        keep_readings=keep, on_events=take_in, taken=lambda origin: _taken(ledger, origin), heads=lambda _: (),
         standing=lambda _: Standing(0), orders=lambda _: (), on_hello=lambda *_: None, on_head=ignore,
     )  # fmt: skip
     await receiving.run()

@@ -55,9 +55,9 @@ from cultureops.demo.technician import Technician
 from cultureops.demo.trouble import AnyTrouble, Troubles
 from cultureops.device.registry import driver_folder
 from cultureops.errors import ConfigError
-from cultureops.gateway import approved_at_hub, open_gateway
+from cultureops.gateway import approved_at_hub, check_gateway, open_gateway
 from cultureops.gathering import alarm_performance
-from cultureops.hub import open_hub
+from cultureops.hub import check_hub, open_hub
 from cultureops.imaging.shelf import MicrographShelf
 from cultureops.keeping.dossiers import dossiers_in
 from cultureops.lab import Lab, open_lab
@@ -71,7 +71,7 @@ from cultureops.recording import LEDGER_FILE, SITE_FILE
 from cultureops.rule_history import RuleHistory
 from cultureops.self_check.loop_lag import loop_lag
 from cultureops.service_notice import ServiceNotice
-from cultureops.site import read_site
+from cultureops.site import Site, read_site
 from cultureops.site_approval import SiteInForce, SiteWatch, adopt_site
 from cultureops.tracing import tracing
 from cultureops.upkeep import Upkeep
@@ -103,17 +103,17 @@ COUNTER_S: Final = 60
 
 def run_site(site_file: Path, data_dir: Path) -> None:
     """Run a lab by itself until SIGINT or SIGTERM."""
-    _run_node(site_file, data_dir, _lab_alone)
+    _run_node(site_file, data_dir, _lab_alone, _check_alone)
 
 
 def run_gateway(site_file: Path, data_dir: Path) -> None:
     """Run a gateway until SIGINT or SIGTERM."""
-    _run_node(site_file, data_dir, _gateway)
+    _run_node(site_file, data_dir, _gateway, check_gateway)
 
 
 def run_hub(site_file: Path, data_dir: Path) -> None:
     """Run a hub until SIGINT or SIGTERM."""
-    _run_node(site_file, data_dir, _hub)
+    _run_node(site_file, data_dir, _hub, check_hub)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +126,22 @@ class _Node:
 
 
 _Opening: TypeAlias = Callable[[SiteInForce, Path, Clock, Entropy, SiteWatch], AbstractAsyncContextManager[_Node]]
+_Check: TypeAlias = Callable[[Site], object]
+
+
+def _check_alone(site: Site) -> None:
+    """Raise ConfigError for the site file of a gateway or a hub."""
+    if site.hub is not None:
+        raise ConfigError(f"{site.file}: has [hub], so it is a gateway's: start it by `cultureops gateway`")
+    if site.gateways is not None:
+        raise ConfigError(f"{site.file}: has [gateways], so it is a hub's: start it by `cultureops hub`")
 
 
 @asynccontextmanager
 async def _lab_alone(
     it: SiteInForce, data_dir: Path, clock: Clock, entropy: Entropy, watch: SiteWatch
 ) -> AsyncIterator[_Node]:
-    if it.site.hub is not None:
-        raise ConfigError(f"{it.site.file}: has [hub], so it is a gateway's: start it by `cultureops gateway`")
-    if it.site.gateways is not None:
-        raise ConfigError(f"{it.site.file}: has [gateways], so it is a hub's: start it by `cultureops hub`")
+    _check_alone(it.site)
     opening = open_lab(it.site, data_dir, clock, entropy, gather_s=GATHER_S, seals_apart=True, site_watch=watch)
     async with opening as lab:
         yield _Node(lab, lab.run, Across())
@@ -161,18 +167,18 @@ async def _hub(
         yield _Node(hub.lab, hub.run, across_of(hub))
 
 
-def _run_node(site_file: Path, data_dir: Path, opening: _Opening) -> None:
+def _run_node(site_file: Path, data_dir: Path, opening: _Opening, check: _Check) -> None:
     log_to_stderr(logging.INFO)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{data_dir}: can't be made: {error}") from None
-    uvloop.run(_until_signalled(_open_and_run(site_file, data_dir, opening)))
+    uvloop.run(_until_signalled(_open_and_run(site_file, data_dir, opening, check)))
 
 
-async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening) -> None:
+async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening, check: _Check) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
-    in_force = await adopt_site(data_dir, site_file, clock, approved_at_hub(data_dir))
+    in_force = await adopt_site(data_dir, site_file, clock, approved_at_hub(data_dir), check=check)
     watch = SiteWatch(data_dir, site_file, in_force)
     async with tracing(in_force.site.tracing), opening(in_force, data_dir, clock, entropy, watch) as node:
         lab = node.lab

@@ -20,7 +20,7 @@ from cultureops.sync import Forwarding, HubSettings, Standing
 from cultureops.sync.small_file import load, save
 from cultureops.web.gateways import HubView
 
-__all__ = ["Gateway", "approved_at_hub", "open_gateway"]
+__all__ = ["Gateway", "approved_at_hub", "check_gateway", "open_gateway"]
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +73,14 @@ class Gateway:
         )  # fmt: skip
 
 
+def check_gateway(site: Site) -> HubSettings:
+    """Return where the hub is; raises ConfigError for a site file without ``[hub]``, or with what no gateway has."""
+    if site.hub is None:
+        raise ConfigError(f"{site.file}: has no [hub]; a lab by itself is started by `cultureops run`")
+    channels_of_gateway(site)
+    return site.hub
+
+
 @asynccontextmanager
 async def open_gateway(
     site: Site,
@@ -89,14 +97,12 @@ async def open_gateway(
 
     Raises as ``open_lab``, and ConfigError for a site file without ``[hub]``.
     """
-    if site.hub is None:
-        raise ConfigError(f"{site.file}: has no [hub]; a lab by itself is started by `cultureops run`")
-    channels_of_gateway(site)
+    settings = check_gateway(site)
     async with open_lab(
         site, data_dir, clock, entropy, gather_s=gather_s, seals_apart=seals_apart, site_watch=site_watch
     ) as lab:
         (data_dir / FORWARDING_FOLDER).mkdir(mode=0o700, exist_ok=True)
-        gateway = Gateway(lab, site.hub, site_sha256)
+        gateway = Gateway(lab, settings, site_sha256)
         try:
             yield gateway
         finally:

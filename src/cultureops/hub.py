@@ -24,16 +24,17 @@ from cultureops.errors import ChainBroken, ConfigError, StorageError
 from cultureops.gateway_clocks import GatewayClocks
 from cultureops.lab import Lab, open_lab
 from cultureops.ledger.event import Event
-from cultureops.ledger.origins import ORIGINS_FOLDER
+from cultureops.ledger.head import Head
+from cultureops.ledger.origins import HEAD_RECORDED, ORIGINS_FOLDER
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.site import Site
 from cultureops.site_approval import SiteWatch
 from cultureops.sync import ClockOffset, GatewaysSettings, Hello, Receiving, Standing
-from cultureops.sync.events import head_recorded, stream_of
+from cultureops.sync.events import head_recorded, recorded_head, stream_of
 from cultureops.telemetry import ChannelInfo
 from cultureops.web.gateways import GatewayView
 
-__all__ = ["Hub", "open_hub"]
+__all__ = ["Hub", "check_hub", "open_hub"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ AWAY_AFTER_MS: Final = 15 * SECOND_MS
 MOST_UNKNOWN: Final = 1_000
 """Channels of a gateway's devices that its profile here does not name; more of them are not kept [OWN]."""
 MOST_AT_ONCE: Final = 50_000
+LAST_HEADS: Final = 1_000
 SETTLE_EVERY_MS: Final = SECOND_MS
 
 
@@ -60,8 +62,8 @@ class Hub:
         self._site_sha256 = {row.name: row.site_sha256() for row in settings.rows}
         self.receiving = Receiving(
             settings, lab.data_dir / ORIGINS_FOLDER, lab.clock, keep_readings=self._keep, on_events=self._on_events,
-            taken=lab.across.taken, standing=self._standing, orders=lab.across.orders, on_hello=self._on_hello,
-            on_head=self._on_head,
+            taken=lab.across.taken, heads=self._recorded_heads, standing=self._standing, orders=lab.across.orders,
+            on_hello=self._on_hello, on_head=self._on_head,
         )  # fmt: skip
         lab.across.watch(self.receiving.status)
 
@@ -145,6 +147,13 @@ class Hub:
     async def _on_head(self, origin: str, head: SignedHead) -> None:
         await self.lab.ledger.append(stream_of(origin), [head_recorded(head)], None)
 
+    def _recorded_heads(self, origin: str) -> list[Head]:
+        """Return the last heads of a gateway's log that stand in the record here; blocks."""
+        ledger, stream = self.lab.ledger, stream_of(origin)
+        newest = ledger.read(stream, max(0, ledger.version(stream) - LAST_HEADS))
+        heads = (recorded_head(event) for event in newest if event.type == HEAD_RECORDED)
+        return [Head(head.size, head.chain_hash) for head in heads]
+
     def runs_other_site(self, origin: str) -> bool | None:
         """Whether a gateway runs on a site file other than the copy here; None before it said so."""
         status = self.receiving.status().get(origin)
@@ -195,6 +204,13 @@ class Hub:
         )
 
 
+def check_hub(site: Site) -> GatewaysSettings:
+    """Return how a hub listens; raises ConfigError for a site file without ``[gateways]``."""
+    if site.gateways is None:
+        raise ConfigError(f"{site.file}: has no [gateways]; a lab by itself is started by `cultureops run`")
+    return site.gateways
+
+
 @asynccontextmanager
 async def open_hub(
     site: Site,
@@ -210,12 +226,11 @@ async def open_hub(
 
     Raises as ``open_lab``, and ConfigError for a site file without ``[gateways]``.
     """
-    if site.gateways is None:
-        raise ConfigError(f"{site.file}: has no [gateways]; a lab by itself is started by `cultureops run`")
+    settings = check_hub(site)
     async with open_lab(
         site, data_dir, clock, entropy, gather_s=gather_s, seals_apart=seals_apart, site_watch=site_watch
     ) as lab:
-        hub = Hub(lab, site.gateways)
+        hub = Hub(lab, settings)
         try:
             await hub.receiving.open()
             await asyncio.to_thread(hub.recall)

@@ -120,10 +120,18 @@ def _text_in(event: Event) -> SiteText | None:
     return SiteText(text, commitment, event.occurred_at, event.reason, signature, files)
 
 
-async def adopt_site(data_dir: Path, file: Path, clock: Clock, approved_elsewhere: str | None = None) -> SiteInForce:
+async def adopt_site(
+    data_dir: Path,
+    file: Path,
+    clock: Clock,
+    approved_elsewhere: str | None = None,
+    *,
+    check: Callable[[Site], object] = lambda _: None,
+) -> SiteInForce:
     """Return the site that a data folder's lab runs on; the first start adopts the file.
 
     A gateway's is approved at its hub: a changed file is adopted that has the SHA-256 ``approved_elsewhere`` [hex].
+    ``check`` raises ConfigError for a site that is not this program's: nothing is adopted or written then.
     Raises Unreadable where a ledger was and is no more, ConfigError for a file that can't be read, and where it differs
     and the text in force is not whole any more.
     """
@@ -132,6 +140,7 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock, approved_elsewher
         origin = None
     else:
         new = site_from(parse(text, str(file)), file)
+        check(new)
         origin = new.origin
         await asyncio.to_thread(settle_ledger, data_dir, new.ledger)
     async with open_ledger_beside(data_dir, clock, origin=origin) as ledger:
@@ -140,6 +149,7 @@ async def adopt_site(data_dir: Path, file: Path, clock: Clock, approved_elsewher
         is_new = known is not None and not hmac.compare_digest(key.commitment(text), known.commitment)
         if known is None or (is_new and file_sha256 == approved_elsewhere):
             site = site_from(parse(text, str(file)), file)  # what can't be read is not adopted
+            check(site)
             details = await asyncio.to_thread(_details, key, text, file)
             reason = "approved at the hub" if is_new else "first start"
             adopted = NewEvent(ADOPTED, dict(data_of(details)), _SYSTEM, Source.SYSTEM, reason=reason)

@@ -177,6 +177,7 @@ def test_each_command_refuses_the_site_file_of_another(
     run = {"run": app.run_site, "gateway": app.run_gateway, "hub": app.run_hub}[what]
     with pytest.raises(ConfigError, match=r"`cultureops (run|hub)`"):
         run(site, tmp_path / "d")
+    assert list((tmp_path / "d").iterdir()) == [], "nothing is adopted, so the right command begins with a clean folder"
 
 
 async def hub_with_a_log(tmp_path: Path) -> tuple[Path, Path]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,13 +29,31 @@ from cultureops.ledger.verify import restore
 from cultureops.ledger.whereabouts import open_reader
 from cultureops.sync.events_body import EventsBody, Sent
 
-__all__ = ["Forked", "OriginLog", "TooNew"]
+__all__ = ["Forked", "Known", "OriginLog", "TooNew"]
 
 log = structlog.get_logger(__name__)
 
 _PAGE: Final = 500
 _BEHIND: Final = text("SELECT canonical, hash FROM events WHERE position > :after ORDER BY position LIMIT :size")
 _OF_STREAM: Final = text("SELECT canonical, hash FROM events WHERE stream = :stream ORDER BY version")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the hub's own record says of a log: ``size`` events at least were here, and hashes [hex] by position.
+
+    A log that was begun anew under an old name would otherwise be taken for the old one, and what stands in it where
+    the old one was told already would be told to nobody.
+    """
+
+    size: int = 0
+    hashes: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, taken: int, heads: Iterable[Head]) -> Self:
+        """Know ``taken`` positions and recorded heads."""
+        hashes = {head.position: head.hash for head in heads}
+        return cls(max((taken, *hashes)), hashes)
 
 
 class Forked(StorageError):
@@ -48,7 +67,7 @@ class TooNew(StorageError):
 class OriginLog:
     """One origin's events and signed heads; one thread at a time may ``take``, any may read."""
 
-    def __init__(self, path: Path, origin: str, writer: Engine, tail: Tail) -> None:
+    def __init__(self, path: Path, origin: str, writer: Engine, tail: Tail, known: Known) -> None:
         self.path = path
         self.origin = origin
         self._writer = writer
@@ -62,14 +81,16 @@ class OriginLog:
         with writer.connect().execution_options(**UNLOCKED) as connection:
             newest = last_head(connection)
         self.newest_head = None if newest is None else newest.head
+        self._known = known
+        self._foreign = self._unlike_known()
 
     @classmethod
-    def open(cls, path: Path, origin: str) -> Self:
+    def open(cls, path: Path, origin: str, known: Known = Known()) -> Self:
         """Open or create the file and follow its chain; raises ChainBroken, Unreadable or StorageError."""
         writer = SqliteFile(path).writer()
         try:
             tail = restore(writer, SqliteFile(path))
-            return cls(path, origin, writer, tail)
+            return cls(path, origin, writer, tail, known)
         except BaseException:
             writer.dispose()
             raise
@@ -108,7 +129,14 @@ class OriginLog:
 
     def disputes(self, said: Head) -> str | None:
         """Say why a log that ends so can't be the one that is held here; None where it can be."""
-        held = self._end
+        held, known = self._end, self._known
+        if self._foreign is not None:
+            return self._foreign
+        if said.position < known.size:
+            return (
+                f"its log ends at {said.position}, the hub's record knows of {known.size} events: "
+                "it was begun anew, put back or cut off"
+            )
         if said.position < held.position:
             return f"its log ends at {said.position}, {held.position} events of it are here: it was put back or cut off"
         if said.position == held.position and said.hash != held.hash:
@@ -163,6 +191,8 @@ class OriginLog:
             raise TooNew(f"position {sent.position} can't be read by this hub: {error}") from None
         if event.origin != self.origin:
             raise Forked(f"position {sent.position} is of {event.origin[:40]!r}, not of {self.origin!r}")
+        if (noted := self._known.hashes.get(sent.position)) not in (None, sent.hash.hex()):
+            raise Forked(f"position {sent.position} is not the one whose head is in the hub's record ({noted[:16]})")
         found = self._tail.follow(Row(sent.position, event.stream, event.version, sent.canonical, sent.hash))
         if isinstance(found, Fault):
             raise Forked(f"position {found.position} does not follow from what is held: {found.kind}, {found.detail}")
@@ -189,6 +219,13 @@ class OriginLog:
         if (head.chain_hash, head.root) != (chain_hash, root.hex()):
             raise Forked(f"its head of {head.size} events is of another log than the one it sent")
         return head
+
+    def _unlike_known(self) -> str | None:
+        """Say where what is held here is not the log that the hub's record knows."""
+        size = max((size for size in self._known.hashes if size <= self._tail.position), default=0)
+        if not size or self._hash_at(size) == self._known.hashes[size]:
+            return None
+        return f"position {size} of its log as it is held here is not the one whose head is in the hub's record"
 
     def _hash_at(self, size: int) -> str:
         if size == self._tail.position:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,13 +13,14 @@ from cultureops.device.channel import ChannelId
 from cultureops.device.reading import Reading
 from cultureops.errors import ChainBroken, StorageError, Unreadable
 from cultureops.ledger.event import Event
+from cultureops.ledger.head import Head
 from cultureops.ledger.signed_head import SignedHead
 from cultureops.sync.clock_offset import ClockOffset
 from cultureops.sync.forwarding import HELLO_PATH
 from cultureops.sync.hello import Hello, Order, Standing
 from cultureops.sync.log_sender import EVENTS_PATH
 from cultureops.sync.origin import Callers, Origin, OriginStatus
-from cultureops.sync.origin_log import OriginLog
+from cultureops.sync.origin_log import Known, OriginLog
 from cultureops.sync.readings_sender import READINGS_PATH
 from cultureops.sync.server import Door, Reply
 from cultureops.sync.settings import GatewaysSettings
@@ -35,7 +36,8 @@ class Receiving:
 
     ``keep_readings`` returns when they are durable; an origin may name any channel, so it says which it keeps of whom.
     ``on_events`` is told of an origin's events in order once they are durable in its log, from behind ``taken`` on (the
-    highest position that the caller has taken in, asked at the start); after an error it is told again. ``on_head`` is
+    highest position that the caller has taken in, asked at the start); after an error it is told again. ``heads`` are
+    those that ``on_head`` was told before: a log that has not grown out of them is refused. ``on_head`` is
     told of a verified head, at most one a minute for each origin, and of the last one before the origin falls silent;
     after a start again of the newest. ``on_hello`` gets the offset of the clocks as far as known.
     """
@@ -45,6 +47,7 @@ class Receiving:
         keep_readings: Callable[[str, Sequence[Reading], Mapping[ChannelId, ChannelInfo]], Awaitable[None]],
         on_events: Callable[[str, Sequence[Event]], Awaitable[None]],
         taken: Callable[[str], int],
+        heads: Callable[[str], Iterable[Head]],
         standing: Callable[[str], Standing],
         orders: Callable[[str], Sequence[Order]],
         on_hello: Callable[[str, Hello, ClockOffset | None], None],
@@ -53,6 +56,7 @@ class Receiving:
         self._settings = settings
         self._folder = folder
         self._clock = clock
+        self._heads = heads
         self._callers = Callers(keep_readings, on_events, taken, standing, orders, on_hello, on_head)
         self._origins: dict[str, Origin] = {}
         self._door = Door(
@@ -116,7 +120,7 @@ class Receiving:
     def _open_log(self, name: str) -> OriginLog:
         path = self._folder / f"{name}.sqlite"
         try:
-            return OriginLog.open(path, name)
+            return OriginLog.open(path, name, Known.of(self._callers.taken(name), self._heads(name)))
         except (ChainBroken, Unreadable) as error:
             raise type(error)(f"{error}; or keep {path.name}* elsewhere as evidence: {name} sends it again") from None
 

@@ -285,3 +285,26 @@ async def test_a_copy_that_is_damaged_is_named_and_sent_again(hub: Hub, room_1: 
     assert await room_1.forwarding.step(), room_1.forwarding.status()
     assert hub.receiving.log("room_1").head() == verify(copy) == room_1.ledger.head()
     assert [event.position for event in hub.events["room_1"]] == list(range(1, 33)), "none was told of twice"
+
+
+@pytest.mark.parametrize("is_longer", [False, True])
+async def test_a_log_begun_anew_under_an_old_name_is_not_taken_for_the_old_one(
+    hub: Hub, room_1: Gateway, clock: SteppedClock, is_longer: bool
+) -> None:
+    await room_1.append(8)
+    await room_1.ledger.sign_head()
+    assert await room_1.forwarding.step() and len(hub.heads) == 1
+    await hub.close()
+    # the hub's copy is put aside, and the gateway has a new disk
+    (hub.folder / "origins" / "room_1.sqlite").unlink()
+    await room_1.close()
+    for file in room_1.folder.glob("ledger.sqlite*"):
+        file.unlink()
+    await room_1.open()
+    await hub.open()
+    await room_1.append(20 if is_longer else 2)
+    assert not await room_1.forwarding.step(), "what it says at positions told before would be told to nobody"
+    status = hub.receiving.status()["room_1"]
+    said = "not the one whose head" if is_longer else "the hub's record knows of 9 events"
+    assert status.forked and said in (status.problem or "")
+    assert [event.position for event in hub.events["room_1"]] == list(range(1, 10))
