@@ -396,6 +396,9 @@ async def test_a_silent_gateway_is_an_alarm_that_names_all_its_batches(tmp_path:
         await hub.settle()
         (exposure,) = batch_of(hub).exposures
         assert exposure.cleared_at is not None and exposure.minutes == exposure.unknown_minutes == 0.0333
+        said["room_1"] = status(clock, site_sha256=sha256_of(room.lab.site), heard_at=clock.now() + HOUR_MS)
+        hub.tick(clock.advance(SECOND_MS))
+        assert hub.engine.active()[0].rule.id == view.rule.id, "the hub's clock was set back: nobody knows"
 
 
 @pytest.mark.parametrize(

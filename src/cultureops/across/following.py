@@ -216,7 +216,8 @@ class Following:
         heard_at = self._began_at if status.heard_at is None else status.heard_at
         site = None if status.hello is None or not gateway.site_sha256 else status.hello.site_sha256
         return GatewayState(
-            silent_s=max(0, now - heard_at) / SECOND_MS,
+            # One heard of in what is the future, since this clock was set back, may be silent for that long.
+            silent_s=abs(now - heard_at) / SECOND_MS,
             clock_off_s=None if status.offset is None else status.offset.least_ms / SECOND_MS,
             runs_other_site=None if site is None else site != gateway.site_sha256,
             forked=status.forked,

@@ -14,11 +14,12 @@ from cultureops.sync.clock_offset import Exchange
 from cultureops.sync.wire import Fields, Malformed, dumps, loads
 from cultureops.telemetry.follow import Cursor
 
-__all__ = ["Answer", "Hello", "Order", "Standing", "cursor_of", "head_of", "head_values"]
+__all__ = ["MOST_ORDERS", "Answer", "Hello", "Order", "Standing", "cursor_of", "head_of", "head_values"]
 
 _MOST_CHAMBERS: Final = 1000
 _MOST_BATCHES: Final = 1000
-_MOST_ORDERS: Final = 1000
+MOST_ORDERS: Final = 1000
+"""More of them wait for the next greeting."""
 _LAST_INSTANT: Final = 253_402_300_799_999
 
 
@@ -170,7 +171,7 @@ class Answer:
             cursor=cursor_of(fields, "readings_cursor"),
             standing=Standing.read(fields.fields("standing")),
             orders=tuple(
-                Order(item.text("id"), item.fields("data").raw()) for item in fields.items("commands", _MOST_ORDERS)
+                Order(item.text("id"), item.fields("data").raw()) for item in fields.items("commands", MOST_ORDERS)
             ),
             problem=fields.prose("problem") if "problem" in fields else None,
         )

@@ -21,7 +21,7 @@ from cultureops.sync.clock_offset import ClockOffset, clock_offset, narrower
 from cultureops.sync.events_body import EventsBody, Held
 from cultureops.sync.handing import Handing
 from cultureops.sync.head_watch import HeadWatch
-from cultureops.sync.hello import Answer, Hello, Order, Standing
+from cultureops.sync.hello import MOST_ORDERS, Answer, Hello, Order, Standing
 from cultureops.sync.origin_log import Forked, OriginLog, TooNew
 from cultureops.sync.readings_body import ReadingsBody, cursor_answer
 from cultureops.sync.server import Reply
@@ -188,7 +188,7 @@ class Origin:
         except Exception as error:  # what it says of itself is less than what it has to hand over
             log.error("a gateway's greeting was not taken in", gateway=self._row.name, exc_info=error)
         standing = self._callers.standing(self._row.name)
-        orders = () if dispute else tuple(self._callers.orders(self._row.name))
+        orders = () if dispute else tuple(self._callers.orders(self._row.name))[:MOST_ORDERS]
         await self.watch_heads()
         answered_at = self._clock.now()
         self._times = (received_at, answered_at)

@@ -15,6 +15,7 @@ from cultureops.clock import MINUTE_MS, SECOND_MS, SteppedClock
 from cultureops.errors import ChainBroken, StorageError
 from cultureops.ledger import verify
 from cultureops.sync import Order, Standing
+from cultureops.sync.hello import MOST_ORDERS
 
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
@@ -60,6 +61,12 @@ async def test_standing_and_orders_come_down(hub: Hub, room_1: Gateway) -> None:
     assert await room_1.forwarding.step()
     assert room_1.standings == [hub.standing]
     assert room_1.orders == hub.orders["room_1"]
+
+
+async def test_orders_beyond_what_an_answer_takes_wait_for_the_next(hub: Hub, room_1: Gateway) -> None:
+    hub.orders["room_1"] = [Order(f"018f-{number}", {}) for number in range(MOST_ORDERS + 1)]
+    assert await room_1.forwarding.step(), room_1.forwarding.status()
+    assert len(room_1.orders) == MOST_ORDERS
 
 
 async def test_one_gateway_gets_nothing_of_the_other(hub: Hub, room_1: Gateway, room_2: Gateway) -> None:
