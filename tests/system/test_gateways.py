@@ -1,5 +1,6 @@
 """A hub and its gateways as labs: readings, links and logs go up, whoever was out of reach meanwhile."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.nodes import START, co2, open_nodes
 
+from cultureops.backup.restoring import restore_backup
+from cultureops.backup.taking import Wanted, take_backup
 from cultureops.clock import HOUR_MS, SECOND_MS, SteppedClock
 from cultureops.device.reading import Reason
 from cultureops.gateway import approved_at_hub
@@ -228,3 +231,29 @@ async def test_a_log_that_was_rolled_back_with_its_heads_is_found_by_the_hubs_re
     (finding,) = verify_folder(data_dir, [], [], None).findings
     assert finding.kind == "rolled back" and finding.where.startswith("origins/room_1.sqlite")
     assert "the hub's record at position" in finding.detail
+
+
+async def test_a_hub_put_back_from_a_backup_is_brought_up_to_date_by_its_gateways(tmp_path: Path) -> None:
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        for value in (5.0, 5.1):
+            await nodes.step(co2("inc_room_1", value, nodes.clock.now()))
+        (tmp_path / "shelf").mkdir()
+        wanted = Wanted(tmp_path / "data", tmp_path / "shelf", tmp_path / "site.toml")
+        taken = await asyncio.to_thread(take_backup, wanted, nodes.clock.now())
+        held = nodes.hub.receiving.log("room_1").head().position
+        for _ in range(3):  # what the hub loses, an alarm with it
+            await nodes.step(co2("inc_room_1", 3.0, nodes.clock.now()), after_ms=3 * SECOND_MS)
+        (alarm,) = nodes.hub.lab.alarms.active()
+        lost = nodes.hub.lab.store.count()
+    (tmp_path / "data").rename(tmp_path / "lost")
+    restore_backup(taken.folder, tmp_path / "data", START)
+    there = {path.relative_to(tmp_path / "data/site").as_posix() for path in (tmp_path / "data/site").rglob("*.*")}
+    assert there == {"site.toml", "hub.pem", "gateways/room_1.toml", "gateways/room_1.pem"}, "and no key"
+    async with open_nodes(tmp_path, ["room_1"]) as nodes:
+        hub = nodes.hub
+        assert hub.receiving.log("room_1").head().position == held and hub.lab.alarms.active() == ()
+        await nodes.step()
+        assert [one.rule.id for one in hub.lab.alarms.active()] == [alarm.rule.id]
+        assert list(hub.receiving.log("room_1").read_all()) == list(nodes.gateways["room_1"].lab.ledger.read_all())
+        assert hub.lab.store.count() == lost and hub.receiving.status()["room_1"].problem is None
+    assert findings(tmp_path / "data") == []

@@ -250,13 +250,16 @@ def test_the_site_file_and_the_recipes_it_names_come_along(lab: Path, shelf: Pat
     (site / "own.toml").write_text("name = 1\n")
     (tmp_path / "else.toml").write_text("")
     (site / "tls.key").write_text("secret")
+    (site / "hub.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (site / "both.pem").write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n")
     (site / "lab.toml").write_text(
-        '[[recipe]]\nfile = "own.toml"\n[[recipe]]\nfile = "../else.toml"\n[web]\ntls_key = "tls.key"\n'
+        '[[recipe]]\nfile = "own.toml"\n[[recipe]]\nfile = "../else.toml"\n'
+        '[web]\ntls_key = "tls.key"\n[gateways]\ncertificate = "hub.pem"\nkey = "both.pem"\n'
     )
     taken = take_backup(Wanted(lab, shelf, site / "lab.toml"), NOON)
-    assert {file.path for file in taken.manifest.files} >= {"site/lab.toml", "site/own.toml"}
+    assert {file.path for file in taken.manifest.files} >= {"site/lab.toml", "site/own.toml", "site/hub.pem"}
     assert "../else.toml: named by the site file, lies elsewhere" in taken.manifest.left_out
-    assert not list(taken.folder.rglob("tls.key"))
+    assert not list(taken.folder.rglob("tls.key")) and not list(taken.folder.rglob("both.pem"))
     restore_backup(taken.folder, tmp_path / "new", NOON)
     assert (tmp_path / "new" / "site" / "own.toml").read_text() == "name = 1\n"
 
