@@ -139,6 +139,7 @@ class Alarming:
         self.journal.note([one for one in closed if self.across.is_followed(one.rule.id)])
         self.activations.end_unwatched(frozenset(known))
         self.notifier.resume(self.alarms.active())
+        self.notifier.note_past(self.across.untold.past())
         return closed
 
     def remember(self, readings: Sequence[Reading]) -> None:

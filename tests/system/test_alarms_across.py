@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,16 @@ from tests.system.rooms import (
 )
 from tests.system.test_alarm_exposure import START, batch_of, seed_batch
 
+from cultureops.across.hindsight import Past
 from cultureops.alarms import Act, AlarmError, State
 from cultureops.alarms.command import AlarmCommand, Order
-from cultureops.clock import HOUR_MS, MINUTE_MS, SECOND_MS, SteppedClock
+from cultureops.clock import HOUR_MS, MINUTE_MS, SECOND_MS, SteppedClock, iso
 from cultureops.errors import StorageError
 from cultureops.gathering import open_alarms
 from cultureops.lab import Lab
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.head import Head
+from cultureops.notify.notifier import Notifier
 from cultureops.sync import ClockOffset, Hello, OriginStatus
 
 SEEN = Act("operator-1", "on my way", role="OP")
@@ -439,3 +442,31 @@ async def test_what_a_gateway_left_open_that_is_none_any_more_is_closed_on_recor
         await room.breathe(clock, 3.0, 11, hub)
         assert alarm_log(hub) == [("alarm_raised", 3), ("alarm_cleared", None), ("alarm_raised", 3)]
         assert [one.rule.id for one in hub.alarms.active()] == [LOW] and len(batch_of(hub).exposures) == 2
+
+
+async def test_what_was_over_before_the_hub_heard_of_it_is_told_though_the_hub_stops_before_it_has_told(
+    tmp_path: Path, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    news: list[tuple[str, str]] = []
+
+    def note_past(_: Notifier, pasts: Sequence[Past]) -> None:
+        news.extend((iso(one.raised.at), one.ended.to_state.value) for one in pasts)
+
+    monkeypatch.setattr(Notifier, "note_past", note_past)
+    async with open_house(tmp_path, clock) as (hub, (room,)):
+        room.is_cut_off = True
+        await room.breathe(clock, 3.0, 11, hub)
+        raised_at = iso(clock.now())
+        await room.breathe(clock, 5.0, 3, hub)
+        room.lab._on_transitions([room.lab.engine.acknowledge(LOW, clock.now(), SEEN)])
+        await room.lab.settle()
+        room.is_cut_off = False
+        await meet(room, hub)
+        assert types(hub)[0] == "alarm_raised" and hub.alarms.active() == () and news == []
+    async with open_house(tmp_path, clock) as (hub, _):
+        assert news == [(raised_at, "NORMAL")]
+        told = {"told": [{"rule_id": LOW, "raised_at": raised_at, "news": "ended"}]}
+        sent = NewEvent("notification_sent", told, Actor("cultureops", "system"), Source.SYSTEM)
+        await hub.ledger.append("notify", [sent], None)
+    async with open_house(tmp_path, clock):
+        assert len(news) == 1, "who was told is not told again"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from cultureops.acquisition import MeasuredChannel
-from cultureops.across.hindsight import Hindsight
+from cultureops.across.hindsight import UNTOLD_MS, Hindsight, Untold
 from cultureops.across.orders import Orders, refusal_in
 from cultureops.across.relay import Relay, Relayed
 from cultureops.alarms.activation import Activation
@@ -18,7 +20,7 @@ from cultureops.alarms.appending import Tell
 from cultureops.alarms.command import COMMAND, REFUSED, AlarmCommand, carry_out
 from cultureops.alarms.engine import Engine
 from cultureops.alarms.events import ALARM_EVENT_TYPES, alarm_stream
-from cultureops.alarms.followed import Followed
+from cultureops.alarms.followed import ORIGIN, Followed
 from cultureops.alarms.gateway import Gateway
 from cultureops.alarms.own import OwnLimits
 from cultureops.alarms.own_gateway import GatewayState, gateway_readings, gateway_rules
@@ -34,6 +36,7 @@ from cultureops.errors import StorageError
 from cultureops.field import printable
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.store import Ledger
+from cultureops.notify.records import SENT, told_in
 from cultureops.sync.hello import Order, Standing
 from cultureops.sync.receiving import OriginStatus
 
@@ -77,7 +80,7 @@ class Following:
         self._unreadable: dict[str, str] = {}
         self.alarms = Followed(gateways, self._value, lambda rule_id: self._orders.waiting(rule_id))
         self._orders = Orders(ledger, clock, self.alarms.owner, self._check)
-        self.hindsight = Hindsight()
+        self.hindsight, self.untold = Hindsight(), Untold()
         self.rules = tuple(rule for name in self.alarms.gateways for rule in gateway_rules(name, limits))
         self._relay = Relay(ledger, tell, self.awaited)
 
@@ -97,6 +100,15 @@ class Following:
     def recall(self, event: Event) -> None:
         """Take an event of the ledger's past, in order, before ``apply`` does."""
         self.alarms.recall(event)
+        if self._clock.now() - event.recorded_at > UNTOLD_MS:
+            return
+        if event.type == SENT:
+            for rule_id, raised_at in told_in(event):
+                self.untold.told(rule_id, raised_at)
+        elif event.type in ALARM_EVENT_TYPES and (gateway := self.alarms.gateways.get(str(event.data.get(ORIGIN)))):
+            there = {**event.data, "rule_id": gateway.there(str(event.data.get("rule_id")))}
+            with suppress(StorageError):  # news at most: what stands on record is read above
+                self.untold.take(reported(gateway, replace(event, data=there)), event.recorded_at)
 
     def taken(self, origin: str) -> int:
         """Return the last position of a gateway's log that needs not be told again."""

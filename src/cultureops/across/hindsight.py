@@ -11,15 +11,18 @@ from typing import Final, NamedTuple
 
 from cultureops.alarms.alarm import Transition, What
 from cultureops.alarms.state import State
-from cultureops.clock import MINUTE_MS, SECOND_MS, Instant
+from cultureops.clock import DAY_MS, MINUTE_MS, SECOND_MS, Instant, iso
 
-__all__ = ["Hindsight", "Past"]
+__all__ = ["UNTOLD_MS", "Hindsight", "Past", "Untold"]
 
 LATE_MS: Final = MINUTE_MS
 """An older transition was not told when it happened [OWN]."""
 QUIET_MS: Final = 2 * SECOND_MS
 LONGEST_MS: Final = 30 * SECOND_MS
 """Late ones come in a bunch: they are looked at when none has come for a moment, at the latest after this [OWN]."""
+
+UNTOLD_MS: Final = DAY_MS
+"""What is older than this when a hub starts again is told nobody as news [OWN]; it stands on record."""
 
 
 class Past(NamedTuple):
@@ -69,6 +72,33 @@ class Hindsight:
             else:
                 past.append(one)
         return live, past
+
+
+class Untold:
+    """What a stop of the hub kept from being told: a fold of its ledger, in order."""
+
+    def __init__(self) -> None:
+        self._stories: dict[str, list[Transition]] = {}
+
+    def take(self, said: Transition, recorded_at: Instant) -> None:
+        """Take a transition of a gateway's alarm that the hub recorded then."""
+        if said.from_state is not State.NORMAL:
+            if (story := self._stories.get(said.rule.id)) is not None:
+                story.append(said)
+        elif recorded_at - said.at > LATE_MS:
+            self._stories[said.rule.id] = [said]
+        else:
+            self._stories.pop(said.rule.id, None)
+
+    def told(self, rule_id: str, raised_at: str) -> None:
+        """Hear that people were told of an activation [ISO 8601]."""
+        if any(iso(one.raised_at) == raised_at for one in self._stories.get(rule_id, ())):
+            del self._stories[rule_id]
+
+    def past(self) -> list[Past]:
+        """Return what is over and was told nobody; what stands is gone on with wherever alarms stand."""
+        over = (story for story in self._stories.values() if story[-1].to_state is State.NORMAL)
+        return [past for story in over if (past := _past(story)) is not None]
 
 
 def _past(transitions: Sequence[Transition]) -> Past | None:

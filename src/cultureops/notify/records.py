@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cultureops.clock import Instant, iso, parse_iso
@@ -11,7 +11,7 @@ from cultureops.field import printable
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
 from cultureops.notify.incident import Call, Key, News
 
-__all__ = ["FAILED", "GIVEN_UP", "SENT", "STREAM", "Attempt", "Memory", "delivery_event"]
+__all__ = ["FAILED", "GIVEN_UP", "SENT", "STREAM", "Attempt", "Memory", "delivery_event", "told_in"]
 
 STREAM: Final = "notify"
 SENT: Final = "notification_sent"
@@ -67,6 +67,14 @@ def delivery_event(kind: str, calls: Sequence[Call], attempt: Attempt) -> NewEve
         "told": told,
     }
     return NewEvent(kind, data, _SYSTEM, Source.SYSTEM, attempt.at)
+
+
+def told_in(event: Event) -> Iterator[tuple[str, str]]:
+    """Yield of which alarms a message told that was sent: rule and when it was raised [ISO 8601]."""
+    told = event.data.get("told")
+    for row in told if isinstance(told, list | tuple) else ():
+        if isinstance(row, dict):
+            yield _told_text(row.get("rule_id")), _told_text(row.get("raised_at"))
 
 
 class Memory:
