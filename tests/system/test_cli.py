@@ -156,6 +156,8 @@ def test_nobody_brings_in_what_they_do_not_answer_for(tmp_path: Path) -> None:
     assert nobody.returncode == 2 and "--role: expected one of" in nobody.stderr
     refused = cultureops("telemetry", "import", str(file), *here, *BY, "--password-file", str(wrong))
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "password" in refused.stderr
+    keeper = cultureops("telemetry", "import", str(file), *here, "--actor", "keeper-1", "--role", "AD")
+    assert keeper.returncode == 1 and "AD keeps accounts and nothing else" in keeper.stderr
     assert not (data / "telemetry").exists() and not read_stream(data / "ledger.sqlite", "imports")
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from cultureops.access import Identity, Meaning, Shown, Signature
 from cultureops.access.desk import AccessDesk, open_access
+from cultureops.access.roles import PEOPLE
 from cultureops.clock import Clock, SystemEntropy
 from cultureops.errors import AccessError, ConfigError
 from cultureops.ledger.event import Actor
@@ -120,7 +121,7 @@ async def proven(
     """
     if meaning is None or shown is None:
         await recognised(desk, person.id, secret, scope)
-        await _permit(desk, person)
+        await _permit(desk, person, handles_records=scope == RECORDS)
         return ()
     if secret.is_token:
         raise AccessError(f"{person.id} signs this: a token can't; use the password ({secret.option} or a terminal)")
@@ -133,10 +134,12 @@ async def proven(
     return (await desk.sign(offer.id, password, given_code(desk, person.id), SHELL),)
 
 
-async def _permit(desk: AccessDesk, person: Actor) -> None:
+async def _permit(desk: AccessDesk, person: Actor, *, handles_records: bool = False) -> None:
     """Refuse who may not act in this role; that they asked is on record."""
     try:
         desk.permit(person)
+        if handles_records and person.role not in PEOPLE:
+            raise AccessError(f"{person.role} keeps accounts and nothing else; name a role that handles records")
     except AccessError as refused:
         await desk.tell_refused(person, str(refused))
         raise
