@@ -177,6 +177,10 @@ async def test_it_says_what_is_wrong_in_one_line(influx: tuple[Influx, str], tmp
         await compare(tmp_path)
     with pytest.raises(ConfigError, match="there is no channel 'x/y' in the store"):
         await compare(tmp_path, "x/y")
+    with pytest.raises(ConfigError, match="nothing is kept of that from 2999"):  # and never "holds exactly 0 readings"
+        await compared(
+            tmp_path, read_site(tmp_path / "site.toml"), Wanted(start="2999-01-01T00Z", end="2999-01-02T00Z")
+        )
     with pytest.raises(ConfigError, match="is no stretch"):
         await compare(tmp_path, end="1970-01-01T00:00:00Z")
     site = tmp_path / "site.toml"
@@ -226,6 +230,8 @@ async def test_a_batch_is_read_back_over_its_stays(influx: tuple[Influx, str], t
     assert found["holds"] and server.points().get(("batch_confluence", "B-other")) is None
     with pytest.raises(ConfigError, match="no batch 'B-none'"):
         await compared(tmp_path, site, Wanted(batch="B-none"))
+    with pytest.raises(ConfigError, match="there is no channel 'incubator_1/co22' in the store"):
+        await compared(tmp_path, site, Wanted(batch=BATCH_ID, channels=["incubator_1/co22"]))
 
 
 async def test_an_interrupted_backfill_goes_on_where_it_was(influx: tuple[Influx, str], tmp_path: Path) -> None:

@@ -124,24 +124,30 @@ def _settings(site: Site) -> MirrorSettings:
 
 
 async def _selection(data_dir: Path, site: Site, kept: Kept, wanted: Wanted) -> Selection:
-    """Return which readings are meant; raises ConfigError for a batch or channel that nobody knows."""
+    """Return which readings are meant, some at least; raises ConfigError for a batch or channel that nobody knows."""
     start = 0 if wanted.start is None else instant(wanted.start, "--from")
     end = SystemClock().now() - _MAY_LAG_MS if wanted.end is None else instant(wanted.end, "--to")
     if end <= start:
         raise ConfigError(f"--from and --to: {iso(start)} to {iso(end)} is no stretch; the end comes after the start")
-    if wanted.batch is None:
-        return kept.everything(wanted.channels).within(start, end)
-    batches = (await open_records(data_dir)).batch(wanted.batch)
+    meant = kept.everything(wanted.channels)
+    if wanted.batch is not None:
+        meant = await _lived_through(data_dir, site, meant, wanted.batch, (start, end))
+    if not (selection := meant.within(start, end)).spans:
+        raise ConfigError(f"nothing is kept of that from {iso(start)} to {iso(end)}; name what is in the store")
+    return selection
+
+
+async def _lived_through(data_dir: Path, site: Site, meant: Selection, batch: str, asked: Span) -> Selection:
+    """Return a batch's own channels and, for as long as it stood there, those of its chambers."""
+    batches = (await open_records(data_dir)).batch(batch)
     spans: dict[str, list[Span]] = {}
-    whole = kept.everything(None)
-    for channel, own in whole.spans.items():
-        if channel.startswith(f"batch:{wanted.batch}/"):
+    for channel, own in meant.spans.items():
+        if channel.startswith(f"batch:{batch}/"):
             spans[channel] = list(own)
     for device in site.every_device:
-        if device.chamber is not None and (stays := overlap(batches, device.chamber, start, end)):
-            spans |= {channel: list(stays) for channel in whole.spans if channel.startswith(f"{device.id}/")}
-    chosen = {channel: own for channel, own in spans.items() if not wanted.channels or channel in wanted.channels}
-    return Selection.of(chosen).within(start, end)
+        if device.chamber is not None and (stays := overlap(batches, device.chamber, *asked)):
+            spans |= {channel: list(stays) for channel in meant.spans if channel.startswith(f"{device.id}/")}
+    return Selection.of(spans)
 
 
 async def _read_back(site: Site, kept: Kept, selection: Selection, wanted: Wanted) -> dict[str, Any]:
