@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ __all__ = ["Callers", "Origin", "OriginStatus"]
 log = structlog.get_logger(__name__)
 
 _CURSOR: Final = "readings_cursor"
+EVENTS_RESERVE: Final = 200_000_000
+READINGS_RESERVE: Final = 1_000_000_000
+"""So much of the hub's disk [bytes] no gateway fills, so that the hub's own record goes on; what is refused waits at
+the gateway. Readings are refused first, for alarms come with the log [OWN]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Origin:
         self._clock = clock
         self._callers = callers
         self._timeout_s = timeout_s
+        self._folder = folder
         self._cursor_file = folder / f"{row.name}.json"
         self._cursor = _cursor_in(self._cursor_file)
         self._handing = Handing(held, callers.taken(row.name), clock, callers.on_events)
@@ -205,6 +211,11 @@ class Origin:
 
     async def _take_events(self, body: EventsBody) -> Reply:
         self._heard_at = self._clock.now()
+        try:
+            await self._check_room(EVENTS_RESERVE)
+        except StorageError as error:
+            self._refusal = str(error)
+            raise
         async with self._log_turn:
             held = self.log.head()
             if body.after.position != held.position:
@@ -217,6 +228,11 @@ class Origin:
         await self._handing.wait(self._timeout_s / 2)
         await self.watch_heads()
         return Reply(409 if refusal else 200, Held(self.log.head(), self.log.heads_size, refusal).body())
+
+    async def _check_room(self, reserve: int) -> None:
+        free = (await asyncio.to_thread(shutil.disk_usage, self._folder)).free
+        if free < reserve:
+            raise StorageError(f"{free / 1e6:,.0f} MB are free at the hub, {reserve / 1e6:,.0f} MB are kept for itself")
 
     def _rewritten(self, after: Head) -> str | None:
         self._is_rewritten = after != self.log.head()
@@ -238,6 +254,7 @@ class Origin:
             if body.after != self._cursor:
                 return Reply(409, cursor_answer(self._cursor))
             try:
+                await self._check_room(READINGS_RESERVE)
                 if body.readings:
                     await self._callers.keep_readings(self._row.name, body.readings, body.channels)
                 await asyncio.to_thread(save, self._cursor_file, {_CURSOR: body.next.to_text()})

@@ -14,7 +14,7 @@ from tests.joined import CHANNELS, START, Gateway, Hub, readings
 from cultureops.clock import MINUTE_MS, SECOND_MS, SteppedClock
 from cultureops.errors import ChainBroken, StorageError
 from cultureops.ledger import verify
-from cultureops.sync import Order, Standing
+from cultureops.sync import Order, Standing, origin
 from cultureops.sync.hello import MOST_ORDERS
 
 
@@ -315,3 +315,21 @@ async def test_a_log_begun_anew_under_an_old_name_is_not_taken_for_the_old_one(
     said = "not the one whose head" if is_longer else "the hub's record knows of 9 events"
     assert status.forked and said in (status.problem or "")
     assert [event.position for event in hub.events["room_1"]] == list(range(1, 10))
+
+
+async def test_a_gateway_leaves_the_hub_room_for_its_own_record(
+    hub: Hub, room_1: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room_1.append(3)
+    await room_1.read(0, 10)
+    with monkeypatch.context() as disk:
+        disk.setattr(origin, "READINGS_RESERVE", 2**62)
+        assert not await room_1.forwarding.step()
+        assert "are kept for itself" in (hub.receiving.status()["room_1"].problem or "")
+        assert len(hub.events["room_1"]) == 4 and "room_1" not in hub.readings, "alarms are heard of to the last"
+        disk.setattr(origin, "EVENTS_RESERVE", 2**62)
+        await room_1.append()
+        assert not await room_1.forwarding.step() and len(hub.events["room_1"]) == 4
+        assert (hub.receiving.status()["room_1"].problem or "").count("are kept for itself") == 2
+    assert await room_1.forwarding.step() and len(hub.events["room_1"]) == 5
+    assert hub.readings["room_1"] == readings(0, 10) and hub.receiving.status()["room_1"].problem is None
