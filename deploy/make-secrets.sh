@@ -61,7 +61,16 @@ certificate() { # NAME FOR...: key NAME.key and certificate NAME.pem with the CA
   name=$1
   shift
   key "$name.key"
-  [ ! -e "$name.pem" ] || return 0
+  if [ -e "$name.pem" ]; then
+    for host in "$@"; do
+      case $(alternatives "$host") in IP:*) check=-checkip ;; *) check=-checkhost ;; esac
+      case $(openssl x509 -in "$name.pem" -noout $check "$host") in
+        *"does match"*) ;;
+        *) echo "$name.pem is not for $host: move it away and run this again" >&2 ;;
+      esac
+    done
+    return 0
+  fi
   [ -e ca/ca.key ] || { echo "$name.pem is missing, and so is $folder/ca/ca.key, which signs it; bring it back" >&2; exit 1; }
   printf '%s\n' "subjectAltName=$(alternatives "$@")" basicConstraints=critical,CA:false \
     keyUsage=critical,digitalSignature extendedKeyUsage=serverAuth subjectKeyIdentifier=hash \
@@ -90,7 +99,8 @@ certificate web "$@"
 certificate mosquitto mosquitto localhost 127.0.0.1 "$@"
 
 random influxdb_admin_password $influxdb $influxdb 400
-random influxdb_token $app $influxdb 440
+random influxdb_admin_token $influxdb $influxdb 400
+random influxdb_token $app $app 400 # of no use until the server has made one: docs/how-to/deploy-one-box.md
 random influxdb_reader_password $grafana $influxdb 440
 random postgres_password $postgres $postgres 400
 random postgres_owner_password $app $postgres 440

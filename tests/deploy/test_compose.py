@@ -89,6 +89,8 @@ def test_every_secret_is_made_declared_used_and_readable_by_who_uses_it(compose:
             if os.geteuid() == 0:
                 assert may_read(file, service["user"]), (name, secret)
     assert used == compose["secrets"].keys(), "a secret that nobody uses"
+    held = {name for name, service in compose["services"].items() for one in secrets_of(service) if "admin" in one}
+    assert held == {"influxdb"}, "an administrator's secret is nobody else's"
 
 
 def may_read(file: Path, user: str) -> bool:

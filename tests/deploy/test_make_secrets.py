@@ -23,13 +23,15 @@ def test_a_second_run_writes_nothing_over(secrets: Path) -> None:
     before = contents(secrets)
     again = make_secrets(secrets, "other.example")
     assert again.returncode == 0 and "made" not in again.stderr
+    assert "web.pem is not for other.example: move it away and run this again" in again.stderr
+    assert "not for" not in make_secrets(secrets, *NAMES).stderr
     assert contents(secrets) == before
     assert not [name for name in before if name.endswith((".new", ".csr", ".ext", ".cnf"))]
 
 
 def test_secrets_are_random_and_nobody_else_s(secrets: Path) -> None:
     random = [text for name, text in contents(secrets).items() if name.endswith(("password", "token"))]
-    assert len(random) == len(set(random)) == 10
+    assert len(random) == len(set(random)) == 11
     assert all(re.fullmatch(rb"[0-9a-f]{64}\n", text) for text in random)
     for name in contents(secrets):
         mode = stat.S_IMODE((secrets / name).stat().st_mode)

@@ -48,6 +48,15 @@ def test_each_says_what_it_runs_and_how_it_is_watched(unit: Path) -> None:
             assert re.fullmatch(r"\w+:/etc/cultureops/secrets/[\w%.]+", value), value
 
 
+@pytest.mark.parametrize(
+    ("unit", "files"), [("cultureops.service", ("lab",)), ("cultureops-hub.service", ("lab", "gateways"))]
+)
+def test_each_is_handed_what_the_site_file_to_start_from_names(unit: str, files: tuple[str, ...]) -> None:
+    handed = {value.partition(":")[0] for key, value in lines(DEPLOY / "systemd" / unit) if key == "LoadCredential"}
+    text = "".join((DEPLOY / "site" / f"{name}.toml").read_text() for name in files)
+    assert set(re.findall(r"/run/secrets/(\w+)", text)) == handed
+
+
 def test_all_are_guarded_alike() -> None:
     own = {"Description", "ExecStart", "StateDirectory", "LoadCredential"}
     first, *others = ([row for row in lines(unit) if row[0] not in own] for unit in UNITS)
