@@ -173,13 +173,26 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill it and all that it has started at once, as nothing but a cut of the power does."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="utf-8")
-        self._process.kill()
-        for child in children.split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+        self._send_all(signal.SIGKILL)
         self._process.wait(_START_S)
         self._process = None
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have it keep its connections and answer nobody."""
+        self._send_all(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._send_all(signal.SIGCONT)
+
+    def _send_all(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="utf-8")
+        self._process.send_signal(what)
+        for child in children.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), what)
 
     def destroy(self) -> None:
         """End it and remove all that it had."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -269,4 +271,41 @@ def test_a_lab_outlives_its_server(running: Running, postgres: Database, postgre
         assert lab.wait(20) == 0
     streams = {stream for (stream,) in postgres.rows("SELECT stream FROM events")}
     assert "batch:B-9" in streams and "batch:B-8" not in streams
+    verify(ledger_in(running.data))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_lab_polls_and_alarms_beside_a_server_that_hangs(
+    running: Running, postgres: Database, postgres_server: PostgresServer
+) -> None:
+    """The loop that polls stands still once, for two seconds, whatever is asked of the record meanwhile."""
+    lay_out_people(running.data)
+    move_to_database(running.data, postgres.settings(), "")
+    lab = running.start()
+    try:
+        assert running.begin("B-8")
+        seen: list[tuple[float, int]] = []
+
+        def stored() -> int:
+            seen.append((time.monotonic(), int(running.health().get("readings_stored", 0))))
+            return seen[-1][1]
+
+        with postgres_server.hanging():
+            until_s = time.monotonic() + 45
+            while time.monotonic() < until_s:
+                stored()
+                running.pages.read("/recipes/tavakol_afshari_2021")
+            print(running.health())
+        until(lambda: running.health().get("ledger_failure", "") is None, "the lab has its records again")
+        assert running.begin("B-9")
+    finally:
+        lab.send_signal(signal.SIGTERM)
+        assert lab.wait(60) == 0
+    moments = [at for (at, count), (_, before) in zip(seen[1:], seen, strict=False) if count > before]
+    gaps = sorted(later - at for at, later in itertools.pairwise(moments))
+    print(
+        f"\nreadings beside a server that hangs: longest gaps {gaps[-3:]} s, {seen[-1][1] - seen[0][1]} stored in 45 s"
+    )
+    assert gaps[-1] < 4 and sum(gap > 1.5 for gap in gaps) <= 1
     verify(ledger_in(running.data))

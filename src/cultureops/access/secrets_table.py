@@ -5,18 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from cultureops.errors import StorageError
-from cultureops.ledger.postgres_connect import connect
+from cultureops.ledger.postgres_connect import engine_of
 from cultureops.ledger.postgres_settings import PostgresSettings
-
-if TYPE_CHECKING:
-    from psycopg import Connection as Driver
 
 __all__ = ["SecretsTable"]
 
@@ -27,7 +23,7 @@ class SecretsTable:
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool)
+        self._engine = engine_of(settings, NullPool, application="cultureops access", is_locking=True)
 
     @property
     def name(self) -> str:
@@ -60,6 +56,3 @@ class SecretsTable:
                 raise StorageError(
                     f"{self.name}: {said}; see that the server answers and that `cultureops ledger prepare` was run"
                 ) from None
-
-    def _connect(self) -> Driver[Any]:
-        return connect(self._settings, application="cultureops access")

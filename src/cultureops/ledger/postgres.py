@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -15,6 +16,7 @@ from cultureops.ledger.event import Event
 from cultureops.ledger.postgres_connect import engine_of, open_connection
 from cultureops.ledger.postgres_schema import condition_of, revision_of, why_not_readable, why_not_writable
 from cultureops.ledger.postgres_settings import PostgresSettings
+from cultureops.ledger.postgres_wait import Hearing
 from cultureops.ledger.storage import FAILURES, cause
 
 __all__ = ["PostgresDatabase"]
@@ -35,6 +37,7 @@ class PostgresDatabase:
     """A ledger in one database, prepared by ``postgres_schema.prepare``; see ``Storage``."""
 
     settings: PostgresSettings
+    hearing: Hearing = field(default_factory=Hearing, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -69,7 +72,7 @@ class PostgresDatabase:
     def writer(self) -> Engine:
         """Open the writing connection; raise StorageError for a database that is not fit to keep a record."""
         one = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
-        engine = engine_of(self.settings, QueuePool, one, is_locking=True)
+        engine = engine_of(self.settings, QueuePool, one, is_locking=True, hearing=self.hearing)
         try:
             with engine.connect() as connection:
                 wrong = why_not_writable(condition_of(connection))
@@ -84,8 +87,9 @@ class PostgresDatabase:
 
     def reader(self) -> Engine:
         """Open a pool of read-only connections, usable from any thread; each statement sees what is committed."""
-        each = {"pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
-        return engine_of(self.settings, QueuePool, each, is_read_only=True)
+        # As many as there are threads that read: nobody waits for a connection that another holds.
+        each = {"pool_pre_ping": True, "isolation_level": "AUTOCOMMIT", "max_overflow": -1}
+        return engine_of(self.settings, QueuePool, each, is_read_only=True, hearing=self.hearing)
 
     def open_reader(self) -> Connection:
         """Open the ledger read-only as it is at this moment; raise Unreadable when there is none or nobody answers."""
@@ -125,8 +129,6 @@ class PostgresDatabase:
 
     def is_lost(self, error: Exception) -> bool:
         """Whether the server ended, or a connection to it failed or could not be made."""
-        import psycopg
-
         if not isinstance(error, DBAPIError):
             return False
         state = _state_of(error)

@@ -14,12 +14,16 @@ from cultureops.ledger.postgres_settings import PostgresSettings, is_near
 from cultureops.ledger.storage import WAIT_S
 
 if TYPE_CHECKING:
-    import psycopg
+    from cultureops.ledger.postgres_wait import ConnectionInTime, Hearing
 
 __all__ = ["connect", "engine_of", "open_connection"]
 
 STATEMENT_S: Final = 60
 """No statement of ours takes so long on a record of millions of events [OWN]."""
+_GRACE_S: Final = 5.0
+"""A server that is well says by itself that a statement took too long."""
+_SILENT_WRITER_S: Final = 30.0
+"""Who writes waits no longer than those who wait for it do."""
 _SILENT_MS: Final = 10_000
 """A lab that took the lock and went silent, its machine without power, holds up the others for no longer [OWN]."""
 _KEEPALIVE: Final[dict[str, Any]] = {
@@ -31,11 +35,24 @@ _KEEPALIVE: Final[dict[str, Any]] = {
 
 
 def connect(
-    settings: PostgresSettings, *, application: str = "cultureops", is_read_only: bool = False, is_locking: bool = False
-) -> psycopg.Connection[Any]:
-    """Open a connection; raises psycopg.Error, and ConfigError for a password that can't be read."""
-    import psycopg
+    settings: PostgresSettings,
+    *,
+    application: str = "cultureops",
+    is_read_only: bool = False,
+    is_locking: bool = False,
+    hearing: Hearing | None = None,
+) -> ConnectionInTime:
+    """Open a connection that ends where the server is silent, see ``postgres_wait``; ``hearing`` is what others know.
 
+    Raises psycopg.Error, and ConfigError for a password that can't be read.
+    """
+    import psycopg  # with what waits for it: a lab on a file has no use for either
+
+    from cultureops.ledger.postgres_wait import AT_ONCE_S, ConnectionInTime, Hearing, is_on_loop
+
+    hearing = hearing or Hearing()
+    hearing.check()
+    deadline_s = min(settings.connect_timeout_s, AT_ONCE_S) if is_on_loop() else settings.connect_timeout_s
     options = {
         "search_path": "public",
         "statement_timeout": STATEMENT_S * 1000,
@@ -52,20 +69,26 @@ def connect(
     tls: dict[str, Any] = {"sslmode": "disable" if settings.ca_file is None else "verify-full"}
     if settings.ca_file is not None:
         tls["sslrootcert"] = str(settings.ca_file)
-    return psycopg.connect(
-        host=settings.host,
-        port=settings.port,
-        dbname=settings.database,
-        user=settings.user,
-        password=settings.password(),
-        connect_timeout=max(2, round(settings.connect_timeout_s)),
-        application_name=application,
-        client_encoding="UTF8",
-        gssencmode="disable",
-        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
-        **_KEEPALIVE,
-        **tls,
-    )
+    try:
+        made = ConnectionInTime.connect(
+            host=settings.host,
+            port=settings.port,
+            dbname=settings.database,
+            user=settings.user,
+            password=settings.password(),
+            connect_timeout=max(2, round(deadline_s)),
+            application_name=application,
+            client_encoding="UTF8",
+            gssencmode="disable",
+            options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+            **_KEEPALIVE,
+            **tls,
+        )
+    except psycopg.errors.ConnectionTimeout:
+        hearing.missed()
+        raise
+    made.hearing, made.silent_s = hearing, _SILENT_WRITER_S if is_locking else STATEMENT_S + _GRACE_S
+    return made
 
 
 @contextmanager
@@ -85,11 +108,14 @@ def engine_of(
     application: str = "cultureops",
     is_read_only: bool = False,
     is_locking: bool = False,
+    hearing: Hearing | None = None,
 ) -> Engine:
     """Return what opens connections when they are asked for; ``options`` are those of SQLAlchemy."""
 
-    def make() -> psycopg.Connection[Any]:
-        return connect(settings, application=application, is_read_only=is_read_only, is_locking=is_locking)
+    def make() -> ConnectionInTime:
+        return connect(
+            settings, application=application, is_read_only=is_read_only, is_locking=is_locking, hearing=hearing
+        )
 
     # Its look for a type that no table here has would cost every first connection a question.
     return create_engine(

@@ -200,7 +200,7 @@ class SqlLedger:
             with self._reader.connect() as connection:
                 return tuple(read(connection))
         except FAILURES as error:
-            raise Unreadable(f"{self._name}: can't be read: {cause(error)}; run `cultureops verify`") from None
+            raise self._unreadable(error) from None
 
     def keys(self) -> tuple[KeyEntry, ...]:
         """Return the keys of the ledger's heads in their order, with who introduced each and why."""
@@ -514,13 +514,18 @@ class SqlLedger:
             with self._reader.connect() as connection:
                 return connection.execute(query, values).all()
         except FAILURES as error:
-            raise Unreadable(f"{self._name}: can't be read: {cause(error)}; run `ledger verify`") from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> Unreadable:
+        is_lost = self._storage.is_lost(error)
+        remedy = "read again when the server answers" if is_lost else "run `cultureops ledger verify`"
+        return Unreadable(f"{self._name}: can't be read: {cause(error)}; {remedy}")
 
     def _event(self, position: int, canonical: bytes, chain_hash: bytes) -> Event:
         try:
             event = decode(canonical, chain_hash)
         except Unreadable as error:
-            raise Unreadable(f"{self._name}: position {position}: {error}; run `ledger verify`") from None
+            raise Unreadable(f"{self._name}: position {position}: {error}; run `cultureops ledger verify`") from None
         self._generation.check(event)
         return event
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.postgres import OWNER, ROLE, Database, PostgresServer
 
 from cultureops.clock import SeededEntropy, SteppedClock
 from cultureops.errors import ConfigError, StorageError, Unreadable
-from cultureops.ledger import Event, NewEvent, SqlLedger, postgres_connect, verify
+from cultureops.ledger import Event, NewEvent, SqlLedger, postgres_connect, postgres_wait, verify
 from cultureops.ledger.postgres import WRITE_LOCK, PostgresDatabase
 from cultureops.ledger.postgres_schema import REVISION, Condition, prepare, why_not_writable
 
@@ -251,6 +252,29 @@ async def test_a_restart_of_the_server_between_appends_is_not_noticed(
     assert [event.position for event in heard] == [1, 2, 3] == [event.position for event in ledger.read("a")]
     await ledger.close()
     assert verify(where) == ledger.head()
+
+
+async def test_a_server_that_hangs_holds_up_a_loop_once_and_a_thread_for_a_while(
+    postgres_server: PostgresServer, where: PostgresDatabase, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_wait, "AT_ONCE_S", 0.2)
+    monkeypatch.setattr(postgres_connect, "_SILENT_WRITER_S", 0.2)
+    ledger = open_at(PostgresDatabase(dataclasses.replace(where.settings, connect_timeout_s=1)))
+    await ledger.append("a", [make_event()], 0)
+    assert len(ledger.read("a")) == 1
+    with postgres_server.hanging():
+        asked_at = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(Unreadable, match=r"silent just now and is not asked .*; read again when"):
+                ledger.read("a")
+        assert 0.2 <= time.monotonic() - asked_at < 2
+        with pytest.raises(StorageError, match=r"connection was lost: .*; none was recorded"):
+            await ledger.append("a", [make_event()], 1)
+    with pytest.raises(Unreadable, match="silent just now"):
+        ledger.read("a")
+    await ledger.append("a", [make_event()], 1)
+    assert len(ledger.read("a")) == 2, "a thread has heard of it"
+    await ledger.close()
 
 
 @pytest.mark.parametrize("is_passed_on", [True, False], ids=["answer lost", "question lost"])
