@@ -38,8 +38,6 @@ __all__ = ["Hub", "check_hub", "open_hub"]
 
 log = structlog.get_logger(__name__)
 
-AWAY_AFTER_MS: Final = 15 * SECOND_MS
-"""A gateway that was not heard of for so long is shown as out of reach [OWN]; its alarm has a limit of its own."""
 MOST_UNKNOWN: Final = 1_000
 """Channels of a gateway's devices that its profile here does not name; more of them are not kept [OWN]."""
 MOST_AT_ONCE: Final = 50_000
@@ -55,7 +53,6 @@ class Hub:
         names = tuple(row.name for row in settings.rows)
         self.links = RemoteLinks(lab.channels.values(), self.is_away)
         self.clocks = GatewayClocks(lab.ledger, lab.clock, names)
-        self._begun_at = lab.clock.now()
         self._owner = {device.id: name for name, site in lab.site.gateway_sites.items() for device in site.devices}
         self._unknown: dict[str, set[ChannelId]] = {name: set() for name in names}
         self._left: dict[str, set[str]] = {name: set() for name in names}
@@ -82,10 +79,7 @@ class Hub:
 
     def away_since(self, origin: str) -> Instant | None:
         """Return since when a gateway is out of reach; None while it is heard."""
-        said = self.receiving.status().get(origin)
-        heard_at = self._begun_at if said is None or said.heard_at is None else said.heard_at
-        # One heard of in what is the future, since this clock was set back, may be silent for that long.
-        return heard_at if abs(self.lab.clock.now() - heard_at) > AWAY_AFTER_MS else None
+        return self.lab.across.away().get(origin)
 
     def is_away(self, origin: str) -> bool:
         """Whether a gateway is out of reach."""

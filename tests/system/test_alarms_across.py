@@ -35,6 +35,7 @@ from cultureops.ledger.event import Actor, Event, NewEvent, Source
 from cultureops.ledger.head import Head
 from cultureops.notify.notifier import Notifier
 from cultureops.sync import ClockOffset, Hello, OriginStatus
+from cultureops.web.stream import alarm_row
 
 SEEN = Act("operator-1", "on my way", role="OP")
 WITNESSED = Act("operator-1", "gas is changed", "operator-2", "OP")
@@ -392,6 +393,7 @@ async def test_a_silent_gateway_is_an_alarm_that_names_all_its_batches(tmp_path:
         assert view.rule.id == "cultureops/gateway_room_1_silent_s/high" and view.rule.chamber == "gateway/room_1"
         (raised,) = hub.ledger.read(f"alarm:{view.rule.id}")
         assert raised.data["batch_ids"] == ["B-1"] and "batch inside: B-1" in str(raised.data["text"])
+        assert str(raised.data["text"]).startswith("gateway room_1: ")
         assert [one.rule_id for one in batch_of(hub).exposures] == [view.rule.id]
         assert batch_of(hub).deviations == (), "values that come late tell what the batch lived through"
         said["room_1"] = status(clock, site_sha256=sha256_of(room.lab.site))
@@ -470,3 +472,18 @@ async def test_what_was_over_before_the_hub_heard_of_it_is_told_though_the_hub_s
         await hub.ledger.append("notify", [sent], None)
     async with open_house(tmp_path, clock):
         assert len(news) == 1, "who was told is not told again"
+
+
+async def test_an_alarm_of_a_gateway_out_of_reach_says_as_of_when_it_is(tmp_path: Path, clock: SteppedClock) -> None:
+    async with open_house(tmp_path, clock) as (hub, (room,)):
+        await room.breathe(clock, 3.0, 11, hub)
+        said = {"room_1": status(clock, site_sha256=sha256_of(room.lab.site))}
+        hub.across.watch(lambda: said)
+        heard_at = clock.now()
+        clock.advance(15 * SECOND_MS)
+        assert hub.alarms.active()[0].unheard_since is None
+        clock.advance(1)
+        (view,) = hub.alarms.active()
+        assert view.unheard_since == heard_at and hub.alarms.view(LOW) == view
+        row = alarm_row(view, hub.batches.exposed, clock.now())
+        assert row["unheard_since"] == iso(heard_at)

@@ -40,12 +40,14 @@ from cultureops.notify.records import SENT, told_in
 from cultureops.sync.hello import Order, Standing
 from cultureops.sync.receiving import OriginStatus
 
-__all__ = ["ANSWER_WITHIN_S", "Following"]
+__all__ = ["ANSWER_WITHIN_S", "AWAY_AFTER_MS", "Following"]
 
 log = structlog.get_logger(__name__)
 
 ANSWER_WITHIN_S: Final = 2.0
 """How long whoever asks something of a gateway's alarm waits for its answer; it comes all the same later."""
+AWAY_AFTER_MS: Final = 15 * SECOND_MS
+"""A gateway that was not heard of for so long is shown as out of reach [OWN]; its alarm has a limit of its own."""
 MOST_WAITING: Final = 2_000
 _LONGEST_ANSWER: Final = 500
 
@@ -78,7 +80,7 @@ class Following:
         self._began_at = clock.now()
         self._taken: dict[str, int] = {}
         self._unreadable: dict[str, str] = {}
-        self.alarms = Followed(gateways, self._value, lambda rule_id: self._orders.waiting(rule_id))
+        self.alarms = Followed(gateways, self._value, lambda rule_id: self._orders.waiting(rule_id), self.away)
         self._orders = Orders(ledger, clock, self.alarms.owner, self._check)
         self.hindsight, self.untold = Hindsight(), Untold()
         self.rules = tuple(rule for name in self.alarms.gateways for rule in gateway_rules(name, limits))
@@ -87,6 +89,20 @@ class Following:
     def watch(self, status: Callable[[], Mapping[str, OriginStatus]]) -> None:
         """Say where it is known how the gateways stand; until then their silence is nobody's business."""
         self._status, self._began_at = status, self._clock.now()
+
+    def away(self) -> Mapping[str, Instant]:
+        """Return since when gateways are out of reach, by name [ms UTC]."""
+        now, known = self._clock.now(), self._status()
+        heard = {name: self._heard_at(status) for name, status in known.items()}
+        return {name: at for name, at in heard.items() if self._silent_ms(at, now) > AWAY_AFTER_MS}
+
+    def _heard_at(self, status: OriginStatus) -> Instant:
+        return self._began_at if status.heard_at is None else status.heard_at
+
+    @staticmethod
+    def _silent_ms(heard_at: Instant, now: Instant) -> int:
+        """Return for how long nothing was heard; a future that a clock set back has left behind is as long ago."""
+        return abs(now - heard_at)
 
     def is_followed(self, rule_id: str) -> bool:
         """Whether a gateway watches for a rule."""
@@ -225,11 +241,9 @@ class Following:
         ]
 
     def _state(self, gateway: Gateway, status: OriginStatus, now: Instant) -> GatewayState:
-        heard_at = self._began_at if status.heard_at is None else status.heard_at
         site = None if status.hello is None or not gateway.site_sha256 else status.hello.site_sha256
         return GatewayState(
-            # One heard of in what is the future, since this clock was set back, may be silent for that long.
-            silent_s=abs(now - heard_at) / SECOND_MS,
+            silent_s=self._silent_ms(self._heard_at(status), now) / SECOND_MS,
             clock_off_s=None if status.offset is None else status.offset.least_ms / SECOND_MS,
             runs_other_site=None if site is None else site != gateway.site_sha256,
             forked=status.forked,

@@ -102,7 +102,9 @@ class AlarmView:
     """An alarm that is not NORMAL; ``value`` is the latest while the condition lasts. Times are ms UTC.
 
     ``is_active`` is whether the condition is there, which the state of a suppressed alarm does not say. ``waits`` says
-    what a person has asked of it that the gateway which watches it has not answered yet, empty for nothing.
+    what a person has asked of it that the gateway which watches it has not answered yet, empty for nothing;
+    ``unheard_since`` since when that gateway is out of reach, so that all of this is as it was then; None while it is
+    heard, and for an alarm that is watched here.
     """
 
     rule: Rule
@@ -116,6 +118,7 @@ class AlarmView:
     acknowledged_at: Instant | None = None
     shelf: Shelf | None = None
     waits: str = ""
+    unheard_since: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

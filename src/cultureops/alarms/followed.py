@@ -10,6 +10,7 @@ from cultureops.alarms.events import ALARM_EVENT_TYPES, StandingAlarms, alarm_ev
 from cultureops.alarms.gateway import Gateway
 from cultureops.alarms.rule import Kind, Rule
 from cultureops.alarms.state import ANNOUNCED, State
+from cultureops.clock import Instant
 from cultureops.device.channel import ChannelId
 from cultureops.errors import StorageError
 from cultureops.ledger.event import Event, JsonValue
@@ -36,7 +37,7 @@ class Followed:
     """Alarms of gateways as they stand.
 
     ``latest`` returns the newest value of a channel here, None where none is known; ``waiting`` what was asked of an
-    alarm and is not answered yet.
+    alarm and is not answered yet; ``away`` since when gateways are out of reach, by name [ms UTC].
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Followed:
         gateways: Iterable[Gateway],
         latest: Callable[[ChannelId], float | None] = lambda _: None,
         waiting: Callable[[str], str] = lambda _: "",
+        away: Callable[[], Mapping[str, Instant]] = dict,
     ) -> None:
         self.gateways: Mapping[str, Gateway] = {gateway.name: gateway for gateway in gateways}
-        self._latest, self._waiting = latest, waiting
+        self._latest, self._waiting, self._away = latest, waiting, away
         self._standing = StandingAlarms()
         self._rules: dict[str, Rule] = {}
         self._owners: dict[str, Gateway] = {}
@@ -92,6 +94,9 @@ class Followed:
 
     def view(self, rule_id: str) -> AlarmView | None:
         """See Alarms."""
+        return self._view(rule_id, self._away())
+
+    def _view(self, rule_id: str, away: Mapping[str, Instant]) -> AlarmView | None:
         rule = self._rules.get(rule_id)
         if rule is None:
             return None
@@ -105,7 +110,7 @@ class Followed:
             value = value if latest is None else latest
         return AlarmView(
             rule, stored.state, stored.raised_at, value, stored.returned_at, stored.acknowledged_by, stored.since,
-            stored.is_active, stored.acknowledged_at, stored.shelf, waits,
+            stored.is_active, stored.acknowledged_at, stored.shelf, waits, away.get(self._owners[rule_id].name),
         )  # fmt: skip
 
     def active(self) -> tuple[AlarmView, ...]:
@@ -117,8 +122,9 @@ class Followed:
         return self._views(lambda state: state.is_suppressed)
 
     def _views(self, is_wanted: Callable[[State], bool]) -> tuple[AlarmView, ...]:
+        away = self._away()
         wanted = (alarm.rule_id for alarm in self._standing.alarms if is_wanted(alarm.state))
-        return tuple(view for rule_id in wanted if (view := self.view(rule_id)) is not None)
+        return tuple(view for rule_id in wanted if (view := self._view(rule_id, away)) is not None)
 
     @property
     def standing(self) -> StandingAlarms:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cultureops.alarms.orphan import recorded_as_rule
-from cultureops.alarms.rule import Rule
+from cultureops.alarms.rule import PLACE_PREFIX, Rule
 from cultureops.ledger.event import JsonValue
 
 __all__ = ["Gateway", "place_of"]
@@ -15,7 +15,7 @@ __all__ = ["Gateway", "place_of"]
 
 def place_of(gateway: str) -> str:
     """Return the name that stands for all chambers of a gateway; none of them can have it, for the slash."""
-    return f"gateway/{gateway}"
+    return f"{PLACE_PREFIX}{gateway}"
 
 
 @dataclass(frozen=True)

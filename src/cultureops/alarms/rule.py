@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cultureops.clock import Instant
 from cultureops.device.channel import Channel, ChannelId
 
 __all__ = [
+    "PLACE_PREFIX",
     "AlarmClass",
     "BatchRef",
     "ChamberId",
@@ -103,6 +104,10 @@ class Suppressor:
     recovery_s: float
     max_s: float | None
     is_on_at_zero: bool = False
+
+
+PLACE_PREFIX: Final = "gateway/"
+"""Before the name of a gateway, where a rule is about all of its chambers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cultureops.alarms.rule import BatchRef, Kind, Level, Rule
+from cultureops.alarms.rule import PLACE_PREFIX, BatchRef, Kind, Level, Rule
 from cultureops.device.reading import Reason
 from cultureops.units import label
 
-__all__ = ["amount", "begun", "describe", "developed", "duration", "ended", "exposed", "fault", "lost"]
+__all__ = ["amount", "begun", "describe", "developed", "duration", "ended", "exposed", "fault", "lost", "place"]
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -73,7 +73,13 @@ def describe(rule: Rule, value: float | None, batches: Sequence[BatchRef], laste
     """
     if rule.batch is not None:
         return fault(rule, _there(rule, value, lasted_s))
-    return f"{rule.chamber or rule.device}: {fault(rule, _there(rule, value, lasted_s))}; {exposed(batches)}"
+    return f"{place(rule) or rule.device}: {fault(rule, _there(rule, value, lasted_s))}; {exposed(batches)}"
+
+
+def place(rule: Rule) -> str:
+    """Return where an alarm is: its chamber, or the gateway all of whose chambers it concerns; empty for nowhere."""
+    name = rule.chamber.removeprefix(PLACE_PREFIX)
+    return rule.chamber if name == rule.chamber else f"gateway {name}"
 
 
 def fault(rule: Rule, condition: str) -> str:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from cultureops.alarms.alarm import AlarmView
 from cultureops.alarms.own import OWN
 from cultureops.alarms.rule import BatchRef, Kind, Rule
-from cultureops.alarms.text import developed, duration, exposed, fault
+from cultureops.alarms.text import developed, duration, exposed, fault, place
 from cultureops.clock import SECOND_MS, Instant, local_text
 from cultureops.notify.flood import subject_of
 from cultureops.notify.incident import Call, News
@@ -98,7 +98,7 @@ class Writer:
             what,
             *returned,
             *self._times(call, now),
-            f"Where: {', '.join(filter(None, (rule.chamber, rule.channel or rule.device)))} ({self.site})",
+            f"Where: {', '.join(filter(None, (place(rule), rule.channel or rule.device)))} ({self.site})",
             f"Endangered: {self._exposed(call, now)}",
             f"Consequence: {rule.consequence}",
             f"What to do: {rule.response}",
@@ -226,13 +226,13 @@ def _briefly(call: Call, what: str) -> str:
     """Say an alarm with its chamber, unless its channel or device has that name."""
     rule = call.rule
     is_named = rule.batch is not None or not rule.chamber or rule.chamber == rule.device
-    return what if is_named else f"{rule.chamber}: {what}"
+    return what if is_named else f"{place(rule)}: {what}"
 
 
 def _placed(call: Call, what: str, batches: Sequence[BatchRef]) -> str:
     """Say an alarm with its chamber and whose cells are in it."""
     rule = call.rule
-    return what if rule.batch is not None else f"{rule.chamber or rule.device}: {what}; {exposed(batches)}"
+    return what if rule.batch is not None else f"{place(rule) or rule.device}: {what}; {exposed(batches)}"
 
 
 def _in_place(calls: Sequence[Call]) -> list[str]:

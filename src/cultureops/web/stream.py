@@ -59,6 +59,7 @@ def alarm_row(view: AlarmView, exposed: Exposure, now: Instant) -> dict[str, Any
         "returned_at": None if view.returned_at is None else iso(view.returned_at),
         "acknowledged_by": view.acknowledged_by,
         "waits": view.waits,
+        "unheard_since": None if view.unheard_since is None else iso(view.unheard_since),
         "batch_ids": list(batches),
         "text": describe(view.rule, view.value, batches),
         "consequence": view.rule.consequence,
