@@ -238,7 +238,8 @@ async def board(lab: Lab) -> dict[str, Any]:
             }
     for row in await alarm_rows(context, now):
         said = alarm_row(row.view, lab.batches.exposed, now) | {"batch_ids": [batch.batch_id for batch in row.batches]}
-        del said["text"]  # speaks of the present value, which the channel's own topic has
+        for key in ("text", "waits", "unheard_since"):  # of the present value, which has a topic; of gateways, on pages
+            said.pop(key, None)
         shown[f"{PREFIX}/alarm/{row.view.rule.id}"] = said
     return shown
 

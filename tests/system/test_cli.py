@@ -44,6 +44,7 @@ def test_check_says_what_a_site_holds(site: Path) -> None:
     assert done.returncode == 0
     assert json.loads(done.stdout) == {
         "site": "lab", "chambers": 1, "devices": 1, "channels": 8, "unverified_channels": [], "alarm_rules": 0,
+        "gateways": [],
     }  # fmt: skip
     assert "nothing wrong" in cultureops("check", str(site)).stdout
 

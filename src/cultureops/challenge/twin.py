@@ -25,11 +25,12 @@ DEADLINE_S: Final = 1.0
 """Real time, and generous: a busy machine may hold a terminal's bytes up. Only a silenced wire ever takes it."""
 KEPT: Final = frozenset(
     {"name", "zone", "web", "chambers", "devices", "alarm_rows", "recipes", "access", "retention", "file"}
-    | {"own_limits", "process_limits", "calibration_limits"}
+    | {"own_limits", "process_limits", "calibration_limits", "is_mirrored"}
 )
 """What of a site its twin has."""
 OUTLETS: Final[Mapping[str, object]] = {
-    **dict.fromkeys(("influxdb", "mqtt", "notify", "backup")),
+    **dict.fromkeys(("influxdb", "mqtt", "notify", "backup", "hub", "gateways", "tracing")),
+    "gateway_sites": {},  # a gateway's alarms are its own, and challenged by its own site file
     "ledger": LedgerSettings(),  # no anchor, and keys of its own
 }
 """What a site sends to others or keeps elsewhere, and what its twin has instead."""

@@ -1,6 +1,7 @@
 """The whole process of Tavakol-Afshari 2021, from marrow to a closed record, over a real ledger."""
 
 import math
+from pathlib import Path
 
 import pytest
 from tests.unit.batch.conftest import BATCH_ID, SEEDED, Lab
@@ -46,8 +47,8 @@ async def test_growth_follows_from_the_counts(lab: Lab) -> None:
 
 async def test_the_ledger_alone_gives_the_same_batch_again(lab: Lab) -> None:
     batch = await lab.play("end")
-    path = lab.ledger._path  # the file a second program would open
-    again = SqlLedger.open(path, lab.clock, lab.ledger._entropy, "other")
+    path = Path(lab.ledger._name)  # the file a second program would open
+    again = SqlLedger.open(path, lab.clock, lab.ledger._entropy)
     try:
         assert fold(again.read(stream_of(BATCH_ID))) == batch == lab.batch()
     finally:

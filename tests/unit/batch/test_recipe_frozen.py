@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from tests.signing import approve_recipe
@@ -291,7 +292,7 @@ async def test_a_recipe_is_adopted_once_for_each_version_and_outlives_its_file(l
 
 async def test_another_process_reads_the_recipe_from_the_ledger_alone(lab: Lab) -> None:
     await lab.play("consent")
-    again = SqlLedger.open(lab.ledger._path, SteppedClock(START + MINUTE_MS), SeededEntropy(9), "other")
+    again = SqlLedger.open(Path(lab.ledger._name), SteppedClock(START + MINUTE_MS), SeededEntropy(9))
     try:
         shelf = RecipeShelf()
         for event in again.read_all():
