@@ -419,6 +419,7 @@ async def test_a_gateway_that_is_not_what_it_should_be_is_an_alarm(
     tmp_path: Path, clock: SteppedClock, wrong: dict[str, Any], rule_id: str
 ) -> None:
     async with open_house(tmp_path, clock) as (hub, (room,)):
+        await seed_batch(hub, clock)
         right = {"site_sha256": sha256_of(room.lab.site), "offset": ClockOffset(-6_000, 1_500)}
         hub.across.watch(lambda: {"room_1": status(clock, **right)})
         hub.tick(clock.advance(SECOND_MS))
@@ -428,6 +429,9 @@ async def test_a_gateway_that_is_not_what_it_should_be_is_an_alarm(
             hub.tick(clock.advance(SECOND_MS))
             await hub.settle()
         assert [view.rule.id for view in hub.alarms.active()] == [rule_id]
+        unheard = rule_id.endswith(("log_forked/high", "refused/high"))
+        (raised,) = hub.ledger.read(f"alarm:{rule_id}")
+        assert raised.data["batch_ids"] == (["B-1"] if unheard else []), "whose chambers nobody here hears of"
 
 
 async def test_what_a_gateway_left_open_that_is_none_any_more_is_closed_on_record(

@@ -34,7 +34,7 @@ class GatewayState:
 
 
 def gateway_rules(gateway: str, limits: OwnLimits) -> tuple[Rule, ...]:
-    """Return the alarms of one gateway; the batches in all its chambers are in danger while it is silent."""
+    """Return the alarms of one gateway; the batches in all its chambers are in danger while it is not heard."""
     silent = own_rule(
         channel_id(OWN, f"gateway_{gateway}_silent_s"),
         limit=limits.gateway_silent_s,
@@ -46,9 +46,13 @@ def gateway_rules(gateway: str, limits: OwnLimits) -> tuple[Rule, ...]:
         "kept meanwhile comes by itself.",
         respond_within_s=HALF_HOUR_S,
     )
+
+    def about_all(rule: Rule) -> Rule:
+        """Its batches are told and stand in the alarm: nobody here hears of what becomes of them."""
+        return replace(rule, chamber=place_of(gateway), alarm_class=AlarmClass.INSTRUMENT)
+
     return (
-        # Its batches are told and stand in the alarm; a release is held up by the values that lack meanwhile.
-        replace(silent, chamber=place_of(gateway), alarm_class=AlarmClass.INSTRUMENT),
+        about_all(silent),  # a release is held up by the values that lack meanwhile
         own_rule(
             channel_id(OWN, f"gateway_{gateway}_clock_s"),
             limit=limits.gateway_clock_s,
@@ -71,28 +75,33 @@ def gateway_rules(gateway: str, limits: OwnLimits) -> tuple[Rule, ...]:
             response="Compare both files; have the right one approved here, put it on the gateway and start it again.",
             respond_within_s=HALF_HOUR_S,
         ),
-        own_rule(
-            channel_id(OWN, f"gateway_{gateway}_log_forked"),
-            limit=1.0,
-            unit="1",
-            deadband=0.5,
-            priority=Priority.HIGH,
-            cause=f"The log of gateway {gateway} contradicts what it sent before: rolled back, rewritten or forged.",
-            consequence="Nothing more of its log is taken: alarms of its chambers are not seen here.",
-            response="Watch its chambers there; call whoever maintains cultureops, and keep both machines as they are.",
-            respond_within_s=HALF_HOUR_S,
+        about_all(
+            own_rule(
+                channel_id(OWN, f"gateway_{gateway}_log_forked"),
+                limit=1.0,
+                unit="1",
+                deadband=0.5,
+                priority=Priority.HIGH,
+                cause=f"The log of gateway {gateway} contradicts what it sent before: put back, begun anew or forged.",
+                consequence="Nothing more of its log is taken: alarms of its chambers are not seen here.",
+                response="Watch its chambers there; call whoever maintains cultureops, and keep both machines as "
+                "they are.",
+                respond_within_s=HALF_HOUR_S,
+            ),
         ),
-        own_rule(
-            channel_id(OWN, f"gateway_{gateway}_refused"),
-            limit=1.0,
-            unit="1",
-            deadband=0.5,
-            on_delay_s=60.0,
-            priority=Priority.HIGH,
-            cause=f"Something that gateway {gateway} sends can't be taken in.",
-            consequence="What is shown here of its chambers may be old or incomplete.",
-            response="The page of gateways says why; watch its chambers there until it is mended.",
-            respond_within_s=HALF_HOUR_S,
+        about_all(
+            own_rule(
+                channel_id(OWN, f"gateway_{gateway}_refused"),
+                limit=1.0,
+                unit="1",
+                deadband=0.5,
+                on_delay_s=60.0,
+                priority=Priority.HIGH,
+                cause=f"Something that gateway {gateway} sends can't be taken in.",
+                consequence="What is shown here of its chambers may be old or incomplete.",
+                response="The page of gateways says why; watch its chambers there until it is mended.",
+                respond_within_s=HALF_HOUR_S,
+            ),
         ),
     )
 
