@@ -149,6 +149,8 @@ class OriginLog:
         Raises Forked or TooNew once what is sound before the fault is stored, StorageError when the file can't be
         written.
         """
+        if self._tail.head != self._end:  # a write failed, and so did reading back what the file holds
+            self._begin_again()
         events: list[Event] = []
         heads: list[SignedHead] = []
         refusal: StorageError | None = None

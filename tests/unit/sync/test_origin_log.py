@@ -178,6 +178,10 @@ def test_a_disk_that_fails_leaves_what_was_held(
         patch.setattr("cultureops.sync.origin_log.change_claims", full)
         with pytest.raises(StorageError, match="disk full"):
             log.take(behind(log, events[4:]))
+        patch.setattr("cultureops.sync.origin_log.restore", full)  # nor can it be read back
+        for _ in range(2):
+            with pytest.raises(StorageError, match="disk full"):
+                log.take(behind(log, events[4:]))
     assert log.head().position == 4
     log.take(behind(log, events[4:], [head for head in heads if head.size > 4]))
     assert tuple(log.read_all()) == events and verify(log.path).position == 10
