@@ -186,6 +186,24 @@ class PostgresServer:
         finally:
             self._send_all(signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def set(self, **settings: str) -> Iterator[None]:
+        """Have it run otherwise for a while, also for those who are connected already."""
+        with self.connect("postgres") as connection:
+            connection.autocommit = True
+
+            def reload(change: str) -> None:
+                connection.execute(f"ALTER SYSTEM {change}")
+                connection.execute("SELECT pg_reload_conf()")
+                time.sleep(0.1)  # each of its processes takes it in on its own
+
+            for name, value in settings.items():
+                reload(f"SET {name} = '{value}'")
+            try:
+                yield
+            finally:
+                reload("RESET ALL")
+
     def _send_all(self, what: signal.Signals) -> None:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="utf-8")

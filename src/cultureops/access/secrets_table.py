@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from cultureops.errors import StorageError
-from cultureops.ledger.postgres_connect import engine_of
+from cultureops.ledger.postgres_connect import DURABLE, check_durable, engine_of
 from cultureops.ledger.postgres_settings import PostgresSettings
 
 __all__ = ["SecretsTable"]
@@ -50,6 +50,7 @@ class SecretsTable:
         with self._lock:
             try:
                 with self._engine.begin() as connection:
+                    check_durable(connection.exec_driver_sql(f"SELECT {DURABLE}").one().fsync)
                     yield connection
             except SQLAlchemyError as error:
                 said = " ".join(str(getattr(error, "orig", None) or error).split())[:200]

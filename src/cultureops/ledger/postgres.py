@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from cultureops.errors import StorageError, Unreadable
 from cultureops.ledger.event import Event
-from cultureops.ledger.postgres_connect import engine_of, open_connection
+from cultureops.ledger.postgres_connect import DURABLE, check_durable, engine_of, open_connection
 from cultureops.ledger.postgres_schema import condition_of, revision_of, why_not_readable, why_not_writable
 from cultureops.ledger.postgres_settings import PostgresSettings
 from cultureops.ledger.postgres_wait import Hearing
@@ -23,7 +23,7 @@ __all__ = ["PostgresDatabase"]
 
 WRITE_LOCK: Final = 0x63756C7475726500
 """Advisory locks are numbers of a database; this one is the ledger's."""
-_TAKE_LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
+_TAKE_LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), {DURABLE}"
 _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 _STATE: Final = text(
     "SELECT (SELECT max(number) FROM heads), position, hash FROM events ORDER BY position DESC LIMIT 1"
@@ -154,7 +154,7 @@ def _begin_writing(connection: Connection) -> None:
     """Take the ledger's lock, or look at one moment of it without; a lock ends with its transaction."""
     options = connection.get_execution_options()
     if not options.get("is_unlocked", False):
-        connection.exec_driver_sql(_TAKE_LOCK)
+        check_durable(connection.exec_driver_sql(_TAKE_LOCK).one().fsync)
     elif options.get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(_SNAPSHOT)
 

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool, Pool
 
-from cultureops.errors import ConfigError
+from cultureops.errors import ConfigError, StorageError
 from cultureops.ledger.postgres_settings import PostgresSettings, is_near
 from cultureops.ledger.storage import WAIT_S
 
 if TYPE_CHECKING:
     from cultureops.ledger.postgres_wait import ConnectionInTime, Hearing
 
-__all__ = ["connect", "engine_of", "open_connection"]
+__all__ = ["DURABLE", "check_durable", "connect", "engine_of", "open_connection"]
 
+DURABLE: Final = (
+    "CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END, "
+    "current_setting('fsync') AS fsync"
+)
+"""What a transaction asks for at its begin, so that its commit is on disk however the server was set meanwhile."""
 STATEMENT_S: Final = 60
 """No statement of ours takes so long on a record of millions of events [OWN]."""
 _GRACE_S: Final = 5.0
@@ -89,6 +94,12 @@ def connect(
         raise
     made.hearing, made.silent_s = hearing, _SILENT_WRITER_S if is_locking else STATEMENT_S + _GRACE_S
     return made
+
+
+def check_durable(fsync: str) -> None:
+    """Raise StorageError where the server would call something kept that a cut of the power takes."""
+    if fsync != "on":
+        raise StorageError("the server has fsync off and can lose what it said it keeps; turn it on; none was recorded")
 
 
 @contextmanager

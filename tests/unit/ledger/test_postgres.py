@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 from tests.dropping import Dropping
 from tests.postgres import OWNER, ROLE, Database, PostgresServer
 
+from cultureops.access.secrets_table import SecretsTable
 from cultureops.clock import SeededEntropy, SteppedClock
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.ledger import Event, NewEvent, SqlLedger, postgres_connect, postgres_wait, verify
@@ -189,6 +190,26 @@ async def test_commits_that_could_be_lost_are_refused(postgres: Database, where:
         pytest.raises(StorageError, match="synchronous_commit is off"),
     ):
         open_at(where)
+
+
+async def test_each_commit_is_durable_however_the_server_is_set_meanwhile(
+    postgres_server: PostgresServer, postgres: Database, where: PostgresDatabase, make_event: MakeEvent
+) -> None:
+    ledger, said = open_at(where), "SELECT current_setting('synchronous_commit')"
+    with postgres_server.set(synchronous_commit="off"):
+        with ledger._writer.begin() as connection:
+            assert connection.exec_driver_sql(said).scalar_one() == "on"
+        with SecretsTable(where.settings).begin() as connection:
+            assert connection.exec_driver_sql(said).scalar_one() == "on"
+    with postgres_server.set(synchronous_commit="remote_write"), ledger._writer.begin() as connection:
+        assert connection.exec_driver_sql(said).scalar_one() == "remote_write", "what the house has chosen stays"
+    with postgres_server.set(fsync="off"):
+        with pytest.raises(StorageError, match=r"fsync off .*; none was recorded"):
+            await ledger.append("a", [make_event()], 0)
+        with pytest.raises(StorageError, match="fsync off"):
+            SecretsTable(where.settings).prepare()
+    await ledger.append("a", [make_event()], 0)
+    await ledger.close()
 
 
 def test_a_server_that_does_not_answer_is_one_clear_line(where: PostgresDatabase, tmp_path: Path) -> None:
