@@ -1,4 +1,4 @@
-"""The compose file by the Compose specification's own schema, which ships with check-jsonschema."""
+"""The compose file by the Compose specification's own schema, which ships with check-jsonschema; its environment takes long to make."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.peers.environment import Peer
+
+pytestmark = pytest.mark.soak
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 
