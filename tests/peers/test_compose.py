@@ -1,4 +1,4 @@
-"""The compose file by the Compose specification's own schema, which ships with check-jsonschema; its environment takes long to make."""
+"""The compose file by the Compose specification's own schema; slow, for the checker's environment is made first."""
 
 from __future__ import annotations
 
