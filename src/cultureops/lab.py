@@ -470,7 +470,7 @@ async def open_lab(
     history is not whole.
     """
     where = await asyncio.to_thread(settle_ledger, data_dir, site.ledger)
-    ledger = SqlLedger.open(where, clock, entropy, site.origin, site.ledger.key_folder(data_dir))
+    ledger = SqlLedger.open(where, clock, entropy, site.origin, site.ledger.key_folder(data_dir), is_lab=True)
     try:
         await ledger.introduce_key()
         store = EmbeddedStore.open(data_dir / TELEMETRY_FOLDER, gather_s=gather_s, seals_apart=seals_apart)

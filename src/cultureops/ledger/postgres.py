@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, event, text
@@ -24,6 +24,7 @@ __all__ = ["PostgresDatabase"]
 WRITE_LOCK: Final = 0x63756C7475726500
 """Advisory locks are numbers of a database; this one is the ledger's."""
 _TAKE_LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), {DURABLE}"
+_BE_THE_LAB: Final = f"SELECT pg_advisory_lock({WRITE_LOCK + 2})"
 _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 _STATE: Final = text(
     "SELECT (SELECT max(number) FROM heads), position, hash FROM events ORDER BY position DESC LIMIT 1"
@@ -69,10 +70,12 @@ class PostgresDatabase:
         except FAILURES as error:
             raise self._away(error) from None
 
-    def writer(self) -> Engine:
+    def writer(self, *, is_lab: bool = False) -> Engine:
         """Open the writing connection; raise StorageError for a database that is not fit to keep a record."""
         one = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
         engine = engine_of(self.settings, QueuePool, one, is_locking=True, hearing=self.hearing)
+        if is_lab:
+            event.listen(engine, "connect", lambda driver, _: self._be_the_lab(driver))
         try:
             with engine.connect() as connection:
                 wrong = why_not_writable(condition_of(connection))
@@ -84,6 +87,18 @@ class PostgresDatabase:
             raise StorageError(f"{self.name}: {wrong}")
         event.listen(engine, "begin", _begin_writing)
         return engine
+
+    def _be_the_lab(self, driver: psycopg.Connection[Any]) -> None:
+        """Take what only one lab has, for as long as the connection lasts; raises StorageError."""
+        try:
+            driver.execute(_BE_THE_LAB)
+        except psycopg.errors.LockNotAvailable:
+            driver.close()  # or the pool would give it out, the next time
+            raise StorageError(
+                f"{self.name}: another lab runs on it, and both would record every alarm; stop one of them, and give "
+                "rooms of their own a gateway; a lab that was cut off has it for half a minute more"
+            ) from None
+        driver.commit()
 
     def reader(self) -> Engine:
         """Open a pool of read-only connections, usable from any thread; each statement sees what is committed."""

@@ -56,8 +56,10 @@ def connect(
     from cultureops.ledger.postgres_wait import AT_ONCE_S, ConnectionInTime, Hearing, is_on_loop
 
     hearing = hearing or Hearing()
-    hearing.check()
-    deadline_s = min(settings.connect_timeout_s, AT_ONCE_S) if is_on_loop() else settings.connect_timeout_s
+    deadline_s = settings.connect_timeout_s
+    if is_read_only and is_on_loop():
+        hearing.check()
+        deadline_s = min(deadline_s, AT_ONCE_S)
     options = {
         "search_path": "public",
         "statement_timeout": STATEMENT_S * 1000,
@@ -93,6 +95,7 @@ def connect(
         hearing.missed()
         raise
     made.hearing, made.silent_s = hearing, _SILENT_WRITER_S if is_locking else STATEMENT_S + _GRACE_S
+    made.spares_loops = is_read_only
     return made
 
 

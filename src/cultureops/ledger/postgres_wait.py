@@ -47,24 +47,30 @@ class Hearing:
         self._spared_until = monotonic() + _SPARED_S
 
     def check(self) -> None:
-        """Raise OperationalError where a loop would stand still for a server that was silent just now."""
-        if self._spared_until > monotonic() and is_on_loop():
+        """Raise OperationalError for a server that was silent just now, so that no loop stands still for it."""
+        if self._spared_until > monotonic():
             raise psycopg.OperationalError("the server was silent just now and is not asked again yet")
 
 
 class ConnectionInTime(psycopg.Connection[Any]):
-    """A connection that is closed when its server has been silent for ``silent_s`` [s], on a loop for ``AT_ONCE_S``."""
+    """A connection that is closed when its server has been silent for ``silent_s`` [s].
+
+    One that ``spares_loops`` waits no longer than ``AT_ONCE_S`` while a loop stands still.
+    """
 
     hearing: Hearing
     silent_s: float
+    spares_loops: bool
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Finish what goes over the connection; raises OperationalError where no answer comes."""
-        self.hearing.check()
-        return super().wait(self._in_time(gen), interval, timeout)
+        is_brief = self.spares_loops and is_on_loop()
+        if is_brief:
+            self.hearing.check()
+        return super().wait(self._in_time(gen, AT_ONCE_S if is_brief else self.silent_s), interval, timeout)
 
-    def _in_time(self, gen: PQGen[T]) -> PQGen[T]:
-        limit_s, heard_at = min(self.silent_s, AT_ONCE_S) if is_on_loop() else self.silent_s, monotonic()
+    def _in_time(self, gen: PQGen[T], limit_s: float) -> PQGen[T]:
+        heard_at = monotonic()
         try:
             wanted = next(gen)
             while True:

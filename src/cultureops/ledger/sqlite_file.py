@@ -57,7 +57,7 @@ class SqliteFile:
         """Whether there is a file."""
         return self.path.is_file()
 
-    def writer(self) -> Engine:
+    def writer(self, *, is_lab: bool = False) -> Engine:
         """Open the writing connection, creating the file when absent; raise StorageError or Unreadable."""
         if not self.path.parent.is_dir():
             raise StorageError(f"{self.path}: its folder does not exist; create {self.path.parent} first")

@@ -67,10 +67,11 @@ class Storage(Protocol):
         """Whether there is a ledger: for a database, its tables. Raises Unreadable where nobody can say."""
         ...
 
-    def writer(self) -> Engine:
+    def writer(self, *, is_lab: bool = False) -> Engine:
         """Open this process's one writing connection; each transaction of it holds the write lock of the ledger.
 
-        Those with the options ``UNLOCKED`` do not. A file that is absent is made; raises StorageError or Unreadable.
+        Those with the options ``UNLOCKED`` do not. A file that is absent is made; raises StorageError or Unreadable,
+        in a database also where another ``is_lab`` has it: two would each record every alarm.
         """
         ...
 

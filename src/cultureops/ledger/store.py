@@ -105,17 +105,20 @@ class SqlLedger:
         entropy: Entropy,
         origin: str | None = None,
         keys: KeyFolder | None = None,
+        *,
+        is_lab: bool = False,
     ) -> Self:
         """Open a ledger, a file also where there is none, and follow its whole chain; claims that differ are made anew.
 
         ``origin`` is the node's name, which a log bears from its first event on; None takes it as it is.
         Heads are signed with the key in ``keys``, and by nobody without; see ``introduce_key``.
+        Of those who open it as ``is_lab`` a database takes one at a time.
         Raises ChainBroken when the stored events are not as written, Unreadable when the storage can't be read
         or was written by a newer program, StorageError for a log of another name, and for a storage that is absent or
         not fit to keep a record.
         """
         storage = storage_at(where)
-        writer = storage.writer()
+        writer = storage.writer(is_lab=is_lab)
         try:
             tail = restore(writer, storage)
             with writer.connect().execution_options(**UNLOCKED) as connection:

@@ -192,6 +192,31 @@ async def test_commits_that_could_be_lost_are_refused(postgres: Database, where:
         open_at(where)
 
 
+async def test_one_lab_at_a_time_runs_on_a_database(
+    postgres: Database, where: PostgresDatabase, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connect, "WAIT_S", 0.2)
+
+    def start() -> SqlLedger:
+        return SqlLedger.open(where, SteppedClock(0), SeededEntropy(1), is_lab=True)
+
+    lab, beside = start(), open_at(where)
+    with pytest.raises(StorageError, match="another lab runs on it"):
+        start()
+    await beside.append("a", [make_event()], 0)
+    postgres.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cultureops'")
+    other = start()
+    for _ in range(2):
+        with pytest.raises(StorageError, match="another lab runs on it"):
+            await lab.append("a", [make_event()], 1)
+    await other.close()
+    await lab.append("a", [make_event()], 1)
+    with pytest.raises(StorageError, match="another lab runs on it"):
+        start()
+    await asyncio.gather(lab.close(), beside.close())
+    assert verify(where).position == 2
+
+
 async def test_each_commit_is_durable_however_the_server_is_set_meanwhile(
     postgres_server: PostgresServer, postgres: Database, where: PostgresDatabase, make_event: MakeEvent
 ) -> None:
