@@ -174,15 +174,22 @@ async def test_every_query_of_the_dashboards_finds_what_the_mirror_has_written(t
             store.append(bad)
         await store.flush()
         settings = MirrorSettings(nginx.url, "-", "cultureops", period_s=0.1)
-        labels = Labels("Cell therapy, floor 2", {"incubator_1": "incubator 1"})
+        labels = Labels("Cell therapy, floor 2", {"incubator_1": "incubator 1", "incubator_2": "incubator 2"})
         mirror = Mirror(store, settings, labels, tmp_path, SystemClock())
+        replaced = "incubator_2/temperature"
+        store.declare({replaced: ChannelInfo("Cel", 2)})
+        await store.append([Reading(replaced, 37.0, Quality.GOOD, Reason.NONE, START, START)])
         async with mirroring(mirror), asyncio.timeout(DEADLINE_S):
+            await mirror.drain()
+            await store.append([Reading(replaced, None, Quality.BAD, Reason.TIMEOUT, START, START + 1)])
             await mirror.drain()
         asked = 0
         for title, query in queries():
             found = server.query(query, "cultureops")
             values = [value for row in found for line in row["values"] for value in line[1:] if value is not None]
             assert values, (title, query)
+            if '("value")' in query:  # the server keeps the value that a BAD reading of its instant has replaced
+                assert not any("incubator 2" in (row.get("tags") or {}).values() for row in found), (title, query)
             asked += 1
         assert asked == 20, "the number of queries changed; say so here"
     finally:
