@@ -67,6 +67,7 @@ def connect(
         "tcp_keepalives_idle": _KEEPALIVE["keepalives_idle"],
         "tcp_keepalives_interval": _KEEPALIVE["keepalives_interval"],
         "tcp_keepalives_count": _KEEPALIVE["keepalives_count"],
+        "default_transaction_isolation": r"read\ committed",  # what follows the lock must see what came before it
         "default_transaction_read_only": "on" if is_read_only else "off",
     }
     if is_locking:

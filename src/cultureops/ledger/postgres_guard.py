@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FUNCTIONS", "RIGHTS", "TRIGGERS", "grants", "guards"]
+__all__ = ["FUNCTIONS", "RIGHTS", "SEARCHED", "TRIGGERS", "grants", "guards"]
 
+SEARCHED: Final = "pg_catalog, public"
+"""Where the functions look for tables, whatever whoever appends has set."""
 _STAY: Final = """
 BEGIN
     RAISE EXCEPTION 'the ledger is append-only: % of % is refused', lower(TG_OP), TG_TABLE_NAME
@@ -65,7 +67,7 @@ def guards() -> list[str]:
     """Return the statements that make the guards, or make them anew."""
     made = [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql "
-        f"SET search_path = pg_catalog, public AS $guard${body}$guard$"
+        f"SET search_path = {SEARCHED} AS $guard${body}$guard$"
         for name, body in FUNCTIONS.items()
     ]
     for (table, name), (when, function) in TRIGGERS.items():

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cultureops.errors import ConfigError, StorageError
 from cultureops.ledger.postgres_connect import open_connection
-from cultureops.ledger.postgres_guard import FUNCTIONS, RIGHTS, TRIGGERS, grants, guards
+from cultureops.ledger.postgres_guard import FUNCTIONS, RIGHTS, SEARCHED, TRIGGERS, grants, guards
 from cultureops.ledger.postgres_settings import PostgresSettings
 from cultureops.ledger.storage import cause
 
@@ -31,7 +31,8 @@ class Condition:
     """A database as the lab's role finds it: what the server does, which tables there are, and what the role may do.
 
     ``server`` is the version as a number (150014), ``missing_rights`` what the role lacks, ``surplus`` what it could do
-    to the record, ``broken_guards`` the triggers and functions that are not as they were made.
+    to the record, ``broken_guards`` the triggers and functions that are not as they were made, ``strange`` what else
+    somebody gave the tables, by which rows could be withheld or lost.
     """
 
     server: int
@@ -43,6 +44,7 @@ class Condition:
     missing_rights: tuple[str, ...] = ()
     surplus: tuple[str, ...] = ()
     broken_guards: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -61,7 +63,10 @@ def condition_of(connection: Connection) -> Condition:
         return Condition(server, encoding, is_standby, fsync, synchronous_commit, revision)
     missing, surplus = _rights(connection)
     broken = tuple(_broken_guards(connection))
-    return Condition(server, encoding, is_standby, fsync, synchronous_commit, revision, missing, surplus, broken)
+    strange = tuple(connection.execute(_STRANGE, {"tables": list(RIGHTS), "guards": [*_GUARDS]}).scalars())
+    return Condition(
+        server, encoding, is_standby, fsync, synchronous_commit, revision, missing, surplus, broken, strange
+    )
 
 
 def why_not_readable(revision: str | None) -> str | None:
@@ -96,6 +101,8 @@ def why_not_writable(found: Condition) -> str | None:
     if found.broken_guards:
         wrong = ", ".join(found.broken_guards)
         return f"its guards are not as they were made ({wrong}); find out who changed them, then {_PREPARE}"
+    if found.strange:
+        return f"its tables have what could withhold or lose rows ({', '.join(found.strange)}); have it taken away"
     return None
 
 
@@ -114,6 +121,8 @@ def prepare(owner: PostgresSettings, role: str) -> str:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PREPARE_LOCK})
             if connection.execute(_HAS_ROLE, {"role": role}).scalar_one() == 0:
                 raise StorageError(f"{owner.name}: there is no role {role!r}; CREATE ROLE {role} LOGIN PASSWORD ...")
+            if (encoding := connection.execute(_SERVER).one()[1]) != "UTF8":
+                raise StorageError(f"{owner.name}: the database is encoded in {encoding}; make one in UTF8")
             found = revision_of(connection)
             if found is not None and found > REVISION:
                 raise StorageError(f"{owner.name}: {why_not_readable(found)}")
@@ -135,16 +144,35 @@ _SERVER: Final = text(
 _HELD: Final = text(
     "SELECT relname, CASE WHEN pg_has_role(relowner, 'MEMBER') THEN 'OWN' END, "
     + ", ".join(f"CASE WHEN has_table_privilege(oid, '{right}') THEN '{right}' END" for right in _ALL_RIGHTS)
-    + " FROM pg_catalog.pg_class WHERE relkind = 'r' AND relnamespace = CAST('public' AS regnamespace)"
+    + ", CASE WHEN has_any_column_privilege(oid, 'UPDATE') AND NOT has_table_privilege(oid, 'UPDATE') "
+    "THEN 'UPDATE a column of' END FROM pg_catalog.pg_class WHERE relkind = 'r' AND relnamespace = CAST('public' AS regnamespace)"
 )
-_MAKES: Final = text("SELECT has_schema_privilege('public', 'CREATE')")
+_RULES: Final = text(
+    "SELECT 'CREATE in its schema' WHERE has_schema_privilege('public', 'CREATE') UNION ALL "
+    "SELECT 'be a member of ' || rolname FROM pg_catalog.pg_roles WHERE pg_has_role(oid, 'MEMBER') "
+    "AND rolname IN ('pg_write_server_files', 'pg_execute_server_program') UNION ALL "
+    "SELECT 'CREATEROLE' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolcreaterole UNION ALL "
+    "SELECT 'OWN ' || proname FROM pg_catalog.pg_proc "
+    "WHERE pronamespace = CAST('public' AS regnamespace) AND pg_has_role(proowner, 'MEMBER')"
+)
+"""What would make a role more than it is: other roles, files of the server, functions of the guards."""
+_STRANGE: Final = text(
+    "WITH ours AS (SELECT * FROM pg_catalog.pg_class "
+    "WHERE relnamespace = CAST('public' AS regnamespace) AND relname = ANY(:tables)) "
+    "SELECT 'trigger ' || tgname || ' on ' || relname FROM pg_catalog.pg_trigger JOIN ours ON ours.oid = tgrelid "
+    "WHERE NOT tgisinternal AND tgname <> ALL(:guards) UNION ALL "
+    "SELECT 'rule ' || rulename || ' on ' || relname FROM pg_catalog.pg_rewrite JOIN ours ON ours.oid = ev_class "
+    "UNION ALL SELECT 'row security of ' || relname FROM ours WHERE relrowsecurity UNION ALL "
+    "SELECT relname || ' unlogged' FROM ours WHERE relpersistence <> 'p'"
+)
+_GUARDS: Final = frozenset(name for _, name in TRIGGERS)
 _TRIGGERS: Final = text(
     "SELECT relname, tgname, proname, CAST(tgenabled AS text) FROM pg_catalog.pg_trigger "
     "JOIN pg_catalog.pg_class ON pg_class.oid = tgrelid JOIN pg_catalog.pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = CAST('public' AS regnamespace)"
 )
 _BODIES: Final = text(
-    "SELECT proname, prosrc FROM pg_catalog.pg_proc WHERE pronamespace = CAST('public' AS regnamespace)"
+    "SELECT proname, prosrc, proconfig FROM pg_catalog.pg_proc WHERE pronamespace = CAST('public' AS regnamespace)"
 )
 
 
@@ -167,14 +195,16 @@ def _rights(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
     surplus = [
         f"{right} {table}" for table in _RECORD for right in sorted({*filter(None, found[table])} - {*wanted[table]})
     ]
-    if not surplus and connection.execute(_MAKES).scalar_one():
-        surplus.append("CREATE in its schema")
+    if not surplus:
+        surplus += connection.execute(_RULES).scalars()
     return tuple(missing), tuple(surplus)
 
 
 def _broken_guards(connection: Connection) -> list[str]:
     """Return the names of triggers and functions that are not as they were made."""
     triggers = {(table, name): (function, enabled) for table, name, function, enabled in connection.execute(_TRIGGERS)}
-    bodies = {name: body for name, body in connection.execute(_BODIES)}
+    bodies = {name: (body, settings) for name, body, settings in connection.execute(_BODIES)}
     broken = [name for (table, name), (_, runs) in TRIGGERS.items() if triggers.get((table, name)) != (runs, "A")]
-    return broken + [name for name, body in FUNCTIONS.items() if bodies.get(name) != body]
+    return broken + [
+        name for name, body in FUNCTIONS.items() if bodies.get(name) != (body, [f"search_path={SEARCHED}"])
+    ]

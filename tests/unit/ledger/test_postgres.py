@@ -86,6 +86,7 @@ def spoiled(database: Database, *statements: str) -> Iterator[None]:
         ({"revision": "0002"}, "prepared by a newer cultureops (step 0002, known here 0001); install that one"),
         ({"surplus": ("UPDATE events",)}, "could change the record (UPDATE events)"),
         ({"missing_rights": ("INSERT heads",)}, "may not INSERT heads"),
+        ({"strange": ("rule lost on events",)}, "could withhold or lose rows (rule lost on events)"),
         ({"broken_guards": ("events_stay",)}, "guards are not as they were made (events_stay)"),
     ],
 )
@@ -182,6 +183,53 @@ def test_who_can_not_be_prepared_for_is_named(postgres: Database) -> None:
         prepare(owner, "nobody_here")
     with pytest.raises(StorageError, match=r"can't be prepared: .*permission denied"):
         prepare(postgres.settings(ROLE), "pg_monitor")
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "said"),
+    [
+        ("CREATE RULE r AS ON INSERT TO events DO INSTEAD NOTHING", "DROP RULE r ON events", "rule r on events"),
+        (
+            "CREATE TRIGGER a BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION ledger_stays()",
+            "DROP TRIGGER a ON events",
+            "trigger a on events",
+        ),
+        ("ALTER TABLE heads SET UNLOGGED", "ALTER TABLE heads SET LOGGED", "heads unlogged"),
+        (
+            "ALTER TABLE events ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE events DISABLE ROW LEVEL SECURITY",
+            "row security of events",
+        ),
+        (
+            f"GRANT UPDATE (hash) ON events TO {ROLE}",
+            f"REVOKE UPDATE (hash) ON events FROM {ROLE}",
+            "UPDATE a column of events",
+        ),
+        (
+            f"GRANT pg_write_server_files TO {ROLE}",
+            f"REVOKE pg_write_server_files FROM {ROLE}",
+            "be a member of pg_write_server_files",
+        ),
+        (f"ALTER ROLE {ROLE} CREATEROLE", f"ALTER ROLE {ROLE} NOCREATEROLE", "CREATEROLE"),
+        (
+            "ALTER FUNCTION ledger_stays() SET search_path = elsewhere",
+            "ALTER FUNCTION ledger_stays() SET search_path = pg_catalog, public",
+            "ledger_stays",
+        ),
+    ],
+)
+async def test_what_could_withhold_rows_or_make_the_role_more_is_refused(
+    postgres: Database, where: PostgresDatabase, change: str, back: str, said: str
+) -> None:
+    with postgres.as_() as owner:
+        owner.execute(change)
+    try:
+        with pytest.raises(StorageError, match=rf"\({said}\)"):
+            where.writer()
+    finally:
+        with postgres.as_() as owner:
+            owner.execute(back)
+    where.writer().dispose()
 
 
 async def test_commits_that_could_be_lost_are_refused(postgres: Database, where: PostgresDatabase) -> None:
