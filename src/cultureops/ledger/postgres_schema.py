@@ -145,7 +145,8 @@ _HELD: Final = text(
     "SELECT relname, CASE WHEN pg_has_role(relowner, 'MEMBER') THEN 'OWN' END, "
     + ", ".join(f"CASE WHEN has_table_privilege(oid, '{right}') THEN '{right}' END" for right in _ALL_RIGHTS)
     + ", CASE WHEN has_any_column_privilege(oid, 'UPDATE') AND NOT has_table_privilege(oid, 'UPDATE') "
-    "THEN 'UPDATE a column of' END FROM pg_catalog.pg_class WHERE relkind = 'r' AND relnamespace = CAST('public' AS regnamespace)"
+    "THEN 'UPDATE a column of' END "
+    "FROM pg_catalog.pg_class WHERE relkind = 'r' AND relnamespace = CAST('public' AS regnamespace)"
 )
 _RULES: Final = text(
     "SELECT 'CREATE in its schema' WHERE has_schema_privilege('public', 'CREATE') UNION ALL "
