@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from tests.conftest import require_program
 from tests.dropping import Dropping
 from tests.postgres import OWNER, ROLE, Database, PostgresServer
 
@@ -303,6 +305,38 @@ def test_a_server_that_does_not_answer_is_one_clear_line(where: PostgresDatabase
             open_at(PostgresDatabase(dataclasses.replace(where.settings, password_file=tmp_path / file)))
     with pytest.raises(ConfigError, match="no ca_file"):
         open_at(PostgresDatabase(dataclasses.replace(where.settings, host="192.0.2.1")))
+
+
+def test_a_server_proves_its_name_or_is_not_told_the_password(
+    postgres_server: PostgresServer, where: PostgresDatabase, tmp_path: Path
+) -> None:
+    def known_by(certificate: Path, host: str = "127.0.0.1") -> PostgresDatabase:
+        return PostgresDatabase(dataclasses.replace(where.settings, host=host, ca_file=certificate))
+
+    own, other = (_certificate(tmp_path / name) for name in ("own", "other"))
+    with pytest.raises(Unreadable, match="does not support SSL"):
+        known_by(own).exists()
+    folder = postgres_server.folder / "data"
+    for file in (own, own.with_suffix(".key")):
+        shutil.copy(file, folder)
+        shutil.chown(folder / file.name, folder.owner(), folder.group())
+    with postgres_server.set(ssl="on", ssl_cert_file=own.name, ssl_key_file=own.with_suffix(".key").name):
+        assert known_by(own).exists()
+        with pytest.raises(Unreadable, match="certificate verify failed"):
+            known_by(other).exists()
+        with pytest.raises(Unreadable, match='does not match host name "localhost"'):
+            known_by(own, "localhost").exists()
+
+
+def _certificate(path: Path) -> Path:
+    """A certificate for 127.0.0.1 alone, signed by itself, with its key beside it."""
+    made, key = path.with_suffix(".crt"), path.with_suffix(".key")
+    subject = ["-subj", "/CN=records", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command = [require_program("openssl"), "req", "-x509", *kind, *subject, "-keyout", key, "-out", made]
+    subprocess.run(command, check=True, capture_output=True, timeout=20)
+    key.chmod(0o600)
+    return made
 
 
 async def test_a_lock_held_too_long_is_named(
