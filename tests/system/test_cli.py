@@ -136,10 +136,12 @@ def test_exported_readings_come_back(tmp_path: Path) -> None:
     refused = cultureops("telemetry", "import", str(file), "--data-dir", str(data), *BY)
     assert refused.returncode == 2 and "readings.csv:4" in refused.stderr and "nothing was imported" in refused.stderr
     assert cultureops("telemetry", "export", "-", "--data-dir", str(data)).stdout.splitlines() == rows
-    (event,) = read_stream(data / "ledger.sqlite", "imports")
-    assert (event.type, event.actor, event.source) == ("readings_imported", Actor("operator-1", "OP"), "import")
+    begun, event = read_stream(data / "ledger.sqlite", "imports")  # of the file that was refused there is nothing
+    assert (begun.type, event.type) == ("readings_import_begun", "readings_imported")
+    assert event.actor == begun.actor == Actor("operator-1", "OP") and event.source == begun.source == "import"
     sha256 = hashlib.sha256(("\n".join(rows) + "\n").encode()).hexdigest()
-    assert event.data == {"readings": 2, "source_file": "readings.csv", "source_sha256": sha256}
+    assert begun.data == {"source_file": "readings.csv", "source_sha256": sha256}
+    assert event.data == {"readings": 2, **begun.data}
 
 
 def test_nobody_brings_in_what_they_do_not_answer_for(tmp_path: Path) -> None:

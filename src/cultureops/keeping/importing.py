@@ -37,6 +37,7 @@ __all__ = ["import_event_log", "import_telemetry", "import_trace"]
 
 TRACE_READER: Final = "columns"
 IMPORTS: Final = "imports"
+READINGS_IMPORT_BEGUN: Final = "readings_import_begun"
 READINGS_IMPORTED: Final = "readings_imported"
 TRACE_IMPORTED: Final = "trace_imported"
 LOG_IMPORTED: Final = "event_log_imported"
@@ -45,6 +46,7 @@ LOG_IMPORTED: Final = "event_log_imported"
 async def import_telemetry(data_dir: Path, source: Path, entry: Entry) -> None:
     """Read exported readings back, in a person's name: all of them or, on the first bad row, none.
 
+    That it begins is on record before the first reading is kept, so that one cut short is nobody's secret.
     Raises ConfigError for a bad row, AccessError where the person is not who they say.
     """
     if not await asyncio.to_thread(source.is_file):
@@ -56,11 +58,13 @@ async def import_telemetry(data_dir: Path, source: Path, entry: Entry) -> None:
         try:
             with patience(f"reading {source}"):
                 sha256 = await asyncio.to_thread(_sha256, source)
-                count = await import_readings(store, source)
+                which: dict[str, JsonValue] = {"source_file": source.name, "source_sha256": sha256}
+                begun = NewEvent(READINGS_IMPORT_BEGUN, which, person, Source.IMPORT)
+                count = await import_readings(store, source, lambda: ledger.append(IMPORTS, [begun], None))
         finally:
             await store.close()
-        data: dict[str, JsonValue] = {"readings": count, "source_file": source.name, "source_sha256": sha256}
-        await ledger.append(IMPORTS, [NewEvent(READINGS_IMPORTED, data, person, Source.IMPORT)], None)
+        done = NewEvent(READINGS_IMPORTED, {"readings": count, **which}, person, Source.IMPORT)
+        await ledger.append(IMPORTS, [done], None)
     print(f"{count} readings imported", file=sys.stderr)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -147,14 +147,19 @@ def _row(reading: Reading, info: ChannelInfo, is_shown: bool) -> tuple[str, ...]
     )
 
 
-async def import_readings(store: TelemetryStore, source: Path) -> int:
+async def import_readings(
+    store: TelemetryStore, source: Path, begin: Callable[[], Awaitable[object]] | None = None
+) -> int:
     """Append what was exported or archived and return how many readings that were, all of them durable.
 
-    The whole file is read before the first reading is kept, so a bad row keeps all out. Raises ConfigError naming the
+    The whole file is read before the first reading is kept, so a bad row keeps all out; ``begin`` is awaited in
+    between. Raises ConfigError naming the
     first row that is not as it should be, StorageError when the store could not keep them all.
     """
     known = store.channels()
     infos = await asyncio.to_thread(_survey, source, known)
+    if begin is not None:
+        await begin()
     store.declare({name: info for name, info in infos.items() if name not in known})
     count = 0
     readings = (reading for reading, _, _ in _parsed(source))
