@@ -15,7 +15,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
-from tests.hired import hire
+from tests.hired import hire, password_file
 
 __all__ = ["at_terminal", "cultureops"]
 
@@ -24,8 +24,10 @@ _one_at_a_time = threading.Lock()
 
 @cache
 def _warm() -> "subprocess.Popen[str]":
+    proof = dict.fromkeys(("CULTUREOPS_PASSWORD_FILE", "CULTUREOPS_WITNESS_PASSWORD_FILE"), str(password_file()))
     started = subprocess.Popen(
         [sys.executable, "-P", str(Path(__file__).parent / "warm.py")],
+        env=os.environ | proof,  # the test that asks first may have taken them away for itself
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
