@@ -17,10 +17,10 @@ demo: .venv/run.stamp ## play one batch in a simulated lab, e.g. make demo ARGS=
 install: .venv/dev.stamp ## put everything into .venv
 
 test: .venv/dev.stamp ## run the proofs
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 matrix: .venv/dev.stamp ## run what shows a requirement; writes docs/reference/requirements.md
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --requirements requirements.json $(ARGS); status=$$?; \
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --requirements requirements.json $(ARGS); status=$$?; \
 	  $(BIN)/python -m tests.requirements requirements.json docs/reference/requirements.md && rm requirements.json; exit $$status
 
 peers: .venv/dev.stamp ## run the proofs against programs of others alone

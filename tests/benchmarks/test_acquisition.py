@@ -16,6 +16,7 @@ from cultureops.telemetry import ChannelInfo, EmbeddedStore
 Import = Callable[[str], ModuleType]
 
 
+@pytest.mark.soak
 async def test_a_lab_and_its_peer_are_measured(benchmark_of: Import) -> None:
     rows = await benchmark_of("acquisition").measure(shrink=100, rounds=1)
     assert [(row.unit, row.target) for row in rows] == [

@@ -34,6 +34,7 @@ def test_ingest_seals_while_it_commits(benchmark_of: Import) -> None:
     assert len({row.peer for row in rows[:4]}) == 4
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("servers")
 def test_size_counts_what_lies_on_the_disk(benchmark_of: Import) -> None:
     rows = checked(benchmark_of("size").measure(shrink=1000))
@@ -41,6 +42,7 @@ def test_size_counts_what_lies_on_the_disk(benchmark_of: Import) -> None:
     assert all(0.3 < row.peer_value < 50 for row in rows if row.peer is not None)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("servers")
 def test_queries_are_compared_and_timed(benchmark_of: Import) -> None:
     query = benchmark_of("query")
@@ -145,12 +147,14 @@ def test_an_unknown_claim_is_wrong_use(benchmark_of: Import, capsys: pytest.Capt
     assert ended.value.code == 2 and "nothing is called speed" in capsys.readouterr().err
 
 
+@pytest.mark.soak
 def test_a_serial_line_keeps_its_pace(benchmark_of: Import) -> None:
     rows = list(benchmark_of("rtu").measure(shrink=20, rounds=1))
     assert [row.target for row in rows] == ["value <= 3", "value <= 3", "value <= 10"]
     assert all(row.value > 0 and row.peer_value > 0 for row in rows), "nobody is faster than the wire"
 
 
+@pytest.mark.soak
 async def test_exposure_is_compared_and_timed(benchmark_of: Import) -> None:
     rows = checked(await benchmark_of("exposure").measure(shrink=60, rounds=1))
     assert [row.target for row in rows] == ["value < 300", None, None] * 2

@@ -50,6 +50,7 @@ def test_pylabrobot_misreads_the_sensors(peer: FindPeer, start_simulator: StartS
     assert said["GATE_OPENED"] and said["GATE_CLOSED"]
 
 
+@pytest.mark.soak
 def test_open_cytomat_asks_for_everything_and_moves_a_plate(peer: FindPeer, start_simulator: StartSimulator) -> None:
     said, truth = drive(peer("open-cytomat"), start_simulator(KIND, plates=8), "open_cytomat.py")
     moves = ["init", "out", "in", "on_shovel", "exposed", "back", "gate_open", "gate_closed", "scan"]

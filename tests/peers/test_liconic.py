@@ -30,6 +30,7 @@ def test_pylabrobot_asks_for_the_climate_and_moves_a_plate(peer: FindPeer, start
     assert truth["plates"] == [[1, 2], [1, 3], [1, 4], [1, 5], [1, 6], [2, 4]]
 
 
+@pytest.mark.soak
 def test_open_liconic_stx_asks_for_the_climate_and_moves_a_plate(
     peer: FindPeer, start_simulator: StartSimulator
 ) -> None:

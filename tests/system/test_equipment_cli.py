@@ -202,7 +202,7 @@ def test_a_lot_that_only_batches_name(folder: Path) -> None:
     [
         (("lots", "receive", "M", *RECEIPT, "--actor", "x", "--role", "boss"), 2, "--role: expected one of OP"),
         (("lots", "receive", "M", *RECEIPT, "--actor", "x", "--role", "DEV"), 2, "--role"),
-        (("lots", "receive", "M", *RECEIPT, "--actor", "x", "--role", "AD"), 1, "is not for role AD"),
+        (("lots", "receive", "M", *RECEIPT, "--actor", "x", "--role", "AD"), 1, "AD keeps accounts and nothing else"),
         (("lots", "receive", "M", *RECEIPT, "--actor", " ", "--role", "OP"), 2, "--actor"),
         (("lots", "receive", " M", *RECEIPT, *OP), 2, "is no id"),
         (("lots", "receive", "M\n", *RECEIPT, *OP), 2, "is no id"),

@@ -32,7 +32,7 @@ async def test_what_runs_a_lab_tells_who_started_it(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "60000")
         async with asyncio.timeout(START_S):
-            lab = asyncio.create_task(app._open_and_run(site, tmp_path / "data", app._lab_alone))
+            lab = asyncio.create_task(app._open_and_run(site, tmp_path / "data", app._lab_alone, app._check_alone))
             while not (said := (await loop.sock_recv(manager, 1000)).decode()).startswith("READY=1"):
                 assert said == "WATCHDOG=1"
             port = int(said.rstrip("/").rpartition(":")[2])
