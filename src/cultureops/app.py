@@ -6,6 +6,7 @@ This is the composition root: the only module that knows everyone.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -185,6 +186,8 @@ async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening, chec
         await lab.ledger.append("node", [program_started(lab.site.name)], None)
         if unverified := [row.id for row in lab.channels.values() if not row.channel.verified]:
             log.warning("unverified: address or meaning of these channels is second-hand", channels=unverified)
+        gc.collect()
+        gc.freeze()  # what stands now stays: walking over it again and again would hold polls up for a tenth of a second
         await _run(node)
 
 
