@@ -187,7 +187,7 @@ async def _open_and_run(site_file: Path, data_dir: Path, opening: _Opening, chec
         if unverified := [row.id for row in lab.channels.values() if not row.channel.verified]:
             log.warning("unverified: address or meaning of these channels is second-hand", channels=unverified)
         gc.collect()
-        gc.freeze()  # what stands now stays: walking over it again and again would hold polls up for a tenth of a second
+        gc.freeze()  # what stands now stays; walking over it again would hold polls up for a tenth of a second
         await _run(node)
 
 
