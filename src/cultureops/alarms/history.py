@@ -94,7 +94,7 @@ def alarm_history(events: Iterable[RecordedEvent], end: Instant) -> AlarmHistory
             continue
         rule_id = event.data.get("rule_id")
         if not isinstance(rule_id, str) or not rule_id:
-            raise StorageError(f"{event.type}: rule_id should be a text, is {rule_id!r}; run `ledger verify`")
+            raise StorageError(f"{event.type}: rule_id should be a text, is {rule_id!r}; run `cultureops verify`")
         track = tracks.get(rule_id)
         if track is None:
             track = tracks[rule_id] = _Track()
@@ -226,4 +226,4 @@ def _said(event: RecordedEvent, key: str) -> bool:
 
 def _bad(event: RecordedEvent, key: str, expected: str) -> StorageError:
     where = f"{event.type} {str(event.data.get('rule_id'))[:80]!r}"
-    return StorageError(f"{where}: {key} should be {expected}, is {event.data.get(key)!r}; run `ledger verify`")
+    return StorageError(f"{where}: {key} should be {expected}, is {event.data.get(key)!r}; run `cultureops verify`")
