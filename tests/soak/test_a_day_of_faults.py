@@ -181,6 +181,7 @@ def check_events(events: Sequence[LinkEvent], faults: Sequence[Fault], count: in
         assert states == [LinkState.IDENTIFIED, *[LinkState.LOST, LinkState.IDENTIFIED] * own]
 
 
+@pytest.mark.soak
 async def test_forty_minutes_of_faults(tmp_path: Path, record_property: Record) -> None:
     """A silent minute costs real time: faults are short here, and each kind comes twice."""
     await day(tmp_path, 40, 8, 5, 1, record_property)

@@ -82,6 +82,7 @@ def test_two_washes_follow_one_another(played: Played) -> None:
     assert 10 > first["residual_dmso_pct"] > second["residual_dmso_pct"] > 0
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(200)
 def test_the_first_days_of_one_seed_are_the_same_in_another_run(played: Played, tmp_path: Path) -> None:
     again, _ = play(tmp_path / "again", 7, *RECIPE, "--days", "3")

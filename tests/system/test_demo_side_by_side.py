@@ -20,6 +20,7 @@ def check_apart(batches: list[dict[str, Any]], folder: Path) -> None:
         assert all(count["sample_id"].startswith(f"{batch['batch_id']}.") for count in counted)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 def test_patients_begin_some_days_apart(tmp_path: Path) -> None:
     summary, _ = play(tmp_path / "data", 7, *BOTH, "--days", "2.5")

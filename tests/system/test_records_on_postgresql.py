@@ -177,7 +177,8 @@ def test_a_backup_holds_the_records_as_a_file_and_is_restored_as_one(
     taken = take_backup(Wanted(data, tmp_path / "shelf"))
     assert taken.manifest.head == head and taken.manifest.counts.events == head.position
     assert any(line.startswith("ledger.json: names the database") for line in taken.manifest.left_out)
-    said = cultureops("backup", "--data-dir", str(data), "--to", str(tmp_path / "shelf"), "--json")
+    (tmp_path / "other").mkdir()  # two backups of one second would bear one name
+    said = cultureops("backup", "--data-dir", str(data), "--to", str(tmp_path / "other"), "--json")
     assert said.returncode == 0 and json.loads(said.stdout)["ledger_position"] == head.position, said.stderr
     back = tmp_path / "back"
     restored = cultureops("restore", str(taken.folder), "--data-dir", str(back), "--known", str(head))

@@ -32,7 +32,7 @@ ACTS = st.one_of(
 
 
 @pytest.mark.requirement("R14")
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(KINDS), st.integers(0, 60), st.lists(ACTS, max_size=16))
 def test_no_order_of_commands_reaches_an_illegal_state(kind: str, begin: int, acts: list[Act]) -> None:
     walk(kind, begin, acts)
