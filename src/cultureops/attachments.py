@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from cultureops.durable_file import sync_folder
 from cultureops.errors import ClaimTaken, StorageError, Unreadable
 from cultureops.field import printable
 from cultureops.ledger.event import Actor, Event, JsonValue, NewEvent, Source
@@ -79,7 +80,7 @@ class Attachments:
                     Path(name).unlink(missing_ok=True)
                 raise
             for folder in (target.parent, self._folder, self._folder.parent):
-                _sync_names(folder)
+                sync_folder(folder)
         except OSError as error:
             raise StorageError(f"{target}: can't be written: {error.strerror or error}; nothing was recorded") from None
         return sha256
@@ -166,11 +167,3 @@ async def keep_on_record(
         with suppress(ClaimTaken):  # another process has just kept the same bytes
             await ledger.append(STREAM, [NewEvent(KEPT, data, actor, source, claims=(claim,))], None)
     return sha256
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

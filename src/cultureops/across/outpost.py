@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from cultureops.alarms.permission import AlarmError
 from cultureops.alarms.recordable import NAMELESS, SYSTEM, recordable
 from cultureops.batch.guests import Guests
 from cultureops.clock import MINUTE_MS, Clock, Instant, iso, parse_iso
+from cultureops.durable_file import replace_file
 from cultureops.errors import ConfigError
 from cultureops.field import printable
 from cultureops.ledger.event import Actor, Event, NewEvent, Source
@@ -104,16 +104,8 @@ class Outpost:
         (chambers, heard_at), self._unkept = self._unkept, None
         text = json.dumps({"heard_at": iso(heard_at), "chambers": chambers}, indent=1, sort_keys=True)
         try:
-            await asyncio.to_thread(self._write, text)
+            await asyncio.to_thread(replace_file, self._file, text)
             self._kept_at = heard_at
         except OSError as error:
             log.error("who stands in the chambers can't be kept; tried again", error=str(error))
             self._unkept = self._unkept or (chambers, heard_at)
-
-    def _write(self, text: str) -> None:
-        draft = self._file.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._file)

@@ -15,8 +15,7 @@ from cultureops.errors import StorageError, Unreadable
 from cultureops.telemetry.file import leave_log_mode
 
 __all__ = [
-    "Show", "copy_database", "copy_file", "is_database", "open_for_copy", "read_back", "sync_file", "sync_folder",
-    "write_private",
+    "Show", "copy_database", "copy_file", "is_database", "open_for_copy", "read_back", "sync_file", "write_private",
 ]  # fmt: skip
 
 Show = Callable[[int], None]
@@ -105,15 +104,6 @@ def write_private(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sync_file(path: Path) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from cultureops.backup.contents import DATA, SITE, is_key
-from cultureops.backup.copying import copy_file, sync_folder, write_private
+from cultureops.backup.copying import copy_file, write_private
 from cultureops.backup.manifest import Manifest, read_manifest
 from cultureops.backup.proving import Proof, prove_files, prove_history
 from cultureops.clock import Instant
+from cultureops.durable_file import sync_folder
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.ledger.head import Head
 from cultureops.ledger.keys import KEYS_FOLDER

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cultureops.backup.copying import sync_folder
 from cultureops.backup.manifest import Manifest, read_manifest
 from cultureops.clock import DAY_MS, Instant
+from cultureops.durable_file import sync_folder
 from cultureops.errors import ConfigError, CultureOpsError, StorageError
 
 __all__ = ["GONE", "UNFINISHED", "Kept", "backups_in", "held_shelf", "name_of", "newest", "prune"]

@@ -24,7 +24,6 @@ from cultureops.backup.copying import (
     is_database,
     open_for_copy,
     read_back,
-    sync_folder,
     write_private,
 )
 from cultureops.backup.database import copy_ledger, copy_secrets
@@ -33,6 +32,7 @@ from cultureops.backup.proving import prove_copies
 from cultureops.backup.shelf import UNFINISHED, Kept, held_shelf, name_of, newest, prune
 from cultureops.backup.site_folder import site_files
 from cultureops.clock import DAY_MS, Instant, SystemClock
+from cultureops.durable_file import sync_folder
 from cultureops.errors import ConfigError, StorageError, Unreadable
 from cultureops.ledger.generation import program_versions
 from cultureops.recording import LEDGER_FILE, TELEMETRY_FOLDER, existing_ledger_in

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cultureops.clock import Entropy
+from cultureops.durable_file import sync_folder
 from cultureops.errors import SignatureInvalid, StorageError, Unreadable
 
 __all__ = ["KEYS_FOLDER", "KeyFolder", "PublicKey", "SigningKey"]
@@ -107,8 +108,8 @@ class KeyFolder:
                 file.write(key.pem())
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_names(self.path)
-            _sync_names(self.path.parent)
+            sync_folder(self.path)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise StorageError(
                 f"{target}: the ledger's key can't be kept: {error.strerror or error}; make {self.path} writable for "
@@ -143,11 +144,3 @@ _MEND: Final = "put the file back from a backup, or introduce a new key: `cultur
 
 def _cause(error: Exception) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:120]
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
+from cultureops.durable_file import replace_file
 from cultureops.errors import ConfigError, StorageError
 from cultureops.ledger.postgres_settings import PostgresSettings
 
@@ -42,18 +42,9 @@ def point_to(data_dir: Path, settings: PostgresSettings) -> None:
 
     Raises StorageError when the folder can't be written.
     """
-    file, new = data_dir / POINTER_FILE, data_dir / f"{POINTER_FILE}.new"
+    file = data_dir / POINTER_FILE
     try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as opened:
-            opened.write(json.dumps({_ENGINE: settings.data()}, indent=1) + "\n")
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.rename(file)
-        descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        replace_file(file, json.dumps({_ENGINE: settings.data()}, indent=1) + "\n", mode=0o600)
     except OSError as error:
         raise StorageError(f"{file}: can't be written: {error.strerror or error}; check disk and owner") from None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from cultureops.durable_file import replace_file
 
 __all__ = ["load", "save"]
 
@@ -31,14 +32,4 @@ def load(path: Path) -> Mapping[str, Any]:
 
 def save(path: Path, values: Mapping[str, str | int | None]) -> None:
     """Replace the stored values, whole and durable; raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(values) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_file(path, json.dumps(values) + "\n")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from cultureops.durable_file import replace_file
 from cultureops.errors import StorageError
 from cultureops.telemetry.comparing import Kept
-from cultureops.telemetry.file import rename_durably
 from cultureops.telemetry.frame import Columns
 from cultureops.telemetry.influx import Unavailable
 from cultureops.telemetry.line_protocol import Encoder
@@ -63,13 +62,8 @@ class BackfillFile:
 
     def save(self, next_day: int) -> None:
         """Note it; raises StorageError."""
-        new = self._path.with_name(f"{self._path.name}.new")
         try:
-            with new.open("w", encoding="utf-8") as opened:
-                opened.write(json.dumps({"plan": self._plan, "next_day": next_day}) + "\n")
-                opened.flush()
-                os.fsync(opened.fileno())
-            rename_durably(new, self._path)
+            replace_file(self._path, json.dumps({"plan": self._plan, "next_day": next_day}) + "\n")
         except OSError as error:
             raise StorageError(f"{self._path}: can't be written: {error}") from None
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from cultureops.durable_file import sync_folder
 from cultureops.errors import StorageError, Unreadable
 
 __all__ = [
@@ -48,7 +49,7 @@ def lock_for_writing(folder: Path) -> int:
         raise StorageError(f"{folder.parent}: no such folder; make it first")
     try:
         folder.mkdir(exist_ok=True)
-        _sync_names(folder.parent)
+        sync_folder(folder.parent)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(f"{folder}: can't be opened for writing: {error.strerror}") from None
@@ -107,7 +108,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def rename_durably(source: Path, target: Path) -> None:
     """Give a file its name so that the name outlives a power cut."""
     source.rename(target)
-    _sync_names(target.parent)
+    sync_folder(target.parent)
 
 
 def leave_log_mode(path: Path) -> bool:
@@ -122,14 +123,6 @@ def leave_log_mode(path: Path) -> bool:
         return bool(db.execute("PRAGMA journal_mode=MEMORY").fetchone()[0] == "memory")
     finally:
         db.close()
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from cultureops.clock import Instant, iso
+from cultureops.durable_file import replace_file
 from cultureops.errors import ConfigError
 from cultureops.telemetry.follow import Cursor
 
@@ -49,17 +50,7 @@ class CursorFile:
 
     def save(self, cursor: Cursor) -> None:
         """Replace the stored cursor, whole and durable; raises OSError."""
-        new = self._path.with_name(f"{self._path.name}.new")
-        with new.open("w", encoding="utf-8") as file:
-            file.write(json.dumps({"target": self._target, "cursor": cursor.to_text()}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._path, json.dumps({"target": self._target, "cursor": cursor.to_text()}) + "\n")
 
 
 class Quarantine:
